@@ -1,0 +1,19 @@
+"""Optimization methods: ask for candidates, score them, tell the method."""
+
+from nnexp.optim.gradient import SGD
+from nnexp.optim.noise import GeneratorNoise, LegacyNoise, Noise
+from nnexp.optim.perturb import RandomPerturbation
+from nnexp.optim.protocol import Improvements, Method, State
+from nnexp.optim.random_search import RandomSearch
+
+__all__ = [
+    "SGD",
+    "GeneratorNoise",
+    "Improvements",
+    "LegacyNoise",
+    "Method",
+    "Noise",
+    "RandomPerturbation",
+    "RandomSearch",
+    "State",
+]

@@ -1,0 +1,152 @@
+"""A problem: network, loss and data, as functions of theta."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnexp.datasets import Data
+from nnexp.losses import Loss, Target, target
+from nnexp.network import Network, Workspace, with_ones
+
+Array = np.ndarray[Any, Any]
+
+CHUNK_BYTES = 1 << 19
+"""Activations of as many candidates as fit in this are computed together: about a quarter of a core's L2."""
+
+
+class Score(NamedTuple):
+    """What a method learns of its candidates: loss and accuracy ``(..., K)``, gradient ``(..., K, P)``.
+
+    NaN losses are read as +inf. What was not asked for is None. The gradient is a buffer of the problem's
+    that the next call overwrites.
+    """
+
+    loss: Array | None
+    accuracy: Array | None
+    gradient: Array | None
+
+
+class Evaluation(NamedTuple):
+    """Loss and accuracy ``(...)`` on training and test data, NaN where there is no such number."""
+
+    loss: Array
+    accuracy: Array
+    val_loss: Array
+    val_accuracy: Array
+
+
+class _Part(NamedTuple):
+    x: Array
+    to: Target
+
+
+class Problem:
+    """Loss, accuracy and gradient of a network on data, for candidates ``(..., K, P)``.
+
+    The data's own leading axes, if any, are the run axis: ``x (R, F, N)`` goes with theta ``(R, K, P)``.
+
+    Raises:
+        ValueError: targets that do not fit the network's outputs.
+    """
+
+    def __init__(self, network: Network, loss: Loss, train: Data, test: Data | None = None) -> None:
+        self.network, self.loss, self.train, self.test = network, loss, train, test
+        self.samples = train.x.shape[-1]
+        self._train = self._prepare(train)
+        self._test = None if test is None else self._prepare(test)
+        self._work: dict[tuple[Any, ...], Workspace] = {}
+
+    def _prepare(self, data: Data) -> _Part:
+        outputs, dtype = self.network.layout.sizes[-1], self.network.dtype
+        x, to = with_ones(np.asarray(data.x, dtype)), target(data.y, outputs, dtype)
+        if x.ndim > 2:
+            labels = None if to.labels is None else to.labels[..., None, :]
+            x = x[..., None, :, :]
+            to = Target(to.values[..., None, :, :], to.scaled[..., None, :, :], labels)
+        return _Part(x, to)
+
+    def _workspace(self, lead: tuple[int, ...], samples: int, gradient: bool) -> Workspace:
+        key = (lead, samples, gradient)
+        work = self._work.get(key)
+        if work is None:
+            if len(self._work) >= 16:
+                self._work.pop(next(iter(self._work)))
+            work = self._work[key] = self.network.workspace(lead, samples, gradient)
+        return work
+
+    def chunk(self, samples: int | None = None, runs: int = 1) -> int:
+        """How many candidates a run keep the working set within :data:`CHUNK_BYTES`."""
+        rows = sum(self.network.layout.sizes[1:]) + 4
+        each = rows * (samples or self.samples) * self.network.dtype.itemsize * runs
+        return max(1, CHUNK_BYTES // each)
+
+    def _batch(self, batch: Array) -> _Part:
+        x, to = self._train
+        if x.ndim > 2:
+            index = batch[..., None, None, :]
+            labels = None if to.labels is None else np.take_along_axis(to.labels, batch[..., None, :], -1)
+            x, values = np.take_along_axis(x, index, -1), np.take_along_axis(to.values, index, -1)
+        else:
+            labels = None if to.labels is None else to.labels[batch]
+            x, values = np.take(x, batch, axis=-1), np.take(to.values, batch, axis=-1)
+        return _Part(x, Target(values, values / values.dtype.type(batch.shape[-1]), labels))
+
+    def score(
+        self,
+        theta: Array,
+        *,
+        loss: bool = True,
+        accuracy: bool = False,
+        gradient: bool = False,
+        batch: Array | None = None,
+    ) -> Score:
+        """Score candidates ``(..., K, P)`` on the training data, or on its samples ``batch (..., B)``."""
+        part = self._train if batch is None else self._batch(batch)
+        if gradient:
+            return self._score(theta, part, loss, accuracy, True)
+        lead, count = theta.shape[:-2], theta.shape[-2]
+        size = self.chunk(part.x.shape[-1], int(np.prod(lead, dtype=int)))
+        if count <= size:
+            return self._score(theta, part, loss, accuracy, False)
+        pieces = [
+            self._score(theta[..., start : start + size, :], part, loss, accuracy, False)
+            for start in range(0, count, size)
+        ]
+        return Score(*(None if piece[0] is None else np.concatenate(piece, axis=-1)
+                       for piece in zip(*pieces, strict=True)))  # fmt: skip
+
+    def _score(self, theta: Array, part: _Part, loss: bool, accuracy: bool, gradient: bool) -> Score:
+        work = self._workspace(theta.shape[:-1], part.x.shape[-1], gradient)
+        z = self.network.preactivations(theta, part.x, work)
+        measured = self.loss.measure(z, part.to, loss=loss, accuracy=accuracy, gradient=gradient)
+        value = measured.loss
+        if value is not None:
+            value = np.where(np.isnan(value), np.inf, value)
+        grad = self.network.backward(theta, part.x, work) if gradient else None
+        return Score(value, measured.accuracy, grad)
+
+    def evaluate(self, theta: Array) -> Evaluation:
+        """Training and test loss and accuracy of theta ``(T, P)``, or ``(R, T, P)`` where data has runs."""
+        theta = np.asarray(theta, self.network.dtype)
+        single = theta.ndim == 1
+        theta = theta[None] if single else theta
+        columns: list[Array] = []
+        for part in (self._train, self._test):
+            if part is None:
+                columns += [np.full(theta.shape[:-1], np.nan)] * 2
+                continue
+            size = self.chunk(part.x.shape[-1], int(np.prod(theta.shape[:-2], dtype=int)))
+            scores = [
+                self._score(theta[..., at : at + size, :], part, True, True, False)
+                for at in range(0, theta.shape[-2], size)
+            ]
+            for values in ([s.loss for s in scores], [s.accuracy for s in scores]):
+                known = [v for v in values if v is not None]
+                columns.append(
+                    np.concatenate(known, axis=-1).astype(np.float64)
+                    if known
+                    else np.full(theta.shape[:-1], np.nan)
+                )
+        return Evaluation(*(column[0] if single else column for column in columns))
