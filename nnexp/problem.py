@@ -91,6 +91,9 @@ class Problem:
         else:
             labels = None if to.labels is None else to.labels[batch]
             x, values = np.take(x, batch, axis=-1), np.take(to.values, batch, axis=-1)
+            if batch.ndim > 1:
+                x, values = (np.ascontiguousarray(np.moveaxis(a, 0, -2)[..., None, :, :]) for a in (x, values))
+                labels = None if labels is None else labels[..., None, :]
         return _Part(x, Target(values, values / values.dtype.type(batch.shape[-1]), labels))
 
     def score(
@@ -127,13 +130,16 @@ class Problem:
         grad = self.network.backward(theta, part.x, work) if gradient else None
         return Score(value, measured.accuracy, grad)
 
-    def evaluate(self, theta: Array) -> Evaluation:
-        """Training and test loss and accuracy of theta ``(T, P)``, or ``(R, T, P)`` where data has runs."""
+    def evaluate(self, theta: Array, train: bool = True) -> Evaluation:
+        """Training and test loss and accuracy of theta ``(T, P)``, or ``(R, T, P)`` where data has runs.
+
+        Without ``train`` only the test data's are computed.
+        """
         theta = np.asarray(theta, self.network.dtype)
         single = theta.ndim == 1
         theta = theta[None] if single else theta
         columns: list[Array] = []
-        for part in (self._train, self._test):
+        for part in (self._train if train else None, self._test):
             if part is None:
                 columns += [np.full(theta.shape[:-1], np.nan)] * 2
                 continue
