@@ -33,6 +33,7 @@ class Layout:
         self.blocks = tuple((n_out, n_in + 1) for n_in, n_out in pairwise(self.sizes))
         ends = np.cumsum([prod(block) for block in self.blocks]).tolist()
         self.slices = tuple(slice(start, end) for start, end in zip([0, *ends], ends, strict=False))
+        self._parts = tuple(zip(self.slices, self.blocks, strict=True))
         self.size: int = ends[-1]
         self.names = tuple(
             f"dense_{layer}/{kind}" for layer in range(len(self.blocks)) for kind in ("weights", "biases")
@@ -43,10 +44,8 @@ class Layout:
 
     def layers(self, theta: Array) -> list[Array]:
         """Views ``(..., n_neurons, n_inputs + 1)`` of theta ``(..., P)``, one a layer: ``[W b]``."""
-        return [
-            theta[..., part].reshape(theta.shape[:-1] + block)
-            for part, block in zip(self.slices, self.blocks, strict=True)
-        ]
+        lead = theta.shape[:-1]
+        return [theta[..., part].reshape(lead + block) for part, block in self._parts]
 
     def named(self, theta: Array) -> dict[str, Array]:
         """Views of theta ``(..., P)``: weights ``(..., n_neurons, n_inputs)``, biases ``(..., n_neurons)``."""

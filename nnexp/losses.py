@@ -12,11 +12,15 @@ Array = np.ndarray[Any, Any]
 
 
 class Target(NamedTuple):
-    """What the outputs should be, prepared once: values ``(..., C, N)``, values / N, and classes or None."""
+    """What the outputs should be, prepared once: values ``(..., C, N)`` and values / N.
+
+    Where they are classes, also the classes ``(..., N)`` and whether each output is its sample's class.
+    """
 
     values: Array
     scaled: Array
     labels: Array | None
+    mask: Array | None
 
 
 def target(y: Array, n_outputs: int, dtype: Any) -> Target:
@@ -39,7 +43,8 @@ def target(y: Array, n_outputs: int, dtype: Any) -> Target:
         values = np.ascontiguousarray(y, dtype)
         one_hot = n_outputs > 1 and np.isin(values, (0, 1)).all() and (values.sum(axis=-2) == 1).all()
         labels = values.argmax(axis=-2) if one_hot else None
-    return Target(values, (values / y.shape[-1]).astype(dtype), labels)
+    scaled = (values / y.shape[-1]).astype(dtype)
+    return Target(values, scaled, labels, None if labels is None else values != 0)
 
 
 class Measured(NamedTuple):
@@ -67,16 +72,21 @@ def _mean(values: Array) -> Array:
 
 def hits(z: Array, top: Array, to: Target) -> Array:
     """Share ``(...)`` of samples whose first largest output, ``top (..., 1, N)``, is the target's class."""
-    assert to.labels is not None
+    assert to.labels is not None and to.mask is not None
+    lead, samples = z.shape[:-2], z.shape[-1]
     at_top = np.equal(z, top)
-    # NaN columns would offset ties in the count, so they go the slow way too.
-    if np.count_nonzero(at_top) == top.size and not np.isnan(np.add.reduce(top, axis=None)):
-        right = np.logical_and(at_top, to.values)
-        counts = np.count_nonzero(right.reshape(*right.shape[:-2], -1), axis=-1)
+    flat = top.reshape(-1)
+    square = flat.dot(flat)
+    # As many as samples: one each, unless a sample with NaN, which has none, makes up for a tie.
+    if np.count_nonzero(at_top) == top.size and square == square:
+        right = np.logical_and(at_top, to.mask)
+        if top.size == samples:
+            return np.full(lead, np.count_nonzero(right) / samples)
+        counts = np.count_nonzero(right.reshape(*lead, -1), axis=-1)
     else:
-        # Ties, or NaN: argmax's rule, the first of the largest.
+        # argmax's rule, the first of the largest.
         counts = np.count_nonzero(z.argmax(axis=-2) == to.labels, axis=-1)
-    return np.asarray(counts) / np.float64(z.shape[-1])
+    return np.asarray(counts) / samples
 
 
 class SoftmaxCrossEntropy:

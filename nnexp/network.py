@@ -31,6 +31,7 @@ class Workspace:
         self, layout: Layout, lead: tuple[int, ...], samples: int, dtype: Any, gradient: bool
     ) -> None:
         self.hidden: list[Array] = []
+        self.layers: list[Array] = []  # views of the theta that was last forwarded
         for n_out, _ in layout.blocks[:-1]:
             buffer = np.empty((*lead, n_out + 1, samples), dtype)
             buffer[..., -1, :] = 1
@@ -94,20 +95,19 @@ class Network:
 
     def preactivations(self, theta: Array, x: Array, work: Workspace) -> Array:
         """The last layer's ``Z (..., C, N)`` for inputs ``x`` with their row of ones, in ``work.z``."""
-        layers = self.layout.layers(theta)
+        layers = work.layers = self.layout.layers(theta)
         for block, buffer in zip(layers[:-1], work.hidden, strict=True):
             self.activation.forward(self._product(block, x, buffer[..., :-1, :]))
             x = buffer
         return self._product(layers[-1], x, work.z)
 
-    def backward(self, theta: Array, x: Array, work: Workspace) -> Array:
+    def backward(self, x: Array, work: Workspace) -> Array:
         """The gradient ``(..., P)`` for ``work.z`` holding dL/dZ: ``dW = dZ X^T``, ``dX = W^T dZ``.
 
-        It follows :meth:`preactivations` on the same arguments, and is ``work``'s own buffer: the next
+        It follows :meth:`preactivations` with the same inputs and workspace, and is ``work``'s own buffer: the next
         call overwrites it. ``dW`` has the shape of ``W`` (Rumelhart, Hinton and Williams, 1986).
         """
-        layers = self.layout.layers(theta)
-        dz = work.z
+        layers, dz = work.layers, work.z
         for index in range(len(layers) - 1, -1, -1):
             below = work.hidden[index - 1] if index else x
             self._pull(dz, below, work.gradient_layers[index])

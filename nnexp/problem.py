@@ -42,6 +42,13 @@ class _Part(NamedTuple):
     to: Target
 
 
+def _per_run(to: Target) -> Target:
+    """Targets with runs in front as targets for candidates ``(R, K)``: an axis of one for the candidates."""
+    labels = None if to.labels is None else to.labels[..., None, :]
+    mask = None if to.mask is None else to.mask[..., None, :, :]
+    return Target(to.values[..., None, :, :], to.scaled[..., None, :, :], labels, mask)
+
+
 class Problem:
     """Loss, accuracy and gradient of a network on data, for candidates ``(..., K, P)``.
 
@@ -62,9 +69,7 @@ class Problem:
         outputs, dtype = self.network.layout.sizes[-1], self.network.dtype
         x, to = with_ones(np.asarray(data.x, dtype)), target(data.y, outputs, dtype)
         if x.ndim > 2:
-            labels = None if to.labels is None else to.labels[..., None, :]
-            x = x[..., None, :, :]
-            to = Target(to.values[..., None, :, :], to.scaled[..., None, :, :], labels)
+            x, to = x[..., None, :, :], _per_run(to)
         return _Part(x, to)
 
     def _workspace(self, lead: tuple[int, ...], samples: int, gradient: bool) -> Workspace:
@@ -94,7 +99,8 @@ class Problem:
             if batch.ndim > 1:
                 x, values = (np.ascontiguousarray(np.moveaxis(a, 0, -2)[..., None, :, :]) for a in (x, values))
                 labels = None if labels is None else labels[..., None, :]
-        return _Part(x, Target(values, values / values.dtype.type(batch.shape[-1]), labels))
+        mask = None if labels is None else values != 0
+        return _Part(x, Target(values, values / values.dtype.type(batch.shape[-1]), labels, mask))
 
     def score(
         self,
@@ -126,8 +132,8 @@ class Problem:
         measured = self.loss.measure(z, part.to, loss=loss, accuracy=accuracy, gradient=gradient)
         value = measured.loss
         if value is not None:
-            value = np.where(np.isnan(value), np.inf, value)
-        grad = self.network.backward(theta, part.x, work) if gradient else None
+            value = np.fmin(value, np.inf)  # of NaN and inf, inf
+        grad = self.network.backward(part.x, work) if gradient else None
         return Score(value, measured.accuracy, grad)
 
     def evaluate(self, theta: Array, train: bool = True) -> Evaluation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -232,23 +233,27 @@ class Training:
                     mark = int(self._next[0])
                 yield self._seen(iteration, score) if look else []
                 wake = self._wake()
-                self.ended |= over | self.diverged
-                if self.ended.all():
-                    return
+                if over or self.diverged.any():
+                    self.ended |= over | self.diverged
+                    if self.ended.all():
+                        return
             self.state = method.tell(self.state, theta, score)
             iteration += 1
 
     def _seen(self, iteration: int, score: Score) -> list[Step]:
-        """Rows of the runs that are still going; those without a finite loss have diverged."""
-        rows = []
+        """Rows of the runs that are still going; those without a finite loss, or weights, have diverged."""
         theta = self.state.theta
-        sound = np.isfinite(theta).all(axis=-1)
-        if score.loss is not None:
-            sound &= np.isfinite(score.loss[:, 0])
-        for run in np.flatnonzero(~self.ended).tolist():
-            loss = np.nan if score.loss is None else float(score.loss[run, 0])
-            accuracy = np.nan if score.accuracy is None else float(score.accuracy[run, 0])
-            evaluations = EVALUATIONS_PER_GRADIENT * iteration
-            rows.append(Step(run, iteration, evaluations, self._clock(), loss, accuracy, theta[run]))
-        self.diverged |= ~sound & ~self.ended
+        nothing = [np.nan] * len(theta)
+        losses = nothing if score.loss is None else score.loss[:, 0].tolist()
+        accuracies = nothing if score.accuracy is None else score.accuracy[:, 0].tolist()
+        clock, evaluations = self._clock(), EVALUATIONS_PER_GRADIENT * iteration
+        rows = [
+            Step(run, iteration, evaluations, clock, losses[run], accuracies[run], theta[run])
+            for run, ended in enumerate(self.ended.tolist())
+            if not ended
+        ]
+        for row in rows:
+            # A weight that is not finite makes the loss so, where training knows it.
+            if not isfinite(row.loss) and (score.loss is not None or not np.isfinite(row.theta).all()):
+                self.diverged[row.run] = True
         return rows
