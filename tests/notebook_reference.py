@@ -88,7 +88,7 @@ class CategoricalCrossEntropyLoss:
 
 
 class Cells:
-    """The notebook's state at a cell: data, generator, and the sizes 2-``hidden``-``classes``."""
+    """The notebook's state at a cell: data, generator, and the sizes 2-``hidden``-``classes`` of its pairs."""
 
     def __init__(self, seed: int = 123, samples: int = 100, classes: int = 3, hidden: int = 3) -> None:
         self.x, self.y = reference_data(samples, classes)
@@ -101,7 +101,7 @@ class Cells:
 
     def first_layer(self) -> Array:
         """The outputs of the cell that codes a dense layer."""
-        dense_1 = DenseLayer(2, self.hidden, self.draws)
+        dense_1 = DenseLayer(2, 3, self.draws)
         dense_1.forward(self.x)
         return dense_1.output
 
@@ -178,7 +178,7 @@ def forward_loss(seed: int = 123, samples: int = 100, classes: int = 3) -> tuple
 def _optimization(seed: int, samples: int, classes: int, hidden: int) -> Cells:
     """The notebook's state at the top of its chapter on optimization."""
     cells = Cells(seed, samples, classes, hidden)
-    DenseLayer(2, hidden, cells.draws)
+    cells.first_layer()
     cells.pair()
     cells.pair()
     return cells
