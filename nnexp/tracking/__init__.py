@@ -1,0 +1,13 @@
+"""The record of runs: where it lives, what is written, and who writes it.
+
+Only :mod:`nnexp.tracking.mlflow_store` and :mod:`nnexp.tracking.mlflow_model` import MLflow, with the
+model's own file :mod:`nnexp.tracking.model_code`; importing this package does not.
+"""
+
+import os
+
+# MLflow reads these when it is imported: no telemetry, and a dead server costs seconds, not many minutes.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["DO_NOT_TRACK"] = "true"
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "5")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")

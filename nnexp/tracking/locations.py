@@ -1,0 +1,84 @@
+"""Where the record lives: from the ``tracking.uri`` setting to absolute places and pages."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+DEFAULT = "sqlite:///runs/mlflow.db"
+UI = "http://127.0.0.1:5000"
+"""Where ``mlflow ui`` serves pages unless it is told otherwise."""
+
+_SQLITE = "sqlite:///"
+
+
+class StoreError(Exception):
+    """The store cannot be used; one line that names the setting, its value and what is allowed."""
+
+
+def resolve(uri: str | None = None) -> str:
+    """The absolute URI of the store: ``uri``, else ``MLFLOW_TRACKING_URI``, else ``runs/mlflow.db`` here.
+
+    >>> resolve("sqlite:////data/runs.db")
+    'sqlite:////data/runs.db'
+
+    Raises:
+        StoreError: neither an SQLite file nor an http(s) server.
+    """
+    given = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT
+    if given.startswith(_SQLITE):
+        name = given.removeprefix(_SQLITE)
+        if not name or name.startswith(":") or name.endswith("/") or "?" in name:
+            raise StoreError(f"tracking.uri={given}: expected a file, as in {DEFAULT}")
+        return _SQLITE + str(Path(name).expanduser().absolute())
+    parts = urlsplit(given)
+    if parts.scheme in ("http", "https") and parts.hostname:
+        return given.rstrip("/")
+    raise StoreError(f"tracking.uri={given}: expected {_SQLITE}FILE or an http(s):// address of a server")
+
+
+def database(uri: str) -> Path | None:
+    """The SQLite file of a resolved URI, None for a server."""
+    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+
+
+def artifact_root(uri: str) -> Path | None:
+    """The folder of artifacts: ``artifacts/`` beside an SQLite file, None where a server decides."""
+    file = database(uri)
+    return None if file is None else file.parent / "artifacts"
+
+
+def public(uri: str) -> str:
+    """The URI without a user's name and password.
+
+    >>> public("https://me:secret@host.example:8080/mlflow")
+    'https://host.example:8080/mlflow'
+    """
+    parts = urlsplit(uri)
+    if "@" not in parts.netloc:
+        return uri
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def page(uri: str) -> str:
+    """The address at which the store's pages are found."""
+    return UI if database(uri) else public(uri)
+
+
+def experiment_url(uri: str, experiment_id: str) -> str:
+    """The experiment's table of runs; without the workflow type MLflow opens its page for traces."""
+    return f"{page(uri)}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
+
+
+def run_url(uri: str, experiment_id: str, run_id: str) -> str:
+    """One run's page."""
+    return f"{page(uri)}/#/experiments/{experiment_id}/runs/{run_id}"
+
+
+def ui_command(uri: str) -> str:
+    """What to type to see the store's pages: a command, or for a server its address."""
+    if database(uri) is None:
+        return page(uri)
+    quoted = f"'{uri}'" if any(not (c.isalnum() or c in ":/._-+") for c in uri) else uri
+    return f"mlflow ui --backend-store-uri {quoted}"

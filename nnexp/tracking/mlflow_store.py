@@ -1,0 +1,262 @@
+"""Runs in MLflow: an SQLite file made on first use, or any MLflow server."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import getpass
+import json
+import logging
+import os
+import time
+import urllib.request
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_TYPE, MLFLOW_USER
+
+from nnexp.tracking import locations
+from nnexp.tracking.locations import StoreError
+from nnexp.tracking.parent import finish_parent
+from nnexp.tracking.protocol import STATUSES, DatasetRecord, Rows, batches, points
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+for _name in ("alembic", "mlflow"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
+
+Array = np.ndarray[Any, Any]
+
+MOST_METRICS, MOST_PARAMS, MOST_TAGS = 1000, 100, 100
+"""MLflow's limits for one batch."""
+
+LONGEST_PARAM, LONGEST_TAG, LONGEST_KEY = 6000, 5000, 250
+
+
+def milliseconds() -> int:
+    """The time now as MLflow writes it."""
+    return time.time_ns() // 1_000_000
+
+
+class MlflowRun:
+    """One run, always addressed by its id: MLflow's global active run is not used."""
+
+    def __init__(self, store: Store, run_id: str, started: int) -> None:
+        self.store, self.run_id, self.started = store, run_id, started
+
+    def log(self, rows: Rows) -> None:
+        """Record rows as metrics by iteration, each timed by its seconds of training since the start."""
+        metrics = [
+            Metric(point.key, point.value, self.started + round(point.seconds * 1000), point.step)
+            for point in points(rows)
+        ]
+        for part in batches(metrics, MOST_METRICS):
+            self.store.client.log_batch(self.run_id, metrics=part)
+
+    def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Record single finite numbers at ``step``."""
+        now = milliseconds()
+        metrics = [Metric(key, float(v), now, step) for key, v in values.items() if np.isfinite(v)]
+        if metrics:
+            self.store.client.log_batch(self.run_id, metrics=metrics)
+
+    def log_params(self, params: Mapping[str, str]) -> None:
+        """Record params, long values cut to what MLflow takes."""
+        entities = [Param(key[:LONGEST_KEY], _cut(str(v), LONGEST_PARAM)) for key, v in params.items()]
+        for part in batches(entities, MOST_PARAMS):
+            self.store.client.log_batch(self.run_id, params=part)
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags, long values cut to what MLflow takes."""
+        entities = [RunTag(key[:LONGEST_KEY], _cut(str(v), LONGEST_TAG)) for key, v in tags.items()]
+        for part in batches(entities, MOST_TAGS):
+            self.store.client.log_batch(self.run_id, tags=part)
+
+    def log_artifacts(self, folder: Path) -> None:
+        """Copy all files below ``folder`` to the run's artifacts."""
+        self.store.client.log_artifacts(self.run_id, str(folder))
+
+    def log_images(self, images: Iterable[tuple[int, Array]], key: str = "boundary") -> None:
+        """Record ``(step, image)`` pairs as steps of the picture ``key``, which the UI shows with a slider."""
+        for step, image in images:
+            self.store.client.log_image(self.run_id, image, key=key, step=step)
+
+    def log_dataset(self, dataset: DatasetRecord) -> None:
+        """Record the data as an input of the run."""
+        schema = [{"type": kind, "name": name, "required": True} for name, kind in dataset.columns]
+        entity = Dataset(
+            name=dataset.name,
+            digest=dataset.digest,
+            source_type="code",
+            source=json.dumps({"tags": {"mlflow.source.name": "nnexp.datasets"}}),
+            schema=json.dumps({"mlflow_colspec": schema}),
+            profile=json.dumps(dict(dataset.profile)),
+        )
+        tags = [InputTag("mlflow.data.context", dataset.context)]
+        self.store.client.log_inputs(self.run_id, [DatasetInput(entity, tags)])
+
+    def log_model(self, folder: Path, example: Array) -> None:
+        """Record the network in ``folder`` as a model with signature and the inputs ``example (N, F)``."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from nnexp.tracking.mlflow_model import log_model
+
+            log_model(self.store.client, self.store.experiment_id, self.run_id, folder, example)
+
+    def finish(self, status: str, tags: Mapping[str, str] | None = None) -> None:
+        """Set the last tags and end the run.
+
+        Raises:
+            ValueError: an unknown status.
+        """
+        if status not in STATUSES:
+            raise ValueError(f"status={status}: expected one of {', '.join(STATUSES)}")
+        if tags:
+            self.set_tags(tags)
+        self.store.client.set_terminated(self.run_id, status)
+
+
+class Store:
+    """One experiment of an MLflow store; made by :meth:`open`."""
+
+    def __init__(self, uri: str, experiment: str, experiment_id: str, client: MlflowClient) -> None:
+        self.uri, self.experiment, self.experiment_id, self.client = uri, experiment, experiment_id, client
+
+    @classmethod
+    def open(cls, uri: str | None, experiment: str) -> Store:
+        """Open the store, making file, tables and experiment if they are not there.
+
+        Processes that come at once wait for the first one. Artifacts of an SQLite file go to ``artifacts/``
+        beside it.
+
+        Raises:
+            StoreError: a place that cannot be written, a server that does not answer, a deleted experiment.
+        """
+        uri = locations.resolve(uri)
+        if not experiment.strip():
+            raise StoreError(f"tracking.experiment={experiment!r}: expected a name")
+        file = locations.database(uri)
+        try:
+            with warnings.catch_warnings(), _locked(file):
+                # MLflow's libraries warn of each other's deprecations, which no user of ours can change.
+                warnings.simplefilter("ignore")
+                if file is None:
+                    _ask_health(uri)
+                client = MlflowClient(tracking_uri=uri)
+                experiment_id = _experiment(client, experiment, locations.artifact_root(uri))
+        except StoreError:
+            raise
+        except Exception as error:
+            raise _refused(uri, error) from error
+        return cls(uri, experiment, experiment_id, client)
+
+    def start(
+        self,
+        name: str,
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+        parent: str | None = None,
+    ) -> MlflowRun:
+        """Begin a run, as a child of the run ``parent`` if there is one."""
+        own = {MLFLOW_SOURCE_TYPE: "LOCAL", MLFLOW_USER: _user(), "mlflow.source.name": "nnexp.run"}
+        own |= {key[:LONGEST_KEY]: _cut(str(value), LONGEST_TAG) for key, value in tags.items()}
+        if parent:
+            own[MLFLOW_PARENT_RUN_ID] = parent
+        started = milliseconds()
+        info = self.client.create_run(self.experiment_id, started, own, name[:LONGEST_KEY]).info
+        run = MlflowRun(self, info.run_id, started)
+        try:
+            run.log_params(params)
+        except BaseException as error:
+            with contextlib.suppress(Exception):
+                run.finish("FAILED" if isinstance(error, Exception) else "KILLED")
+            raise
+        return run
+
+    def start_parent(self, name: str, params: Mapping[str, str], tags: Mapping[str, str]) -> MlflowRun:
+        """Begin the parent run of a multirun; its children are started with its id."""
+        return self.start(name, params, {"nnexp.kind": "sweep"} | dict(tags))
+
+    def finish_parent(self, run: MlflowRun, table: pd.DataFrame, status: str) -> None:
+        """Record the children's table with a summary and end the parent run."""
+        finish_parent(run, table, status)
+
+    def run_url(self, run_id: str) -> str:
+        """The address of a run's page."""
+        return locations.run_url(self.uri, self.experiment_id, run_id)
+
+    def experiment_url(self) -> str:
+        """The address of the table of runs."""
+        return locations.experiment_url(self.uri, self.experiment_id)
+
+    def ui_command(self) -> str:
+        """The command that serves these pages, or the server's address."""
+        return locations.ui_command(self.uri)
+
+
+def _experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            location = None if artifacts is None else artifacts.as_uri()
+            return str(client.create_experiment(name, artifact_location=location))
+        except MlflowException as error:
+            # On a server another client may have been faster.
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise StoreError(f"tracking.experiment={name}: {_line(error)}") from error
+    if found.lifecycle_stage != "active":
+        raise StoreError(f"tracking.experiment={name}: it was deleted; restore it or choose another name")
+    return str(found.experiment_id)
+
+
+@contextlib.contextmanager
+def _locked(file: Path | None) -> Iterator[None]:
+    """Hold the lock beside the database file, whose folder is made first; nothing for a server."""
+    if file is None:
+        yield
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.exists() and not os.access(file, os.W_OK):
+        raise PermissionError(f"{file} is read-only")
+    with open(file.with_name(file.name + ".lock"), "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _ask_health(uri: str) -> None:
+    """Ask before MLflow's client does, which would retry for minutes."""
+    address = locations.public(uri) + "/health"
+    with urllib.request.urlopen(address, timeout=5) as answer:
+        if answer.status != 200:
+            raise OSError(f"{address} answered {answer.status}")
+
+
+def _refused(uri: str, error: BaseException) -> StoreError:
+    shown = locations.public(uri)
+    if locations.database(uri) is None:
+        return StoreError(f"tracking.uri={shown}: expected an MLflow server that answers ({_line(error)})")
+    return StoreError(f"tracking.uri={shown}: expected an SQLite file that can be written ({_line(error)})")
+
+
+def _line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,70 @@
+"""The parent run of a multirun: a summary of its children as table, figure and note."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnexp.tracking.protocol import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def finish_parent(run: Run, table: pd.DataFrame, status: str) -> None:
+    """Record the children's ``table`` (one row a run) and end the parent with ``status``.
+
+    Writes ``summary.csv``, ``summary.md`` and, where a child has a loss, ``summary.png``. The run ends even
+    if one of them cannot be made, which is then said in the tag ``nnexp.warning``.
+    """
+    tags = {"nnexp.status": status.lower()}
+    try:
+        failed = int((table["status"] == "failed").sum()) if "status" in table else 0
+        run.log_metrics({"runs": float(len(table)), "failed": float(failed)})
+        with tempfile.TemporaryDirectory(prefix="nnexp-") as place:
+            write_summary(Path(place), table)
+            run.log_artifacts(Path(place))
+        tags["mlflow.note.content"] = note(table)
+    except Exception as error:
+        tags["nnexp.warning"] = f"summary: {type(error).__name__}: {error}".splitlines()[0]
+    finally:
+        run.finish(status, tags)
+
+
+def write_summary(folder: Path, table: pd.DataFrame) -> None:
+    """Write the table as CSV and Markdown, and its figure."""
+    table.to_csv(folder / "summary.csv", index=False)
+    (folder / "summary.md").write_text(markdown(table), encoding="utf-8")
+    if {"method", "loss"} <= set(table.columns) and table["loss"].notna().any():
+        from nnexp.plots import sweep_figure
+
+        sweep_figure(table).savefig(folder / "summary.png")
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table as a Markdown one, numbers with six significant digits."""
+    lines = ["| " + " | ".join(map(str, table.columns)) + " |", "|" + " --- |" * len(table.columns)]
+    for row in table.itertuples(index=False):
+        lines.append("| " + " | ".join(_cell(value) for value in row) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def note(table: pd.DataFrame) -> str:
+    """A few lines for the parent's page: runs, failures, and each method's median end."""
+    failed = int((table["status"] == "failed").sum()) if "status" in table else 0
+    lines = [f"**{len(table)} runs**, {failed} failed. All rows: `summary.csv`; figure: `summary.png`.", ""]
+    if {"method", "loss", "accuracy"} <= set(table.columns):
+        for method, rows in table.groupby("method", sort=False):
+            loss, accuracy = rows["loss"].median(), rows["accuracy"].median()
+            lines.append(
+                f"- **{method}**: median loss {loss:.4f}, accuracy {accuracy:.3f} ({len(rows)} runs)"
+            )
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    return str(value).replace("|", "\\|").replace("\n", " ")

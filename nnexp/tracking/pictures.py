@@ -1,0 +1,40 @@
+"""A run's own pictures: figures as files, and its decision boundary while it learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnexp import plots
+
+Array = np.ndarray[Any, Any]
+
+MOST_IMAGES = 20
+
+
+def write_figures(folder: Path, session: Any, method: str) -> None:
+    """Write learning curves, weight histograms and, for classes of 2-D inputs, the decision boundary."""
+    folder.mkdir(parents=True, exist_ok=True)
+    problem, snapshots = session.prepared.problem, session.snapshots
+    figures = {"learning_curves": plots.learning_curves(session.history, method)}
+    thetas = {"start": snapshots.theta[0], "end": session.final_theta}
+    figures["weight_histograms"] = plots.weight_histograms(problem.network.layout, thetas)
+    if plots.has_boundary(problem):
+        figures["decision_boundary"] = plots.decision_boundary(problem, session.final_theta)
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png")
+
+
+def boundary_steps(session: Any, most: int = MOST_IMAGES) -> Iterator[tuple[int, Array]]:
+    """Pairs of iteration and boundary image for the snapshots, thinned to ``most``; none without a boundary."""
+    problem, snapshots = session.prepared.problem, session.snapshots
+    if not plots.has_boundary(problem):
+        return
+    count = len(snapshots.iteration)
+    chosen = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+    for at in chosen.tolist():
+        if np.isfinite(snapshots.theta[at]).all():
+            yield int(snapshots.iteration[at]), plots.boundary_image(problem, snapshots.theta[at])
