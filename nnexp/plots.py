@@ -96,12 +96,14 @@ def weight_histograms(layout: Layout, thetas: Mapping[str, Array]) -> Figure:
     figure, axes = picture(2, depth, size=(3.0, 2.2))
     for index, name in enumerate(layout.names):
         axis = axes[(index % 2) * depth + index // 2]
-        for number, (label, theta) in enumerate(thetas.items()):
-            values = layout.named(np.asarray(theta, np.float64))[name].reshape(-1)
-            values = values[np.isfinite(values)]
-            last = number == len(thetas) - 1
-            color = "#0072B2" if last else "#999999"
-            axis.hist(values, bins=min(30, max(8, values.size // 4)), color=color, alpha=0.65, label=label)
+        named = [layout.named(np.asarray(theta, np.float64))[name].reshape(-1) for theta in thetas.values()]
+        finite = [values[np.isfinite(values)] for values in named]
+        everything = np.concatenate([*finite, np.zeros(1)])
+        # Equal bins for all, so that a narrow start does not look like a small one.
+        edges = np.histogram_bin_edges(everything, bins=min(40, max(12, named[0].size // 4)))
+        for number, (label, values) in enumerate(zip(thetas, finite, strict=True)):
+            color = "#0072B2" if number == len(thetas) - 1 else "#999999"
+            axis.hist(values, bins=edges.tolist(), color=color, alpha=0.65, label=label)
         axis.set_title(name, fontsize=9)
         axis.set(xlabel="value", ylabel="count" if index < 2 else "")
     if len(thetas) > 1:
@@ -152,7 +154,8 @@ def _points(axis: Axes, x: Array, labels: Array | None) -> None:
         for index in np.unique(labels).tolist():
             own = labels == index
             axis.scatter(
-                *x[:, own],
+                x[0, own],
+                x[1, own],
                 s=14,
                 color=class_color(index),
                 edgecolors="white",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 DEFAULT = "sqlite:///runs/mlflow.db"
 UI = "http://127.0.0.1:5000"
 """Where ``mlflow ui`` serves pages unless it is told otherwise."""
 
 _SQLITE = "sqlite:///"
+_TRAINING = "workflowType=machine_learning"
 
 
 class StoreError(Exception):
@@ -68,12 +69,18 @@ def page(uri: str) -> str:
 
 def experiment_url(uri: str, experiment_id: str) -> str:
     """The experiment's table of runs; without the workflow type MLflow opens its page for traces."""
-    return f"{page(uri)}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
+    return f"{page(uri)}/#/experiments/{experiment_id}/runs?{_TRAINING}"
+
+
+def sweep_url(uri: str, experiment_id: str, sweep_id: str) -> str:
+    """The charts of one sweep's runs, its parent left out."""
+    chosen = quote(f"tags.`nnexp.sweep_id` = '{sweep_id}' and tags.`nnexp.kind` = 'run'")
+    return f"{experiment_url(uri, experiment_id)}&compareRunsMode=CHART&searchFilter={chosen}"
 
 
 def run_url(uri: str, experiment_id: str, run_id: str) -> str:
     """One run's page."""
-    return f"{page(uri)}/#/experiments/{experiment_id}/runs/{run_id}"
+    return f"{page(uri)}/#/experiments/{experiment_id}/runs/{run_id}?{_TRAINING}"
 
 
 def ui_command(uri: str) -> str:

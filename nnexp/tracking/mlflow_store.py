@@ -22,6 +22,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_TYPE, MLFLOW_USER
 
 from nnexp.tracking import locations
+from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.parent import finish_parent
 from nnexp.tracking.protocol import STATUSES, DatasetRecord, Rows, batches, points
@@ -182,7 +183,8 @@ class Store:
 
     def start_parent(self, name: str, params: Mapping[str, str], tags: Mapping[str, str]) -> MlflowRun:
         """Begin the parent run of a multirun; its children are started with its id."""
-        return self.start(name, params, {"nnexp.kind": "sweep"} | dict(tags))
+        own = environment_tags(environment()) | {"nnexp.kind": "sweep"}
+        return self.start(name, params, own | dict(tags))
 
     def finish_parent(self, run: MlflowRun, table: pd.DataFrame, status: str) -> None:
         """Record the children's table with a summary and end the parent run."""
@@ -195,6 +197,10 @@ class Store:
     def experiment_url(self) -> str:
         """The address of the table of runs."""
         return locations.experiment_url(self.uri, self.experiment_id)
+
+    def sweep_url(self, sweep_id: str) -> str:
+        """The address of the charts of one sweep's runs."""
+        return locations.sweep_url(self.uri, self.experiment_id, sweep_id)
 
     def ui_command(self) -> str:
         """The command that serves these pages, or the server's address."""

@@ -6,12 +6,13 @@ MLflow copies the file beside the weights and runs it to load the model, so it i
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import mlflow.models
-import mlflow.pyfunc
 import numpy as np
 import pandas as pd
+from mlflow.pyfunc.model import PythonModel
 
 Array = np.ndarray[Any, Any]
 
@@ -23,7 +24,7 @@ def _softmax(z: Array) -> Array:
     return e / total
 
 
-OUTPUTS = {
+OUTPUTS: dict[str, Callable[[Array], Array]] = {
     "relu": lambda z: np.maximum(z, 0),
     "sigmoid": lambda z: (np.tanh(z * z.dtype.type(0.5)) + 1) * z.dtype.type(0.5),
     "tanh": np.tanh,
@@ -32,7 +33,7 @@ OUTPUTS = {
 }
 
 
-class DenseNetwork(mlflow.pyfunc.PythonModel):
+class DenseNetwork(PythonModel):
     """``a = f(W a + b)`` layer by layer, for rows of inputs ``(N, F)``; gives rows of outputs ``(N, C)``."""
 
     def load_context(self, context: Any) -> None:

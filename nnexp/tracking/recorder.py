@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -71,12 +72,12 @@ def record_session(
     if overrides:
         own["nnexp.overrides"] = " ".join(overrides)
     run = store.start(name, flatten(config), own | dict(tags), parent)
-    recording = _Recording(run, session, config, machine)
+    recording = _Recording(run, store.run_url(run.run_id), session, config, machine)
     try:
         if on_start is not None:
-            on_start(run.run_id, store.run_url(run.run_id))
+            on_start(run.run_id, recording.url)
         with _place(folder) as place:
-            return recording.train(place, on_rows)._replace(url=store.run_url(run.run_id))
+            return recording.train(place, on_rows)
     except BaseException as error:
         recording.rescue(error)
         raise
@@ -85,8 +86,8 @@ def record_session(
 class _Recording:
     """The steps of one recording, and how much of the history is out already."""
 
-    def __init__(self, run: Run, session: Any, config: Any, machine: dict[str, Any]) -> None:
-        self.run, self.session, self.config, self.machine = run, session, config, machine
+    def __init__(self, run: Run, url: str, session: Any, config: Any, machine: dict[str, Any]) -> None:
+        self.run, self.url, self.session, self.config, self.machine = run, url, session, config, machine
         self.sent = 0
         self.filed = False
         self.warnings: list[str] = []
@@ -100,8 +101,19 @@ class _Recording:
         self.write_extras(place)
         status = str(self.session.status)
         reason = "" if status == "finished" else f"not finite at iteration {self.session.iterations}"
-        self.run.finish("FINISHED", self.last_tags(status, reason))
-        return self.result(status, reason)
+        result = self.result(status, reason)
+        self.run.finish(
+            "FINISHED", self.last_tags(status, reason) | {"mlflow.note.content": self.note(result)}
+        )
+        return result
+
+    def note(self, result: RunResult) -> str:
+        config = self.config
+        return (
+            f"**{config.optimizer.name}** on {config.dataset.name}, hidden {list(config.architecture.hidden)}, "
+            f"seed {config.seed}: loss {result.loss:.4f}, accuracy {result.accuracy:.3f} after "
+            f"{result.iterations:,} iterations ({result.evaluations:,} evaluations, {result.seconds:.2f} s)."
+        )
 
     def log(self, rows: Rows) -> None:
         if len(rows.iteration):
@@ -161,10 +173,17 @@ class _Recording:
     def result(self, status: str, reason: str) -> RunResult:
         history = self.session.history
         keys = ("loss", "accuracy", "val_loss", "val_accuracy")
-        last = [float(getattr(history, key)[-1]) if len(history.loss) else float("nan") for key in keys]
-        session = self.session
-        counts = (int(session.iterations), int(session.evaluations), float(session.seconds))
-        return RunResult(self.run.run_id, "", status, *last, *counts, reason)
+        last = {key: float(getattr(history, key)[-1]) if len(history.loss) else math.nan for key in keys}
+        return RunResult(
+            run_id=self.run.run_id,
+            url=self.url,
+            status=status,
+            **last,
+            iterations=int(self.session.iterations),
+            evaluations=int(self.session.evaluations),
+            seconds=float(self.session.seconds),
+            reason=reason,
+        )
 
     def rescue(self, error: BaseException) -> None:
         """Record what was reached and end the run; nothing raised here may hide ``error``."""
