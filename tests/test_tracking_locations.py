@@ -50,6 +50,15 @@ def test_pages_never_show_a_password() -> None:
         assert "secret" not in text
 
 
+def test_a_sweeps_page_is_filtered_and_sorted_so_that_its_runs_come_flat() -> None:
+    url = locations.sweep_url("http://host", "7", "s1")
+    assert url.startswith(
+        "http://host/#/experiments/7/runs?workflowType=machine_learning&compareRunsMode=CHART"
+    )
+    assert "orderByKey=metrics" in url
+    assert " " not in url
+
+
 def test_the_command_quotes_what_a_shell_would_split() -> None:
     assert locations.ui_command("sqlite:////a/b.db") == "mlflow ui --backend-store-uri sqlite:////a/b.db"
     assert locations.ui_command("sqlite:////a b.db").endswith("'sqlite:////a b.db'")

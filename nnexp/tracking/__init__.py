@@ -6,8 +6,10 @@ model's own file :mod:`nnexp.tracking.model_code`; importing this package does n
 
 import os
 
-# MLflow reads these when it is imported: no telemetry, and a dead server costs seconds, not many minutes.
+# MLflow reads these when it is imported: no telemetry, no links between our
+# own lines, and a dead server costs seconds, not many minutes.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "5")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")

@@ -73,9 +73,10 @@ def experiment_url(uri: str, experiment_id: str) -> str:
 
 
 def sweep_url(uri: str, experiment_id: str, sweep_id: str) -> str:
-    """The charts of one sweep's runs, its parent left out."""
+    """The charts of one sweep's runs, best loss first: a sorted list is flat, without the parent."""
     chosen = quote(f"tags.`nnexp.sweep_id` = '{sweep_id}' and tags.`nnexp.kind` = 'run'")
-    return f"{experiment_url(uri, experiment_id)}&compareRunsMode=CHART&searchFilter={chosen}"
+    order = "orderByKey=metrics.%60loss%60&orderByAsc=true"
+    return f"{experiment_url(uri, experiment_id)}&compareRunsMode=CHART&{order}&searchFilter={chosen}"
 
 
 def run_url(uri: str, experiment_id: str, run_id: str) -> str:

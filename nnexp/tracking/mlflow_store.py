@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import time
+import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -240,9 +241,11 @@ def _locked(file: Path | None) -> Iterator[None]:
 def _ask_health(uri: str) -> None:
     """Ask before MLflow's client does, which would retry for minutes."""
     address = locations.public(uri) + "/health"
-    with urllib.request.urlopen(address, timeout=5) as answer:
-        if answer.status != 200:
-            raise OSError(f"{address} answered {answer.status}")
+    try:
+        with urllib.request.urlopen(address, timeout=5):
+            pass
+    except urllib.error.URLError as error:
+        raise OSError(f"{address}: {error.reason}") from error
 
 
 def _refused(uri: str, error: BaseException) -> StoreError:

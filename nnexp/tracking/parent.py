@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import tempfile
 from pathlib import Path
@@ -11,6 +12,8 @@ from nnexp.tracking.protocol import Run
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LOG = logging.getLogger(__name__)
 
 
 def finish_parent(run: Run, table: pd.DataFrame, status: str) -> None:
@@ -28,6 +31,7 @@ def finish_parent(run: Run, table: pd.DataFrame, status: str) -> None:
             run.log_artifacts(Path(place))
         tags["mlflow.note.content"] = note(table)
     except Exception as error:
+        LOG.debug("summary", exc_info=True)
         tags["nnexp.warning"] = f"summary: {type(error).__name__}: {error}".splitlines()[0]
     finally:
         run.finish(status, tags)

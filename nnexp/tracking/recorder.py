@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import logging
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,8 @@ import numpy as np
 from nnexp.tracking import files, locations
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.protocol import Rows, Run, Store
+
+LOG = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 2.0
 """A process that dies loses at most about this much training from its record."""
@@ -158,6 +161,7 @@ class _Recording:
         try:
             yield
         except Exception as error:
+            LOG.debug("%s", part, exc_info=True)
             self.warnings.append(f"{part}: {reason_of(error)}")
 
     def last_tags(self, status: str, reason: str) -> dict[str, str]:
