@@ -220,7 +220,7 @@ def loop_perturb(iterations: int = 10000) -> list[Improvement]:
 def neuron(iterations: int = 200) -> tuple[Array, float, list[float]]:
     """Weights, bias and every printed loss of the cell that trains one neuron."""
     weights = np.array([-3.0, -1.0, 2.0])
-    bias = 1.0
+    bias: Any = 1.0
     inputs = np.array([1.0, -2.0, 3.0])
     target_output = 0.0
     learning_rate = 0.001
