@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -30,18 +31,31 @@ class Workspace:
     def __init__(
         self, layout: Layout, lead: tuple[int, ...], samples: int, dtype: Any, gradient: bool
     ) -> None:
-        self.hidden: list[Array] = []
+        self.layout = layout
         self.layers: list[Array] = []  # views of the theta that was last forwarded
+        self.hidden: list[Array] = []
         for n_out, _ in layout.blocks[:-1]:
             buffer = np.empty((*lead, n_out + 1, samples), dtype)
             buffer[..., -1, :] = 1
             self.hidden.append(buffer)
         self.z = np.empty((*lead, layout.sizes[-1], samples), dtype)
-        if gradient:
-            self.grads = [np.empty_like(buffer[..., :-1, :]) for buffer in self.hidden]
-            self.scratch = [np.empty_like(buffer) for buffer in self.grads]
-            self.gradient = np.empty((*lead, layout.size), dtype)
-            self.gradient_layers = layout.layers(self.gradient)
+        self.grads = [np.empty_like(buffer[..., :-1, :]) for buffer in self.hidden] if gradient else []
+        self.scratch = [np.empty_like(buffer) for buffer in self.grads]
+        self.gradient = np.empty((*lead, layout.size), dtype) if gradient else None
+        self.gradient_layers = [] if self.gradient is None else layout.layers(self.gradient)
+
+    def first(self, count: int) -> Workspace:
+        """The same buffers, for the first ``count`` of the last leading axis."""
+        part = copy(self)
+        part.hidden, part.grads, part.scratch = (
+            [buffer[..., :count, :, :] for buffer in buffers]
+            for buffers in (self.hidden, self.grads, self.scratch)
+        )
+        part.z = self.z[..., :count, :, :]
+        if self.gradient is not None:
+            part.gradient = self.gradient[..., :count, :]
+            part.gradient_layers = self.layout.layers(part.gradient)
+        return part
 
 
 class Network:
@@ -107,6 +121,7 @@ class Network:
         It follows :meth:`preactivations` with the same inputs and workspace, and is ``work``'s own buffer: the next
         call overwrites it. ``dW`` has the shape of ``W`` (Rumelhart, Hinton and Williams, 1986).
         """
+        assert work.gradient is not None
         layers, dz = work.layers, work.z
         for index in range(len(layers) - 1, -1, -1):
             below = work.hidden[index - 1] if index else x

@@ -63,7 +63,7 @@ class Problem:
         self.samples = train.x.shape[-1]
         self._train = self._prepare(train)
         self._test = None if test is None else self._prepare(test)
-        self._work: dict[tuple[Any, ...], Workspace] = {}
+        self._work: dict[tuple[int, ...], tuple[int, dict[int, Workspace]]] = {}
 
     def _prepare(self, data: Data) -> _Part:
         outputs, dtype = self.network.layout.sizes[-1], self.network.dtype
@@ -73,13 +73,19 @@ class Problem:
         return _Part(x, to)
 
     def _workspace(self, lead: tuple[int, ...], samples: int, gradient: bool) -> Workspace:
-        key = (lead, samples, gradient)
-        work = self._work.get(key)
-        if work is None:
-            if len(self._work) >= 16:
+        """Buffers for the first of a larger block's candidates, so that blocks may vary in length."""
+        *outer, count = lead
+        key = (*outer, samples)
+        pool = self._work.get(key)
+        if pool is None or pool[0] < count or (gradient and pool[1][pool[0]].gradient is None):
+            most = count if pool is None else max(count, pool[0])
+            if len(self._work) >= 8:
                 self._work.pop(next(iter(self._work)))
-            work = self._work[key] = self.network.workspace(lead, samples, gradient)
-        return work
+            pool = self._work[key] = (most, {most: self.network.workspace((*outer, most), samples, gradient)})
+        most, views = pool
+        if count not in views:
+            views[count] = views[most].first(count)
+        return views[count]
 
     def chunk(self, samples: int | None = None, runs: int = 1) -> int:
         """How many candidates a run keep the working set within :data:`CHUNK_BYTES`."""
@@ -112,6 +118,8 @@ class Problem:
         batch: Array | None = None,
     ) -> Score:
         """Score candidates ``(..., K, P)`` on the training data, or on its samples ``batch (..., B)``."""
+        if not (loss or accuracy or gradient):
+            return Score(None, None, None)
         part = self._train if batch is None else self._batch(batch)
         if gradient:
             return self._score(theta, part, loss, accuracy, True)

@@ -1,0 +1,193 @@
+"""The typed config: one dataclass for each kind of option of a config group."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from nnexp.settings import ConfigError, build, least, positive, setting
+
+__all__ = [
+    "Architecture", "Budget", "Config", "ConfigError", "CrossEntropy", "Generated", "Perturb", "Points",
+    "Random", "Seeds", "Sgd", "Squared", "Tracking", "check", "digest", "from_mapping",
+]
+
+Activation = Literal["relu", "tanh", "sigmoid", "linear"]
+Output = Literal["softmax", "relu", "tanh", "sigmoid", "linear"]
+
+
+@dataclass
+class Seeds:
+    """Seeds of single sources of chance; null derives one from ``seed``."""
+
+    dataset: int | None = least(0, None, "points of the training data")
+    split: int | None = least(0, None, "points of the test data")
+    init: int | None = least(0, None, "first weights")
+    batches: int | None = least(0, None, "order of mini-batches")
+    method: int | None = least(0, None, "draws of random and perturb")
+
+
+@dataclass
+class Architecture:
+    """A dense network; its inputs and outputs follow from the dataset."""
+
+    name: Literal["mlp", "wide", "single_layer"] = "mlp"
+    hidden: list[int] = setting(
+        [3], "neurons of each hidden layer", "each 1 or more", lambda v: all(n >= 1 for n in v)
+    )
+    activation: Activation = setting("relu", "of hidden layers")
+    output: Output = setting("softmax", "activation of the last layer")
+    init_scale: float = least(0, 0.01, "standard deviation of the first weights")
+    weights: list[Any] | None = setting(None, "given first weights, (neurons, inputs) a layer; null draws")
+    biases: list[Any] | None = setting(None, "given first biases, (neurons) a layer; null for zeros")
+
+
+@dataclass
+class Generated:
+    """Points of nnfs' generators, in two dimensions."""
+
+    name: Literal["spiral", "vertical"] = "spiral"
+    samples: int = least(1, 100, "training points a class")
+    # nnfs keeps labels in a byte.
+    classes: int = setting(3, "classes", "2 to 256", lambda v: 2 <= v <= 256)
+    test_samples: int = least(0, 100, "test points a class, 0 for none")
+
+
+@dataclass
+class Points:
+    """Given points with numbers as targets."""
+
+    name: Literal["points"] = "points"
+    inputs: list[Any] | None = setting(None, "a list of features for each sample")
+    targets: list[Any] | None = setting(None, "a list of outputs for each sample")
+
+
+@dataclass
+class Random:
+    """Random search: fresh draws, the best kept."""
+
+    name: Literal["random"] = "random"
+    scale: float = positive(0.05, "standard deviation of the parameters")
+    score_start: bool = setting(True, "false takes the first candidate whatever its loss")
+    block: int = least(1, 256, "candidates computed at once; no result depends on it")
+
+
+@dataclass
+class Perturb:
+    """Hill climbing: perturb, keep what improves, else revert."""
+
+    name: Literal["perturb"] = "perturb"
+    scale: float = positive(0.05, "standard deviation of a step")
+    score_start: bool = setting(True, "false takes the first candidate whatever its loss")
+    block: int = least(1, 64, "most candidates computed at once; evaluations depend on it")
+
+
+@dataclass
+class Sgd:
+    """Gradient descent on full batches or mini-batches."""
+
+    name: Literal["sgd"] = "sgd"
+    learning_rate: float = positive(1.0, "step size")
+    momentum: float = setting(0.0, "share of the last step kept", "0 or more, below 1", lambda v: 0 <= v < 1)
+    batch_size: int | None = least(1, None, "samples of a mini-batch; null for all")
+
+
+@dataclass
+class CrossEntropy:
+    """Mean negative log probability of the true class."""
+
+    name: Literal["cross_entropy"] = "cross_entropy"
+    clip: float | None = setting(
+        None, "clips probabilities to [clip, 1 - clip]", "above 0, below 0.5", lambda v: 0 < v < 0.5
+    )
+
+
+@dataclass
+class Squared:
+    """Squared error of outputs and targets, or the square of the outputs' sum."""
+
+    name: Literal["squared_error", "squared_sum"] = "squared_error"
+
+
+@dataclass
+class Budget:
+    """When a run ends: whichever limit comes first, at least one of them given."""
+
+    iterations: int | None = least(1, 10_000, "candidates considered, or updates")
+    evaluations: int | None = least(1, None, "forward passes; a backward pass counts as two")
+    seconds: float | None = positive(None, "time of training")
+
+
+@dataclass
+class Tracking:
+    """Where runs are recorded, and how much."""
+
+    uri: str | None = setting(None, "MLflow store; null: MLFLOW_TRACKING_URI, else runs/mlflow.db here")
+    experiment: str = setting("nnexp", "MLflow's experiment", "that is not empty", lambda v: bool(v.strip()))
+    log_every: int | None = least(1, None, "iterations from row to row; null: 30 a decade, log-spaced")
+    snapshots: int = least(2, 20, "weight snapshots, log-spaced, with the first and the last")
+    figures: bool = setting(True, "record figures and boundary images")
+    model: bool = setting(True, "record the network as an MLflow model")
+
+
+@dataclass
+class Config:
+    """Everything that a run depends on."""
+
+    seed: int = setting(0, "seed of all chance", "0 to 4294967295", lambda v: 0 <= v < 2**32)
+    dtype: Literal["float32", "float64"] = setting("float32", "of all arrays")
+    streams: Literal["independent", "notebook"] = setting(
+        "independent", "sources of chance: one a use, or the notebook's own order of draws"
+    )
+    accumulate: Literal["float64"] | None = setting(None, "matrix products in float64, rounded to dtype")
+    seeds: Seeds = field(default_factory=Seeds)
+    architecture: Architecture = field(default_factory=Architecture)
+    dataset: Generated | Points = field(default_factory=Generated)
+    optimizer: Random | Perturb | Sgd = field(default_factory=Sgd)
+    loss: CrossEntropy | Squared = field(default_factory=CrossEntropy)
+    budget: Budget = field(default_factory=Budget)
+    tracking: Tracking = field(default_factory=Tracking)
+
+
+def from_mapping(values: Mapping[str, Any]) -> Config:
+    """The config that plain nested ``values`` describe; every group must be there, settings have defaults.
+
+    Raises:
+        ConfigError: an unknown setting, a wrong type, or a value that is not allowed.
+    """
+    config: Config = build(Config, values)
+    check(config)
+    return config
+
+
+def check(config: Config) -> None:
+    """Check every value and type, and the settings that depend on one another.
+
+    Raises:
+        ConfigError: the first setting that is not allowed.
+    """
+    build(Config, asdict(config))
+    hidden, kind = config.architecture.hidden, config.architecture.name
+    if kind == "single_layer" and hidden:
+        raise ConfigError(f"architecture.hidden={hidden}: expected [] for architecture=single_layer")
+    if kind != "single_layer" and not hidden:
+        raise ConfigError(
+            f"architecture.hidden=[]: expected one or more layers, each 1 or more, for architecture={kind}"
+        )
+    if all(limit is None for limit in vars(config.budget).values()):
+        raise ConfigError(
+            "budget.iterations=null: expected at least one of budget.iterations, budget.evaluations, "
+            "budget.seconds"
+        )
+
+
+def digest(config: Config) -> str:
+    """Sixteen hexadecimal digits that two configs share if they train alike: tracking is left out."""
+    values = asdict(config)
+    del values["tracking"]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
