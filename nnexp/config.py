@@ -11,8 +11,22 @@ from typing import Any, Literal
 from nnexp.settings import ConfigError, build, least, positive, setting
 
 __all__ = [
-    "Architecture", "Budget", "Config", "ConfigError", "CrossEntropy", "Generated", "Perturb", "Points",
-    "Random", "Seeds", "Sgd", "Squared", "Tracking", "check", "digest", "from_mapping",
+    "Architecture",
+    "Budget",
+    "Config",
+    "ConfigError",
+    "CrossEntropy",
+    "Generated",
+    "Perturb",
+    "Points",
+    "Random",
+    "Seeds",
+    "Sgd",
+    "Squared",
+    "Tracking",
+    "check",
+    "digest",
+    "from_mapping",
 ]
 
 Activation = Literal["relu", "tanh", "sigmoid", "linear"]
@@ -189,5 +203,3 @@ def digest(config: Config) -> str:
     values = asdict(config)
     del values["tracking"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
-
-

@@ -49,9 +49,7 @@ class Layout:
 
     def named(self, theta: Array) -> dict[str, Array]:
         """Views of theta ``(..., P)``: weights ``(..., n_neurons, n_inputs)``, biases ``(..., n_neurons)``."""
-        arrays = [
-            view for block in self.layers(theta) for view in (block[..., :-1], block[..., -1])
-        ]
+        arrays = [view for block in self.layers(theta) for view in (block[..., :-1], block[..., -1])]
         return dict(zip(self.names, arrays, strict=True))
 
     def join(self, arrays: Mapping[str, Any], dtype: Any = np.float64) -> Array:

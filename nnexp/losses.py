@@ -72,7 +72,8 @@ def _mean(values: Array) -> Array:
 
 def hits(z: Array, top: Array, to: Target) -> Array:
     """Share ``(...)`` of samples whose first largest output, ``top (..., 1, N)``, is the target's class."""
-    assert to.labels is not None and to.mask is not None
+    assert to.labels is not None
+    assert to.mask is not None
     lead, samples = z.shape[:-2], z.shape[-1]
     at_top = np.equal(z, top)
     flat = top.reshape(-1)
@@ -107,8 +108,10 @@ class SoftmaxCrossEntropy:
         np.subtract(z, row, out=z)
         count = z.shape[-1]
         value = None
-        flat = z.shape[:-2] + (z.shape[-2] * count,)
-        picked = np.vecdot(z.reshape(flat), to.scaled.reshape(to.scaled.shape[:-2] + flat[-1:])) if loss else None
+        flat = (*z.shape[:-2], z.shape[-2] * count)
+        picked = (
+            np.vecdot(z.reshape(flat), to.scaled.reshape(to.scaled.shape[:-2] + flat[-1:])) if loss else None
+        )
         np.exp(z, out=z)
         np.add.reduce(z, axis=-2, keepdims=True, out=row)
         if picked is not None:

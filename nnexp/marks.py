@@ -47,6 +47,8 @@ def log_spaced(iterations: Array, wanted: int) -> Array:
     last = len(iterations) - 1
     if last < wanted:
         return np.arange(last + 1)
+    if wanted == 2:
+        return np.array([0, last])
     grid = np.geomspace(max(1, iterations[1]), iterations[-1], max(wanted, 2) - 1)
     at = np.concatenate([[0], np.searchsorted(iterations, np.ceil(grid - 1e-9)).clip(0, last)])
     # Small iterations round to the same number: move such positions on, then back from the end.

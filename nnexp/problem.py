@@ -103,7 +103,9 @@ class Problem:
             labels = None if to.labels is None else to.labels[batch]
             x, values = np.take(x, batch, axis=-1), np.take(to.values, batch, axis=-1)
             if batch.ndim > 1:
-                x, values = (np.ascontiguousarray(np.moveaxis(a, 0, -2)[..., None, :, :]) for a in (x, values))
+                x, values = (
+                    np.ascontiguousarray(np.moveaxis(a, 0, -2)[..., None, :, :]) for a in (x, values)
+                )
                 labels = None if labels is None else labels[..., None, :]
         mask = None if labels is None else values != 0
         return _Part(x, Target(values, values / values.dtype.type(batch.shape[-1]), labels, mask))

@@ -47,6 +47,10 @@ def _join(parts: list[History]) -> History:
     return History(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
+def _finite(column: Array) -> Array:
+    return np.where(np.isfinite(column), column, np.nan)
+
+
 class Session:
     """One run of a prepared config: training, measured at its marks.
 
@@ -165,13 +169,13 @@ class Session:
             seen = self.prepared.problem.evaluate(thetas, train=not own)
         loss = np.where(np.isnan(loss), seen.loss, loss)
         accuracy = np.where(np.isnan(accuracy), seen.accuracy, accuracy)
-        finite = [np.where(np.isfinite(column), column, np.nan) for column in (loss, accuracy)]
         part = History(
             np.array([step.iteration for step in steps], np.int64),
             np.array([step.evaluations for step in steps], np.int64),
             np.array([step.seconds for step in steps]),
-            *finite,
-            np.where(np.isfinite(seen.val_loss), seen.val_loss, np.nan),
+            _finite(loss),
+            _finite(accuracy),
+            _finite(seen.val_loss),
             seen.val_accuracy,
         )
         self._parts.append(part)

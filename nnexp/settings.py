@@ -46,7 +46,7 @@ def options(hint: Any) -> dict[str, type]:
     """
     found: dict[str, type] = {}
     for kind in _members(hint):
-        if is_dataclass(kind):
+        if isinstance(kind, type) and is_dataclass(kind):
             names = get_args(hints(kind).get("name")) or ("",)
             found |= dict.fromkeys(names, kind)
     return found
@@ -72,7 +72,9 @@ def build(kind: type, values: Any, prefix: str = "") -> Any:
         name, hint = f"{prefix}{key}", hints(kind)[key]
         if choices := options(hint):
             if key not in values:
-                raise ConfigError(f"{name}: missing; expected {' or '.join(filter(None, choices)) or 'settings'}")
+                raise ConfigError(
+                    f"{name}: missing; expected {' or '.join(filter(None, choices)) or 'settings'}"
+                )
             made[key] = build(_choice(name, choices, values[key]), values[key], f"{name}.")
         elif key in values:
             made[key] = _value(values[key], hint, f, name)

@@ -51,7 +51,8 @@ def test_two_layers() -> None:
 def test_spiral_data_are_those_of_nnfs_init() -> None:
     x, y = reference.reference_data()
     data = notebook_data("spiral", 100, 3)
-    assert data.x.shape == (2, 300) and data.y.shape == (300,)
+    assert data.x.shape == (2, 300)
+    assert data.y.shape == (300,)
     np.testing.assert_array_equal(data.x.T, x)
     np.testing.assert_array_equal(data.y, y)
 

@@ -47,8 +47,8 @@ def test_data_are_frozen_feature_major_and_of_their_type():
     assert np.bincount(data.y).tolist() == [10, 10, 10]
 
 
-def test_more_than_256_classes_keep_their_numbers():
-    assert generated("vertical", 1, 300, np.random.default_rng(1)).y.max() == 299
+def test_classes_fill_a_byte():
+    assert generated("vertical", 1, 256, np.random.default_rng(1)).y.max() == 255
 
 
 def test_points_need_as_many_targets():

@@ -122,7 +122,9 @@ def test_weights_gradient_has_the_shape_of_the_weights():
     }
 
 
-def torch_gradient(problem: Problem, theta: np.ndarray, activation: str, loss: str) -> tuple[float, np.ndarray]:
+def torch_gradient(
+    problem: Problem, theta: np.ndarray, activation: str, loss: str
+) -> tuple[float, np.ndarray]:
     import torch
 
     layout = problem.network.layout

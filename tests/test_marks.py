@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice, takewhile
+from itertools import islice, pairwise, takewhile
 
 import numpy as np
 from hypothesis import given
@@ -20,7 +20,7 @@ def test_there_are_about_a_hundred_marks_to_ten_thousand():
 
 def test_marks_increase():
     first = list(islice(marks(), 300))
-    assert all(b > a for a, b in zip(first, first[1:], strict=False))
+    assert all(b > a for a, b in pairwise(first))
     assert list(islice(marks(7), 3)) == [0, 7, 14]
 
 

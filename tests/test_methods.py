@@ -80,7 +80,11 @@ def test_runs_together_equal_runs_alone(name, seeds, hidden, iterations, every):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_yielded_weights_never_change(name):
-    kept = [(row.theta, row.theta.copy()) for part in training(name, [1, 2], 80, log_every=1).steps() for row in part]
+    kept = [
+        (row.theta, row.theta.copy())
+        for part in training(name, [1, 2], 80, log_every=1).steps()
+        for row in part
+    ]
     assert len(kept) == 2 * 81
     for theta, copy in kept:
         np.testing.assert_array_equal(theta, copy)
@@ -165,10 +169,10 @@ def test_speculation_is_hill_climbing_one_proposal_at_a_time(block, score_start)
     on = problem()
     start = on.network.initial(np.random.default_rng(8))
     noise = GeneratorNoise([np.random.default_rng(9)], len(start), np.float32)
-    method = RandomPerturbation(0.3, score_start, block)
+    method = RandomPerturbation(0.05, score_start, block)
     one = Training(on, method, start[None], noise=noise, budget=Budget(400))
     rows(one)
-    theta, improvements = one_at_a_time(on, start, np.random.default_rng(9), 0.3, 400, score_start)
+    theta, improvements = one_at_a_time(on, start, np.random.default_rng(9), 0.05, 400, score_start)
     np.testing.assert_array_equal(one.state.theta[0], theta)
     assert [(step.candidate, step.loss) for step in one.improvements] == improvements
     assert len(improvements) > 10
@@ -210,9 +214,7 @@ def test_learning_rates_and_momenta_may_differ_from_run_to_run():
     together = Training(on, SGD(rates, momenta), start, budget=Budget(60))
     rows(together)
     for run in range(3):
-        alone = Training(
-            on, SGD(rates[run], momenta[run]), start[run : run + 1], budget=Budget(60)
-        )
+        alone = Training(on, SGD(rates[run], momenta[run]), start[run : run + 1], budget=Budget(60))
         rows(alone)
         np.testing.assert_array_equal(alone.state.theta[0], together.state.theta[run])
 
@@ -283,5 +285,8 @@ def test_a_batch_must_fit_the_data(size):
     on = problem()
     with pytest.raises(ValueError, match=f"optimizer.batch_size={size}: expected 1 to 60"):
         Training(
-            on, SGD(1.0, batch_size=size), on.network.initial(np.random.default_rng(0))[None], budget=Budget(1)
+            on,
+            SGD(1.0, batch_size=size),
+            on.network.initial(np.random.default_rng(0))[None],
+            budget=Budget(1),
         )

@@ -185,6 +185,10 @@ def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="cross_entropy after output=linear"):
         make_loss("cross_entropy", "linear")
     with pytest.raises(ValueError, match="expected classes 0 to 2"):
-        Problem(Network(2, [3], 3), make_loss("cross_entropy", "softmax"), Data(np.ones((2, 1)), np.array([3])))
+        Problem(
+            Network(2, [3], 3), make_loss("cross_entropy", "softmax"), Data(np.ones((2, 1)), np.array([3]))
+        )
     with pytest.raises(ValueError, match="expected 3 rows"):
-        Problem(Network(2, [3], 3), make_loss("squared_error", "softmax"), Data(np.ones((2, 1)), np.ones((2, 1))))
+        Problem(
+            Network(2, [3], 3), make_loss("squared_error", "softmax"), Data(np.ones((2, 1)), np.ones((2, 1)))
+        )
