@@ -1,0 +1,1 @@
+"""The command line: help, jobs of a sweep, progress, the table at the end."""

@@ -1,0 +1,51 @@
+"""Errors of the user's input, each as one line."""
+
+from __future__ import annotations
+
+import re
+
+from nnexp.config import Config
+from nnexp.settings import hints, options
+
+
+class Stop(BaseException):
+    """Bad input found within a job: no other job of the sweep may start. Not an Exception, or Hydra goes on."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, so that a run ends as on Ctrl-C."""
+
+
+def one_line(error: BaseException, arguments: list[str]) -> str:
+    """The error's message and its cause's on one line, with what is allowed where Hydra does not say it."""
+    parts = [str(error)]
+    if error.__cause__ is not None and str(error.__cause__) not in parts[0]:
+        parts.append(str(error.__cause__))
+    text = " ".join(" ".join(parts).split()) or type(error).__name__
+    unknown = re.search(
+        r"Could not (?:override|append to config) '([\w.]+)'|Key '([\w.]+)' is not in struct", text
+    )
+    if unknown is None:
+        return text
+    key = unknown[1] or unknown[2]
+    given = next((a.lstrip("+") for a in arguments if a.lstrip("+").startswith(f"{key}=")), key)
+    return f"{given}: unknown; expected {_expected(key)}"
+
+
+def _expected(key: str) -> str:
+    *groups, _ = key.split(".")
+    known = hints(Config)
+    if not groups or groups[0] not in known:
+        return "one of " + ", ".join(known)
+    choices = options(known[groups[0]])
+    if not choices:
+        return "one of " + ", ".join(known)
+    kinds: dict[type, list[str]] = {}
+    for name, kind in choices.items():
+        kinds.setdefault(kind, []).append(name)
+    words = [
+        (f"for {groups[0]}={'|'.join(names)}: " if any(names) else "one of ")
+        + ", ".join(name for name in hints(kind) if name != "name")
+        for kind, names in kinds.items()
+    ]
+    return "; ".join(words)

@@ -1,0 +1,69 @@
+"""Progress of the run that is being trained: a bar on a terminal, sparse lines elsewhere."""
+
+from __future__ import annotations
+
+from time import monotonic
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+QUIET_SECONDS = 10.0
+"""Time between lines about one run where there is no terminal."""
+
+
+class _Bar(Progress):
+    session: Any = None
+    loss: float = float("nan")
+
+    def get_renderable(self) -> RenderableType:
+        """The bar, brought up to date by the thread that draws it rather than by the training."""
+        for task in self.tasks:
+            if self.session is not None:
+                task.completed = self.session.iterations
+                task.fields["loss"] = f"loss {self.loss:.4f}" if self.loss == self.loss else ""
+        return super().get_renderable()
+
+
+class RunProgress:
+    """A context in which one session is trained; :meth:`rows` takes what has been measured."""
+
+    def __init__(self, console: Console, session: Any, title: str) -> None:
+        self._console, self._session, self._title = console, session, title
+        self._said = monotonic()
+        self._bar: _Bar | None = None
+        if console.is_terminal:
+            columns = [
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                TextColumn("{task.fields[loss]}"), TimeRemainingColumn(),
+            ]  # fmt: skip
+            self._bar = _Bar(*columns, console=console, transient=True)
+            self._bar.session = session
+            self._bar.add_task(title, total=session.training.budget.iterations, loss="")
+
+    def __enter__(self) -> RunProgress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def rows(self, rows: Any) -> None:
+        """Show the last of the measured rows."""
+        if not len(rows.loss):
+            return
+        if self._bar is not None:
+            self._bar.loss = float(rows.loss[-1])
+        elif monotonic() - self._said > QUIET_SECONDS:
+            self._said = monotonic()
+            of = self._session.training.budget.iterations
+            self._console.print(
+                f"{self._title}: iteration {rows.iteration[-1]:,}{f' of {of:,}' if of else ''}, "
+                f"loss {rows.loss[-1]:.4f}",
+                highlight=False,
+            )

@@ -1,0 +1,165 @@
+"""The entry point: compose, check, train, record.
+
+``python -m nnexp.run -m optimizer=random,perturb,sgd``; exit codes: 0 all runs finished, 1 a run failed,
+2 bad input, 130 and 143 ended by SIGINT and SIGTERM.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nnexp import __version__
+
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    # NumPy reads these when it loads; on networks this small a second thread only waits.
+    os.environ.setdefault(_name, "1")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if "--version" in given:
+        print(f"nnexp {__version__}")
+        return 0
+    if "--help" in given or "-h" in given:
+        return _help([a for a in given if not a.startswith("-")])
+    return _hydra(given)
+
+
+def _help(words: list[str]) -> int:
+    from nnexp.cli import help as text
+    from nnexp.cli.places import groups
+
+    if not words:
+        print(text.general(), end="")
+    elif words[0] in groups():
+        print(text.of_group(words[0]), end="")
+    else:
+        return _refused(f"--help {words[0]}: unknown group; expected one of {', '.join(groups())}")
+    return 0
+
+
+def _hydra(given: list[str]) -> int:
+    wants_traceback = bool(os.environ.get("NNEXP_TRACEBACK") or os.environ.get("HYDRA_FULL_ERROR"))
+    # Hydra then raises what goes wrong instead of printing it and ending the process.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from nnexp.cli.errors import Stop, Terminated, one_line
+    from nnexp.config import ConfigError
+    from nnexp.tracking.locations import StoreError
+
+    def terminate(number: int, frame: Any) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        return _command(given)
+    except (HydraException, OmegaConfBaseException, ConfigError, StoreError, Stop) as error:
+        if wants_traceback:
+            raise
+        cause = error.__cause__ if isinstance(error, Stop) and error.__cause__ else error
+        return _refused(one_line(cause, given))
+    except Terminated:
+        return 143
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _command(given: list[str]) -> int:
+    from nnexp.cli import jobs
+    from nnexp.cli.summary import console
+    from nnexp.cli.work import Work
+
+    overrides = jobs.overrides_in(given)
+    sweep = "-m" in given or "--multirun" in given
+    if "--dry-run" in given:
+        return _list(jobs.expand(overrides) if sweep else [overrides])
+    if any(
+        flag in given for flag in ("--cfg", "-c", "--info", "-i", "-sc", "--shell-completion", "--resolve")
+    ):
+        _launch(given, None)
+        return 0
+    out = console()
+    work = Work(out, overrides, None)
+    if sweep:
+        expanded = jobs.expand(overrides)
+        work = Work(out, overrides, len(expanded))
+        first = _checked(jobs.representatives(expanded))
+        work.begin(first)
+    try:
+        _launch(given, work)
+    except BaseException as error:
+        work.end("KILLED" if not isinstance(error, Exception) else "FAILED")
+        raise
+    work.end()
+    return 1 if work.failed else 0
+
+
+def _checked(sample: list[list[str]]) -> Any:
+    """The first job's config, once the configs of a sample of the jobs are known to be good."""
+    from nnexp.cli import jobs
+    from nnexp.prepare import prepare
+
+    configs = list(jobs.compose(sample))
+    for config in configs:
+        prepare(config)
+    return configs[0]
+
+
+def _list(expanded: list[list[str]]) -> int:
+    from nnexp.cli import jobs
+
+    _checked(jobs.representatives(expanded))
+    for number, job in enumerate(expanded):
+        print(f"{number:4}  {' '.join(job) or '(defaults)'}")
+    print(f"{len(expanded)} job{'s' if len(expanded) != 1 else ''}, nothing trained")
+    return 0
+
+
+def _launch(given: list[str], work: Any) -> None:
+    """Hand the command to Hydra, whose launcher calls the job for each composed config."""
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import DictConfig, OmegaConf
+
+    from nnexp.cli.errors import Stop
+    from nnexp.cli.places import conf
+    from nnexp.config import ConfigError, from_mapping
+    from nnexp.tracking.locations import StoreError
+
+    def run(composed: DictConfig) -> None:
+        hydra_config = HydraConfig.get()
+        log = Path(hydra_config.runtime.output_dir) / f"{hydra_config.job.name}.log"
+        try:
+            plain: Any = OmegaConf.to_container(composed, resolve=True)
+            config = from_mapping(plain)
+            from nnexp.session import Session, prepare
+
+            work.run(config, Session(prepare(config)), list(hydra_config.overrides.task), str(log))
+        except (ConfigError, StoreError) as error:
+            raise Stop(str(error)) from error
+
+    before = sys.argv
+    sys.argv = [before[0], *given]
+    try:
+        hydra.main(str(conf()), "config", version_base="1.3")(run)()
+    finally:
+        sys.argv = before
+
+
+def _refused(line: str) -> int:
+    print(f"nnexp: {line}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
