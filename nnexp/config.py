@@ -85,7 +85,9 @@ class Random:
 
     name: Literal["random"] = "random"
     scale: float = positive(0.05, "standard deviation of the parameters")
-    score_start: bool = setting(True, "false takes the first candidate whatever its loss")
+    score_start: bool | None = setting(
+        None, "false takes the first candidate whatever its loss; null: false for streams=notebook, else true"
+    )
     block: int = least(1, 256, "candidates computed at once; no result depends on it")
 
 
@@ -95,7 +97,9 @@ class Perturb:
 
     name: Literal["perturb"] = "perturb"
     scale: float = positive(0.05, "standard deviation of a step")
-    score_start: bool = setting(True, "false takes the first candidate whatever its loss")
+    score_start: bool | None = setting(
+        None, "false takes the first candidate whatever its loss; null: false for streams=notebook, else true"
+    )
     block: int = least(1, 64, "most candidates computed at once; evaluations depend on it")
 
 

@@ -59,7 +59,9 @@ def _prepare(config: Config) -> Prepared:
         noise = noise or GeneratorNoise([source["method"]], network.layout.size, network.dtype)
     size = method.batch_size
     if size is not None and size > problem.samples:
-        raise ConfigError(f"optimizer.batch_size={size}: at most {problem.samples}, the training samples")
+        raise ConfigError(
+            f"optimizer.batch_size={size}: expected 1 to {problem.samples}, the training samples"
+        )
     budget = Budget(config.budget.iterations, config.budget.evaluations, config.budget.seconds)
     return Prepared(config, problem, method, theta, noise, source["batches"], budget)
 
@@ -100,6 +102,8 @@ def _network(config: Config, train: Data) -> Network:
 
 def _method(config: Config) -> Method:
     options = {key: value for key, value in vars(config.optimizer).items() if key != "name"}
+    if options.get("score_start", False) is None:
+        options["score_start"] = config.streams != "notebook"
     kinds: dict[str, Any] = {"random": RandomSearch, "perturb": RandomPerturbation, "sgd": SGD}
     return kinds[config.optimizer.name](**options)
 

@@ -22,6 +22,11 @@ def one_line(error: BaseException, arguments: list[str]) -> str:
     if error.__cause__ is not None and str(error.__cause__) not in parts[0]:
         parts.append(str(error.__cause__))
     text = " ".join(" ".join(parts).split()) or type(error).__name__
+    missing = re.search(
+        r"Could not find '(\w+)/(\S+)' Available options in '\w+': (.*?) Config search path", text
+    )
+    if missing is not None:
+        return f"{missing[1]}={missing[2]}: unknown; expected one of {', '.join(missing[3].split())}"
     unknown = re.search(
         r"Could not (?:override|append to config) '([\w.]+)'|Key '([\w.]+)' is not in struct", text
     )

@@ -53,7 +53,7 @@ def representatives(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
     Composing takes a tenth of a second, so checking these in place of a large grid's product saves minutes.
     """
     seen: set[str] = set()
-    chosen = []
+    chosen: list[list[str]] = []
     for job in jobs:
         marks = {
             key if (key := override.split("=")[0]) == "seed" and override[5:].isdigit() else override
