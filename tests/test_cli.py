@@ -1,0 +1,192 @@
+"""The command line as real processes on a real store."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from commands import SMALL, nnexp, runs
+
+from nnexp.cli.jobs import representatives
+
+
+def test_the_users_command_ends_with_a_table_of_three_methods(tmp_path):
+    done = nnexp(tmp_path, "-m", "optimizer=random,perturb,sgd", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for method in ("random", "perturb", "sgd"):
+        assert re.search(rf"│{method} +│ +0 │.*finished.*http://127.0.0.1:5000/#/experiments/", done.stdout)
+    assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db" in done.stdout
+    children, (parent,) = runs(tmp_path), runs(tmp_path, "sweep")
+    assert [run.info.status for run in [*children, parent]] == ["FINISHED"] * 4
+    assert [run.data.params["optimizer.name"] for run in children] == ["random", "perturb", "sgd"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    assert len({run.data.tags["nnexp.sweep_id"] for run in [*children, parent]}) == 1
+    assert len({run.info.run_name for run in children}) == 3
+    for run in children:
+        assert run.data.params["architecture.hidden"] == "[3]"
+        assert run.data.metrics.keys() >= {
+            "loss",
+            "accuracy",
+            "val_loss",
+            "val_accuracy",
+            "evaluations",
+            "seconds",
+        }
+    assert len(list((tmp_path / "runs" / "hydra").glob("*/*/*/.hydra/config.yaml"))) == 3
+
+
+def test_one_run_needs_no_sweep(tmp_path):
+    done = nnexp(tmp_path, *SMALL, "optimizer.momentum=0.5")
+    assert done.returncode == 0, done.stderr
+    assert [run.data.params["optimizer.momentum"] for run in runs(tmp_path)] == ["0.5"]
+    assert runs(tmp_path, "sweep") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["optimizer=adam"], "optimizer=adam: unknown; expected one of perturb, random, sgd"),
+        (["foo=1"], "foo=1: unknown; expected one of seed, dtype"),
+        (["optimizer.scale=1"], "optimizer.scale=1: unknown; expected .* for optimizer=sgd: learning_rate"),
+        (["+budget.zz=1"], "budget.zz=1: unknown; expected one of iterations"),
+        (["optimizer.learning_rate=-1"], "optimizer.learning_rate=-1: expected a number above 0"),
+        (["optimizer.learning_rate=abc"], "optimizer.learning_rate=abc: expected a number above 0"),
+        (["dataset.classes=1"], "dataset.classes=1: expected an integer 2 to 256"),
+        (["architecture.hidden=[]"], r"architecture.hidden=\[\]: expected one or more layers"),
+        (
+            ["architecture.hidden=[0]"],
+            r"architecture.hidden=\[0\]: expected a list of integers, each 1 or more",
+        ),
+        (["optimizer.batch_size=1000"], "optimizer.batch_size=1000: expected 1 to 300"),
+        (["budget.iterations=null"], "budget.iterations=null: expected at least one of"),
+        (
+            ["tracking.uri=sqlite:////proc/x/y.db"],
+            "tracking.uri=.*: expected an SQLite file that can be written",
+        ),
+        (["tracking.uri=http://127.0.0.1:9"], "tracking.uri=.*: expected an MLflow server that answers"),
+        (["-m", "optimizer=sgd,adam"], "optimizer=adam: unknown"),
+        (["-m", "optimizer.learning_rate=0.1,-1"], "optimizer.learning_rate=-1: expected a number above 0"),
+        (["-m", "seed=0,1", "tracking.uri=http://127.0.0.1:9"], "tracking.uri=.*: expected an MLflow server"),
+        (["nonsense"], "Error parsing override 'nonsense'"),
+        (["--help", "colour"], "--help colour: unknown group; expected one of architecture"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_no_run(tmp_path, arguments, line):
+    done = nnexp(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert re.match(rf"nnexp: {line}", done.stderr)
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "runs" / "mlflow.db").exists()
+
+
+def test_a_traceback_is_shown_when_asked_for(tmp_path):
+    done = nnexp(tmp_path, "dataset.classes=1", env={**os.environ, "NNEXP_TRACEBACK": "1"})
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+
+
+BREAKING = """
+import sys
+from nnexp.problem import Problem
+from nnexp.run import main
+
+inner = Problem.score
+def score(self, theta, **options):
+    if options.get("gradient"):
+        raise RuntimeError("the gradient broke\\nsecond line")
+    return inner(self, theta, **options)
+Problem.score = score
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_job_that_fails_leaves_the_rest_of_the_sweep_going(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", BREAKING, "-m", "optimizer=random,sgd,perturb", *SMALL],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert re.search(r"failed: optimizer=sgd.*: RuntimeError: the gradient broke\n", done.stdout)
+    log = re.search(r"log: (\S+)", done.stdout)
+    assert log
+    assert "second line" in Path(log[1]).read_text()
+    assert [run.info.status for run in runs(tmp_path)] == ["FINISHED", "FAILED", "FINISHED"]
+    assert "the gradient broke" in runs(tmp_path)[1].data.tags["nnexp.reason"]
+    assert [run.info.status for run in runs(tmp_path, "sweep")] == ["FAILED"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_and_its_sweep_as_killed(tmp_path, number, code):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nnexp.run", "-m", "seed=0,1", "tracking=lean",
+         "budget.iterations=null", "budget.seconds=100"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until = time.monotonic() + 60
+    while not (any((tmp_path / "runs/hydra").glob("*/*/0")) and runs(tmp_path)) and time.monotonic() < until:
+        time.sleep(0.2)
+    time.sleep(3)
+    process.send_signal(number)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == code, error
+    assert "Traceback" not in error
+    assert re.search(r"│sgd +│ +0 │.*killed", out)
+    (run,), (parent,) = runs(tmp_path), runs(tmp_path, "sweep")
+    assert (run.info.status, parent.info.status) == ("KILLED", "KILLED")
+    assert run.data.metrics["loss"] > 0
+
+
+def test_a_dry_run_lists_and_checks_the_jobs(tmp_path):
+    done = nnexp(tmp_path, "--dry-run", "-m", "optimizer=random,sgd", "seed=range(0,3)")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert lines[3].split() == ["3", "optimizer=sgd", "seed=0"]
+    assert lines[-1] == "6 jobs, nothing trained"
+    assert not list(tmp_path.iterdir())
+    assert nnexp(tmp_path, "--dry-run", "-m", "seed=0,-1").returncode == 2
+
+
+def test_the_sample_that_is_checked_has_every_override():
+    jobs = [[f"seed={s}", f"optimizer={o}", f"architecture.hidden=[{h}]"]
+            for s in range(50) for o in ("random", "sgd") for h in (1, 2)]  # fmt: skip
+    sample = representatives(jobs)
+    assert {o for job in sample for o in job} >= {o for job in jobs for o in job if not o.startswith("seed")}
+    assert len(sample) <= 4
+
+
+def test_the_config_can_be_printed(tmp_path):
+    done = nnexp(tmp_path, "--cfg", "job", "optimizer=perturb")
+    assert done.returncode == 0
+    assert "optimizer:\n  name: perturb\n" in done.stdout
+
+
+def test_completion_can_be_installed(tmp_path):
+    done = nnexp(tmp_path, "-sc", "install=bash")
+    assert done.returncode == 0
+    assert "complete" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "group", ["architecture", "budget", "dataset", "experiment", "loss", "optimizer", "tracking"]
+)
+def test_every_group_has_help(tmp_path, group):
+    done = nnexp(tmp_path, "--help", group)
+    assert done.returncode == 0
+    assert group in nnexp(tmp_path, "--help").stdout
+    assert done.stdout.startswith(("+" if group == "experiment" else "") + group)
+
+
+def test_help_and_version_load_neither_hydra_nor_mlflow_nor_numpy():
+    code = (
+        "import sys; from nnexp.run import main; main(['--help']); main(['--version']);"
+        "assert not {'hydra', 'mlflow', 'numpy', 'omegaconf'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

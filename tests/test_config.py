@@ -1,0 +1,189 @@
+"""The typed config: what is accepted, and one line for what is not."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields, is_dataclass, replace
+from typing import Any
+
+import pytest
+
+from nnexp.config import (
+    Architecture,
+    Budget,
+    Config,
+    ConfigError,
+    CrossEntropy,
+    Generated,
+    Perturb,
+    Points,
+    Random,
+    Seeds,
+    Sgd,
+    Squared,
+    Tracking,
+    check,
+    digest,
+    from_mapping,
+)
+from nnexp.settings import allowed, hints, options
+
+KINDS = [Architecture, Budget, CrossEntropy, Generated, Perturb, Points, Random, Seeds, Sgd, Squared, Tracking]
+
+
+def changed(name: str, value: Any, **groups: Any) -> dict[str, Any]:
+    """The default config as plain values, with one dotted setting changed."""
+    values = asdict(replace(Config(), **groups))
+    *path, last = name.split(".")
+    place = values
+    for part in path:
+        place = place[part]
+    place[last] = value
+    return values
+
+
+def test_plain_values_and_config_are_the_same_thing() -> None:
+    for optimizer in (Random(), Perturb(scale=0.1), Sgd(momentum=0.9, batch_size=32)):
+        config = Config(seed=7, optimizer=optimizer, seeds=Seeds(init=3))
+        assert from_mapping(asdict(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("seed", -1, "an integer 0 to 4294967295"),
+        ("seed", 1.0, "an integer"),
+        ("seed", True, "an integer"),
+        ("seed", "a", "an integer"),
+        ("seed", None, "an integer"),
+        ("dtype", "float16", "one of float32, float64"),
+        ("streams", "mine", "one of independent, notebook"),
+        ("accumulate", "float16", "float64 or null"),
+        ("seeds.init", -1, "an integer 0 or more or null"),
+        ("architecture.hidden", [], "one or more layers, each 1 or more"),
+        ("architecture.hidden", [3, 0], "a list of integers, each 1 or more"),
+        ("architecture.hidden", [3.5], "a list of integers, each 1 or more"),
+        ("architecture.hidden", 3, "a list of integers, each 1 or more"),
+        ("architecture.activation", "gelu", "one of relu, tanh, sigmoid, linear"),
+        ("architecture.output", "relu6", "one of softmax, relu, tanh, sigmoid, linear"),
+        ("architecture.init_scale", -0.1, "a number 0 or more"),
+        ("architecture.weights", [["a"]], "a list of numbers or null"),
+        ("dataset.samples", 0, "an integer 1 or more"),
+        ("dataset.classes", 1, "an integer 2 to 256"),
+        ("dataset.classes", 257, "an integer 2 to 256"),
+        ("dataset.test_samples", -1, "an integer 0 or more"),
+        ("optimizer.learning_rate", -1, "a number above 0"),
+        ("optimizer.learning_rate", 0, "a number above 0"),
+        ("optimizer.learning_rate", float("nan"), "a number above 0"),
+        ("optimizer.learning_rate", float("inf"), "a number above 0"),
+        ("optimizer.learning_rate", "fast", "a number above 0"),
+        ("optimizer.learning_rate", True, "a number above 0"),
+        ("optimizer.momentum", 1.0, "a number 0 or more, below 1"),
+        ("optimizer.batch_size", 0, "an integer 1 or more or null"),
+        ("loss.clip", 0.5, "a number above 0, below 0.5 or null"),
+        ("budget.iterations", 0, "an integer 1 or more or null"),
+        ("budget.seconds", 0.0, "a number above 0 or null"),
+        ("tracking.experiment", " ", "text that is not empty"),
+        ("tracking.log_every", 0, "an integer 1 or more or null"),
+        ("tracking.snapshots", 1, "an integer 2 or more"),
+        ("tracking.figures", 1, "true or false"),
+        ("tracking.uri", 3, "text or null"),
+    ],
+)
+def test_a_bad_value_is_one_line_with_setting_value_and_what_is_allowed(
+    name: str, value: Any, words: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_mapping(changed(name, value))
+    line = str(caught.value)
+    assert "\n" not in line
+    assert line.startswith(f"{name}=")
+    assert f"expected {words}" in line
+
+
+@pytest.mark.parametrize("optimizer", [Random(), Perturb()])
+@pytest.mark.parametrize(("name", "value"), [("scale", 0), ("scale", -0.05), ("block", 0)])
+def test_gradient_free_methods_have_their_own_bounds(optimizer: Any, name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"^optimizer\.{name}={value}: expected"):
+        from_mapping(changed(f"optimizer.{name}", value, optimizer=optimizer))
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("model", "seed, dtype"),
+        ("optimizer.scale", "learning_rate, momentum, batch_size"),
+        ("seeds.noise", "dataset, split, init, batches, method"),
+        ("budget.epochs", "iterations, evaluations, seconds"),
+    ],
+)
+def test_an_unknown_setting_is_refused_with_those_that_there_are(name: str, own: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name}=1: unknown; expected one of .*{own}"):
+        from_mapping(changed(name, 1))
+
+
+def test_a_key_of_another_option_is_unknown() -> None:
+    with pytest.raises(ConfigError, match=r"^loss\.clip=0\.1: unknown; expected one of name$"):
+        from_mapping(changed("loss", {"name": "squared_error", "clip": 0.1}))
+
+
+@pytest.mark.parametrize("group", [f.name for f in fields(Config) if options(hints(Config)[f.name])])
+def test_a_missing_group_is_refused(group: str) -> None:
+    values = asdict(Config())
+    del values[group]
+    with pytest.raises(ConfigError, match=f"^{group}: missing; expected"):
+        from_mapping(values)
+
+
+@pytest.mark.parametrize("value", [None, 3, "sgd", [1]])
+def test_a_group_that_is_no_group_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match="^seeds="):
+        from_mapping(changed("seeds", value))
+
+
+def test_an_unknown_option_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^optimizer\.name=adam: expected one of random, perturb, sgd$"):
+        from_mapping(changed("optimizer.name", "adam"))
+
+
+def test_no_budget_at_all_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^budget\.iterations=null: expected at least one of"):
+        from_mapping(changed("budget.iterations", None))
+    assert from_mapping(changed("budget.evaluations", 100)).budget.evaluations == 100
+
+
+def test_a_single_layer_has_no_hidden_ones() -> None:
+    single = Architecture(name="single_layer", hidden=[])
+    check(Config(architecture=single))
+    with pytest.raises(ConfigError, match=r"^architecture\.hidden=\[3\]: expected \[\]"):
+        check(Config(architecture=replace(single, hidden=[3])))
+
+
+def test_check_sees_what_was_changed_after_the_config_was_made() -> None:
+    config = Config()
+    check(config)
+    config.architecture.hidden.append(0)
+    with pytest.raises(ConfigError, match=r"^architecture\.hidden=\[3, 0\]"):
+        check(config)
+    assert Config().architecture.hidden == [3]
+
+
+def test_whole_numbers_are_numbers() -> None:
+    made = from_mapping(changed("optimizer.learning_rate", 1))
+    assert isinstance(made.optimizer, Sgd)
+    assert isinstance(made.optimizer.learning_rate, float)
+
+
+def test_a_digest_tells_apart_what_trains_differently_and_nothing_else() -> None:
+    one = digest(Config())
+    assert one == digest(Config(tracking=Tracking(experiment="other", figures=False)))
+    others = {digest(Config(seed=1)), digest(Config(optimizer=Perturb())), digest(Config(dtype="float64"))}
+    assert len(others | {one}) == 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_setting_says_what_it_is_and_what_it_may_be(kind: type) -> None:
+    assert is_dataclass(kind)
+    for f in fields(kind):
+        if f.name != "name":
+            assert f.metadata["about"]
+            assert allowed(kind, f.name)
