@@ -27,7 +27,19 @@ from nnexp.config import (
 )
 from nnexp.settings import allowed, hints, options
 
-KINDS = [Architecture, Budget, CrossEntropy, Generated, Perturb, Points, Random, Seeds, Sgd, Squared, Tracking]
+KINDS = [
+    Architecture,
+    Budget,
+    CrossEntropy,
+    Generated,
+    Perturb,
+    Points,
+    Random,
+    Seeds,
+    Sgd,
+    Squared,
+    Tracking,
+]
 
 
 def changed(name: str, value: Any, **groups: Any) -> dict[str, Any]:
@@ -136,7 +148,7 @@ def test_a_missing_group_is_refused(group: str) -> None:
 
 @pytest.mark.parametrize("value", [None, 3, "sgd", [1]])
 def test_a_group_that_is_no_group_is_refused(value: Any) -> None:
-    with pytest.raises(ConfigError, match="^seeds="):
+    with pytest.raises(ConfigError, match=r"^seeds="):
         from_mapping(changed("seeds", value))
 
 

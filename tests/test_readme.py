@@ -1,0 +1,41 @@
+"""The README's commands work as it shows them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from commands import nnexp
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"(?:^|&& \S*)python -m nnexp\.run( .*)?$", TEXT, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_readme_works(tmp_path, command):
+    arguments = shlex.split(command)
+    trains = not {"--help", "--cfg", "--dry-run"} & set(arguments)
+    done = nnexp(tmp_path, *arguments, *(["budget.iterations=20", "tracking=lean"] if trains else []))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs").exists() == trains
+
+
+def test_the_readme_names_every_option():
+    from nnexp.cli.places import groups
+
+    for group, options in groups().items():
+        for option in (group, *options):
+            assert f"`{option}`" in TEXT
+
+
+def test_continuous_integration_runs_the_readmes_tests():
+    last = (ROOT / ".ci" / "run").read_text().splitlines()[-1]
+    assert f"&& {last}\n" in TEXT
+
+
+def test_the_readmes_files_are_there():
+    for link in re.findall(r"\]\(([^)]+)\)", TEXT):
+        assert (ROOT / link).is_file()
