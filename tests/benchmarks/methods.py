@@ -1,0 +1,104 @@
+"""Ratios to the notebook's own loops and to PyTorch eager, side by side in one process on one core.
+
+Run it on an idle machine: ``python tests/benchmarks/methods.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import notebook_reference as reference
+import numpy as np
+
+from nnexp.cli.jobs import compose
+from nnexp.session import Session, prepare
+
+ITERATIONS = 10_000
+STEPS = 2_000
+ROUNDS = 3
+
+
+def best(*workers: Callable[[], object]) -> list[float]:
+    """The shortest time of each worker in turns, so that a slow moment of the machine hits all."""
+    times = [[] for _ in workers]
+    for _ in range(ROUNDS):
+        for worker, own in zip(workers, times, strict=True):
+            start = perf_counter()
+            worker()
+            own.append(perf_counter() - start)
+    return [min(own) for own in times]
+
+
+def session(*overrides: str) -> Callable[[], object]:
+    (config,) = compose([overrides])
+
+    def train() -> object:
+        return list(Session(prepare(config)).run())
+
+    return train
+
+
+def torch_sgd(hidden: int, steps: int) -> Callable[[], object]:
+    import torch
+
+    torch.set_num_threads(1)
+    (config,) = compose([[f"architecture.hidden=[{hidden}]", "dataset.test_samples=0"]])
+    ready = prepare(config)
+    x = torch.tensor(np.array(ready.problem.train.x).T)
+    y = torch.tensor(np.array(ready.problem.train.y))
+
+    def train() -> object:
+        model = torch.nn.Sequential(torch.nn.Linear(2, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, 3))
+        optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+        rows = []
+        for _ in range(steps):
+            optimizer.zero_grad()
+            z = model(x)
+            loss = torch.nn.functional.cross_entropy(z, y)
+            loss.backward()
+            optimizer.step()
+            rows.append((loss.item(), (z.argmax(1) == y).float().mean().item()))
+        return rows
+
+    return train
+
+
+def main() -> None:
+    print(f"{'comparison':58} {'nnexp':>9} {'other':>9} {'ratio':>7}")
+    for method, loop in (("random", reference.loop_random), ("perturb", reference.loop_perturb)):
+        own = session(f"optimizer={method}", "dataset.test_samples=0", f"budget.iterations={ITERATIONS}")
+        ours, theirs = best(own, lambda loop=loop: loop(ITERATIONS))
+        report(f"{method}, {ITERATIONS:,} iterations, to the notebook's loop", ours, theirs)
+        own = session("+experiment=notebook", f"optimizer={method}")
+        ours, theirs = best(own, lambda loop=loop: loop(ITERATIONS))
+        report("  the same with the notebook's own draws and rounding", ours, theirs)
+    for hidden in (3, 64):
+        own = session(
+            "optimizer=sgd", f"architecture.hidden=[{hidden}]", "dataset.test_samples=0",
+            f"budget.iterations={STEPS}", "tracking.log_every=1",
+        )  # fmt: skip
+        try:
+            other = torch_sgd(hidden, STEPS)
+        except ImportError:
+            print("sgd: PyTorch is not installed")
+            return
+        ours, theirs = best(own, other)
+        report(f"sgd 2-{hidden}-3, {STEPS:,} steps, loss and accuracy of each, to PyTorch", ours, theirs)
+
+
+def report(name: str, ours: float, theirs: float) -> None:
+    print(f"{name:58} {ours:8.3f}s {theirs:8.3f}s {theirs / ours:6.1f}x")
+
+
+if __name__ == "__main__":
+    main()

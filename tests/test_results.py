@@ -1,0 +1,53 @@
+"""Tidy tables of a fresh sweep, and the notebooks run on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import SMALL, nnexp
+
+from nnexp import results
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> str:
+    place: Path = tmp_path_factory.mktemp("sweep")
+    done = nnexp(place, "-m", "optimizer=random,perturb,sgd", "seed=0,1", *SMALL)
+    assert done.returncode == 0, done.stderr
+    return f"sqlite:///{place / 'runs' / 'mlflow.db'}"
+
+
+def test_a_row_for_each_run(sweep):
+    runs = results.load_runs(sweep)
+    assert len(runs) == 6
+    assert sorted(runs["method"].unique()) == ["perturb", "random", "sgd"]
+    assert sorted(runs["seed"].unique()) == [0, 1]
+    assert runs["loss"].between(0, 2).all()
+    assert runs["sweep_id"].nunique() == 1
+
+
+def test_a_row_for_each_run_and_iteration(sweep):
+    runs = results.load_runs(sweep)
+    history = results.load_history(runs, sweep)
+    last = history.sort_values("iteration").groupby("run_id").last()
+    assert set(last.index) == set(runs["run_id"])
+    assert (last["iteration"] == 60).all()
+    np.testing.assert_allclose(last["loss"], runs.set_index("run_id").loc[last.index, "loss"])
+
+
+def test_snapshots_keep_their_names(sweep):
+    runs = results.load_runs(sweep)
+    snapshots = results.load_snapshots(runs["run_id"].iloc[0], sweep)
+    assert snapshots.iteration[0] == 0
+    assert snapshots.iteration[-1] == 60
+    assert snapshots.layout.named(snapshots.theta)["dense_0/weights"].shape == (
+        len(snapshots.iteration),
+        3,
+        2,
+    )
+
+
+def test_a_summary_has_a_row_for_each_method(sweep):
+    assert len(results.summary(results.load_runs(sweep))) == 3
