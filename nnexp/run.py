@@ -20,6 +20,15 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 
+PRINTING = ("--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc")
+"""Flags of Hydra's that print something and train nothing."""
+
+FLAGS = (
+    *("--multirun", "-m", "--run", "-r", "--dry-run", "--help", "-h", "--version", *PRINTING),
+    *("--resolve", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"),
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -78,14 +87,17 @@ def _command(given: list[str]) -> int:
     from nnexp.cli import jobs
     from nnexp.cli.summary import console
     from nnexp.cli.work import Work
+    from nnexp.config import ConfigError
 
+    _known_flags(given)
     overrides = jobs.overrides_in(given)
     sweep = "-m" in given or "--multirun" in given
     if "--dry-run" in given:
         return _list(jobs.expand(overrides) if sweep else [overrides])
-    if any(
-        flag in given for flag in ("--cfg", "-c", "--info", "-i", "-sc", "--shell-completion", "--resolve")
-    ):
+    shown = [flag for flag in given if flag.split("=")[0] in PRINTING]
+    if shown and sweep:
+        raise ConfigError(f"{shown[0]}: expected without -m; --dry-run lists a sweep's jobs")
+    if shown:
         _launch(given, None)
         return 0
     out = console()
@@ -94,14 +106,23 @@ def _command(given: list[str]) -> int:
         expanded = jobs.expand(overrides)
         work = Work(out, overrides, len(expanded))
         first = _checked(jobs.representatives(expanded))
-        work.begin(first)
     try:
+        if sweep:
+            work.begin(first)
         _launch(given, work)
     except BaseException as error:
         work.end("KILLED" if not isinstance(error, Exception) else "FAILED")
         raise
     work.end()
     return 1 if work.failed else 0
+
+
+def _known_flags(given: list[str]) -> None:
+    from nnexp.config import ConfigError
+
+    for flag in given:
+        if flag.startswith("-") and flag.split("=")[0] not in FLAGS:
+            raise ConfigError(f"{flag}: unknown; expected one of {', '.join(FLAGS)}")
 
 
 def _checked(sample: list[list[str]]) -> Any:

@@ -29,6 +29,7 @@ def test_the_users_command_ends_with_a_table_of_three_methods(tmp_path):
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
     assert len({run.data.tags["nnexp.sweep_id"] for run in [*children, parent]}) == 1
     assert len({run.info.run_name for run in children}) == 3
+    assert len({run.data.tags["nnexp.config_hash"] for run in children}) == 3
     for run in children:
         assert run.data.params["architecture.hidden"] == "[3]"
         assert run.data.metrics.keys() >= {
@@ -74,7 +75,10 @@ def test_one_run_needs_no_sweep(tmp_path):
         (["-m", "optimizer=sgd,adam"], "optimizer=adam: unknown"),
         (["-m", "optimizer.learning_rate=0.1,-1"], "optimizer.learning_rate=-1: expected a number above 0"),
         (["-m", "seed=0,1", "tracking.uri=http://127.0.0.1:9"], "tracking.uri=.*: expected an MLflow server"),
-        (["nonsense"], "Error parsing override 'nonsense'"),
+        (["nonsense"], "nonsense: expected setting=value"),
+        (["optimizer.scale=["], r"optimizer.scale=\[: expected setting=value"),
+        (["--bogus"], "--bogus: unknown; expected one of --multirun"),
+        (["-m", "--cfg", "job"], "--cfg: expected without -m"),
         (["--help", "colour"], "--help colour: unknown group; expected one of architecture"),
     ],
 )

@@ -22,6 +22,10 @@ def one_line(error: BaseException, arguments: list[str]) -> str:
     if error.__cause__ is not None and str(error.__cause__) not in parts[0]:
         parts.append(str(error.__cause__))
     text = " ".join(" ".join(parts).split()) or type(error).__name__
+    override = getattr(error, "override", None)
+    if override is not None:
+        message = str(getattr(error, "message", error)).splitlines()[0]
+        return f"{override}: expected setting=value in Hydra's grammar ({message})"
     missing = re.search(
         r"Could not find '(\w+)/(\S+)' Available options in '\w+': (.*?) Config search path", text
     )

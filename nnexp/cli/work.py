@@ -13,7 +13,7 @@ from rich.console import Console
 
 from nnexp.cli.progress import RunProgress
 from nnexp.cli.summary import Row, print_summary
-from nnexp.config import Config
+from nnexp.config import Config, digest
 from nnexp.tracking import locations
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ class Work:
         of = f"[{len(self.rows) + 1}/{self.jobs}] " if self.jobs else ""
         title = f"{of}{config.optimizer.name} seed {config.seed}"
         begun = {"id": "", "url": ""}
-        tags = {} if self.jobs is None else {"nnexp.sweep_id": self.sweep_id}
+        tags = {"nnexp.config_hash": digest(config)}
+        if self.jobs is not None:
+            tags["nnexp.sweep_id"] = self.sweep_id
 
         def started(run_id: str, url: str) -> None:
             begun.update(id=run_id, url=url)

@@ -50,8 +50,15 @@ class RandomPerturbation:
 
     def tell(self, state: State, candidates: Array, score: ScoreLike) -> State:
         assert score.loss is not None
-        counts = np.arange(candidates.shape[1]) < state.asked[:, None]
-        better = counts & (score.loss < state.loss[:, None])
+        better = score.loss < state.loss[:, None]
+        if len(better) > 1:
+            better &= np.arange(candidates.shape[1]) < state.asked[:, None]
+        if not better.any():
+            # Nearly all blocks: nothing to keep but the count.
+            state.memory.noise.advance(state.asked)
+            longer = state.memory._replace(block=np.minimum(2 * state.memory.block, self.block))
+            reached = state.iteration + state.asked
+            return state._replace(iteration=reached, memory=longer, improvements=None)
         found = better.any(axis=1)
         at = better.argmax(axis=1)
         used = np.where(found, at + 1, state.asked)

@@ -22,7 +22,8 @@ def write_figures(folder: Path, session: Any, method: str) -> None:
     figures = {"learning_curves": plots.learning_curves(session.history, method)}
     thetas = {"start": snapshots.theta[0], "end": session.final_theta}
     figures["weight_histograms"] = plots.weight_histograms(problem.network.layout, thetas)
-    if plots.has_boundary(problem):
+    # A diverged network has no boundary.
+    if plots.has_boundary(problem) and np.isfinite(session.final_theta).all():
         figures["decision_boundary"] = plots.decision_boundary(problem, session.final_theta)
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png")
