@@ -93,7 +93,7 @@ def _command(given: list[str]) -> int:
     overrides = jobs.overrides_in(given)
     sweep = "-m" in given or "--multirun" in given
     if "--dry-run" in given:
-        return _list(jobs.expand(overrides) if sweep else [overrides])
+        return _list(jobs.expand(overrides) if sweep else [overrides], jobs.search_path(given))
     shown = [flag for flag in given if flag.split("=")[0] in PRINTING]
     if shown and sweep:
         raise ConfigError(f"{shown[0]}: expected without -m; --dry-run lists a sweep's jobs")
@@ -105,7 +105,7 @@ def _command(given: list[str]) -> int:
     if sweep:
         expanded = jobs.expand(overrides)
         work = Work(out, overrides, len(expanded))
-        first = _checked(jobs.representatives(expanded))
+        first = _checked(jobs.representatives(expanded), jobs.search_path(given))
     try:
         if sweep:
             work.begin(first)
@@ -125,21 +125,21 @@ def _known_flags(given: list[str]) -> None:
             raise ConfigError(f"{flag}: unknown; expected one of {', '.join(FLAGS)}")
 
 
-def _checked(sample: list[list[str]]) -> Any:
+def _checked(sample: list[list[str]], search_path: list[str]) -> Any:
     """The first job's config, once the configs of a sample of the jobs are known to be good."""
     from nnexp.cli import jobs
     from nnexp.prepare import prepare
 
-    configs = list(jobs.compose(sample))
+    configs = list(jobs.compose([search_path + job for job in sample]))
     for config in configs:
         prepare(config)
     return configs[0]
 
 
-def _list(expanded: list[list[str]]) -> int:
+def _list(expanded: list[list[str]], search_path: list[str]) -> int:
     from nnexp.cli import jobs
 
-    _checked(jobs.representatives(expanded))
+    _checked(jobs.representatives(expanded), search_path)
     for number, job in enumerate(expanded):
         print(f"{number:4}  {' '.join(job) or '(defaults)'}")
     print(f"{len(expanded)} job{'s' if len(expanded) != 1 else ''}, nothing trained")

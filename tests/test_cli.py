@@ -158,6 +158,16 @@ def test_a_dry_run_lists_and_checks_the_jobs(tmp_path):
     assert nnexp(tmp_path, "--dry-run", "-m", "seed=0,-1").returncode == 2
 
 
+def test_a_sweep_may_use_config_files_of_ones_own(tmp_path):
+    own = tmp_path / "own" / "experiment"
+    own.mkdir(parents=True)
+    (own / "mine.yaml").write_text("# @package _global_\nseed: 9\n")
+    for option in (["--config-dir", "own"], [f"hydra.searchpath=[file://{tmp_path}/own]"]):
+        done = nnexp(tmp_path, "-m", *option, "+experiment=mine", "optimizer=random,sgd", *SMALL)
+        assert done.returncode == 0, done.stderr
+    assert [run.data.params["seed"] for run in runs(tmp_path)] == ["9"] * 4
+
+
 def test_the_sample_that_is_checked_has_every_override():
     jobs = [[f"seed={s}", f"optimizer={o}", f"architecture.hidden=[{h}]"]
             for s in range(50) for o in ("random", "sgd") for h in (1, 2)]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from nnexp.cli.places import conf
@@ -12,6 +13,15 @@ from nnexp.config import Config, from_mapping
 def overrides_in(arguments: Sequence[str]) -> list[str]:
     """The arguments that are overrides rather than flags."""
     return [a for a in arguments if not a.startswith("-") and ("=" in a or a.startswith("~"))]
+
+
+def search_path(arguments: Sequence[str]) -> list[str]:
+    """The override that stands for ``--config-dir FOLDER``, none without it."""
+    for at, argument in enumerate(arguments):
+        name, _, folder = argument.partition("=")
+        if name in ("--config-dir", "-cd") and (folder or at + 1 < len(arguments)):
+            return [f"hydra.searchpath=['file://{Path(folder or arguments[at + 1]).absolute()}']"]
+    return []
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:
@@ -42,7 +52,9 @@ def compose(jobs: Sequence[Sequence[str]]) -> Iterator[Config]:
 
     with _hydra():
         for job in jobs:
-            own = [override for override in job if not override.lstrip("+~").startswith("hydra")]
+            own = [
+                o for o in job if not o.lstrip("+~").startswith("hydra") or o.startswith("hydra.searchpath=")
+            ]
             composed: Any = OmegaConf.to_container(hydra.compose("config", own), resolve=True)
             yield from_mapping(composed)
 
