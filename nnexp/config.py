@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 Activation = Literal["relu", "tanh", "sigmoid", "linear"]
+Auto = Literal["auto"]
 Output = Literal["softmax", "relu", "tanh", "sigmoid", "linear"]
 
 
@@ -147,8 +148,9 @@ class Tracking:
     experiment: str = setting("nnexp", "MLflow's experiment", "that is not empty", lambda v: bool(v.strip()))
     log_every: int | None = least(1, None, "iterations from row to row; null: 30 a decade, log-spaced")
     snapshots: int = least(2, 20, "weight snapshots, log-spaced, with the first and the last")
-    figures: bool = setting(True, "record figures and boundary images")
-    model: bool = setting(True, "record the network as an MLflow model")
+    points: int | None = least(1, 10, "rows a decade of iterations sent to MLflow; history.parquet has all")
+    figures: bool | Auto = setting("auto", "record figures and boundary images; auto: up to 24 runs")
+    model: bool | Auto = setting("auto", "record the network as an MLflow model; auto: up to 24 runs")
 
 
 @dataclass
