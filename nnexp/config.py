@@ -23,6 +23,7 @@ __all__ = [
     "Seeds",
     "Sgd",
     "Squared",
+    "Sweep",
     "Tracking",
     "check",
     "digest",
@@ -154,6 +155,22 @@ class Tracking:
 
 
 @dataclass
+class Sweep:
+    """How the runs of a sweep are chosen and kept going."""
+
+    resume: bool | str = setting(
+        False,
+        "true continues the latest sweep, a sweep's id that one",
+        "",
+        lambda v: not isinstance(v, str) or bool(v.strip()),
+    )
+    retries: int = least(0, 0, "further tries of a job that failed")
+    fail_fast: bool = setting(False, "end the sweep at its first failure")
+    stale_code: Literal["rerun", "keep"] = setting("rerun", "what resume does with runs of changed code")
+    grid: list[dict[str, Any]] | None = setting(None, "blocks of axes in Hydra's sweep syntax")
+
+
+@dataclass
 class Config:
     """Everything that a run depends on."""
 
@@ -170,6 +187,7 @@ class Config:
     loss: CrossEntropy | Squared = field(default_factory=CrossEntropy)
     budget: Budget = field(default_factory=Budget)
     tracking: Tracking = field(default_factory=Tracking)
+    sweep: Sweep = field(default_factory=Sweep)
 
 
 def from_mapping(values: Mapping[str, Any]) -> Config:
@@ -205,7 +223,7 @@ def check(config: Config) -> None:
 
 
 def digest(config: Config) -> str:
-    """Sixteen hexadecimal digits that two configs share if they train alike: tracking is left out."""
+    """Sixteen hexadecimal digits that two configs share if they train alike: tracking and sweep are left out."""
     values = asdict(config)
-    del values["tracking"]
+    del values["tracking"], values["sweep"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
