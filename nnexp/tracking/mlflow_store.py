@@ -23,6 +23,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_TYPE, M
 
 from nnexp.tracking import locations
 from nnexp.tracking.environment import environment, environment_tags
+from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.parent import finish_parent
 from nnexp.tracking.protocol import STATUSES, DatasetRecord, Rows, milliseconds, points
@@ -175,10 +176,21 @@ class Store:
             raise
         return run
 
+    def run(self, run_id: str) -> MlflowRun:
+        """A run that is there, to add to."""
+        return MlflowRun(self, run_id, self.client.get_run(run_id).info.start_time)
+
     def start_parent(self, name: str, params: Mapping[str, str], tags: Mapping[str, str]) -> MlflowRun:
         """Begin the parent run of a multirun; its children are started with its id."""
-        own = environment_tags(environment()) | {"nnexp.kind": "sweep"}
+        own = environment_tags(environment()) | {"nnexp.kind": "sweep"} | heartbeat()
         return self.start(name, params, own | dict(tags))
+
+    def resume_parent(self, run_id: str) -> MlflowRun:
+        """The parent run of a multirun that goes on: RUNNING once more."""
+        self.client.update_run(run_id, status="RUNNING")
+        run = self.run(run_id)
+        run.record(tags=heartbeat())
+        return run
 
     def finish_parent(self, run: MlflowRun, table: pd.DataFrame, status: str) -> None:
         """Record the children's table with a summary and end the parent run."""

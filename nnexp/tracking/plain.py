@@ -35,6 +35,8 @@ def to_yaml(config: Any) -> str:
 
 def _plain(config: Any) -> dict[str, Any]:
     values: dict[str, Any] = dataclasses.asdict(config)
+    # How a sweep is kept going is no part of its runs.
+    values.pop("sweep", None)
     tracking = values.get("tracking")
     if tracking and tracking.get("uri"):
         tracking["uri"] = locations.public(tracking["uri"])

@@ -7,6 +7,7 @@ import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from nnexp.marks import marks
 from nnexp.tracking import files
 from nnexp.tracking.environment import environment, environment_tags
+from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
 from nnexp.tracking.outcome import Outcome, optional, outcome, reason_of
 from nnexp.tracking.plain import flatten, to_yaml
 from nnexp.tracking.protocol import Rows, Run, Store, milliseconds
@@ -70,9 +72,9 @@ class Thinning:
         return type(taken)(*(np.asarray(column)[chosen] for column in taken))
 
 
-def start_tags(config: Any, machine: dict[str, Any], overrides: Sequence[str]) -> dict[str, str]:
-    """Tags that every run has from its start."""
-    own = environment_tags(machine) | {"nnexp.kind": "run", "nnexp.method": str(config.optimizer.name)}
+def start_tags(config: Any, overrides: Sequence[str]) -> dict[str, str]:
+    """Tags that every run has from its start, on any machine."""
+    own = {"nnexp.kind": "run", "nnexp.method": str(config.optimizer.name)}
     return own | ({"nnexp.overrides": " ".join(overrides)} if overrides else {})
 
 
@@ -105,17 +107,19 @@ def record_session(
     """
     machine = environment()
     started = milliseconds()
-    own = start_tags(config, machine, overrides)
+    own = environment_tags(machine) | start_tags(config, overrides) | heartbeat()
     run = store.start(name, flatten(config), own | dict(tags), parent, started)
     url = store.run_url(run.run_id)
     thinning = Thinning(config.tracking.points)
     try:
         if on_start is not None:
             on_start(run.run_id, url)
+        beat = perf_counter()
         for rows in session.run(flush_seconds=FLUSH_SECONDS):
-            chosen = thinning.select(rows)
-            if chosen is not None:
-                run.record(chosen)
+            chosen, alive = thinning.select(rows), None
+            if perf_counter() - beat >= HEARTBEAT_SECONDS:
+                beat, alive = perf_counter(), heartbeat()
+            run.record(chosen, tags=alive)
             if on_rows is not None:
                 on_rows(rows)
         made = outcome(session, config, machine, started, milliseconds(), runs)
@@ -137,7 +141,7 @@ def publish(
         thinning: what chose the rows that were sent before.
         params: if they were not sent before.
     """
-    own = made.tags | {"nnexp.status": made.status}
+    own = made.tags | {"nnexp.status": made.status, "nnexp.iterations": str(made.iterations)}
     own |= {"nnexp.reason": made.reason} if made.reason else {}
     if made.status in ("finished", "diverged"):
         own["mlflow.note.content"] = _note(config, made)
