@@ -20,6 +20,7 @@ FLOORS = [
     {"tracking"},
     {"results"},
     {"comparison_plots"},
+    {"sweep"},
     {"cli"},
     {"run"},
 ]

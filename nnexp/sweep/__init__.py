@@ -1,0 +1,1 @@
+"""Sweeps: many runs composed, trained and recorded as one computation."""
