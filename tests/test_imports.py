@@ -20,10 +20,15 @@ FLOORS = [
     {"tracking"},
     {"results"},
     {"comparison_plots"},
+    {"sweep"},
     {"cli"},
     {"run"},
 ]
-ONLY = {"hydra": {"run", "cli"}, "omegaconf": {"run", "cli"}, "mlflow": {"tracking", "results"}}
+ONLY = {
+    "hydra": {"run", "cli", "sweep"},
+    "omegaconf": {"run", "cli", "sweep"},
+    "mlflow": {"tracking", "results"},
+}
 
 
 def room(path: Path) -> str:
