@@ -24,7 +24,11 @@ FLOORS = [
     {"cli"},
     {"run"},
 ]
-ONLY = {"hydra": {"run", "cli"}, "omegaconf": {"run", "cli"}, "mlflow": {"tracking", "results"}}
+ONLY = {
+    "hydra": {"run", "cli", "sweep"},
+    "omegaconf": {"run", "cli", "sweep"},
+    "mlflow": {"tracking", "results"},
+}
 
 
 def room(path: Path) -> str:

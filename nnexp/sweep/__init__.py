@@ -1,1 +1,1 @@
-"""Sweeps: many runs composed, trained and recorded as one computation."""
+"""Sweeps: jobs composed, chosen by grids, launched together."""
