@@ -18,6 +18,7 @@ FLOORS = [
     {"plots"},
     {"tracking"},
     {"results"},
+    {"stats"},
     {"comparison_plots"},
     {"cli"},
     {"run"},
