@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-EXACT = 20
-"""Pairs up to which all sign patterns are tried."""
-
-EXACT_INTERVAL = 12
-"""Pairs up to which the means of all subsets are taken."""
+EXACT = 24
+"""Pairs up to which all sign patterns are counted."""
 
 DRAWS = 20_000
+
+HALVINGS = 60
 
 
 def sign_flip(differences: Array, seed: int = 0, draws: int = DRAWS) -> Array:
     """Two-sided p of each row of ``differences (..., n)``: is their mean further from 0 than chance makes it?
 
-    If two methods are alike, each difference on a common seed could as well have the other sign. Up to 20
+    If two methods are alike, each difference on a common seed could as well have the other sign. Up to 24
     pairs p is exact, the share of all sign patterns with a mean at least as far from 0. Beyond, it is
     (1 + b) / (1 + m) with b of m random patterns, which never claims more than was tried (Phipson and Smyth
     2010). Pairs that are 0 do not change p.
@@ -28,22 +28,9 @@ def sign_flip(differences: Array, seed: int = 0, draws: int = DRAWS) -> Array:
     given = np.asarray(differences, np.float64)
     rows = given.reshape(-1, given.shape[-1])
     rows = rows[:, (rows != 0).any(0)]
-    if not rows.shape[1]:
-        return np.ones(given.shape[:-1])
-    # Equal sums that differ by rounding are equal.
-    least = np.abs(rows.sum(1)) - 1e-10 * np.abs(rows).sum(1)
-    if rows.shape[1] <= EXACT:
-        p = np.array(
-            [np.mean(np.abs(_signed_sums(row)) >= low) for row, low in zip(rows, least, strict=True)]
-        )
-    else:
-        signs = 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, (draws, rows.shape[1]), np.int8)
-        p = np.array(
-            [
-                (1 + np.sum(np.abs(signs @ row) >= low)) / (1 + draws)
-                for row, low in zip(rows, least, strict=True)
-            ]
-        )
+    n = rows.shape[1]
+    signs = None if n <= EXACT else _random_signs(n, seed, draws)
+    p = np.array([_two_sided(row, signs) for row in rows])
     return np.asarray(p.reshape(given.shape[:-1]))
 
 
@@ -52,22 +39,18 @@ def sign_flip_interval(
 ) -> tuple[float, float]:
     """The shifts of ``differences (n,)`` that the sign-flip test does not reject: an interval for their centre.
 
-    Its ends are order statistics of the means of subsets: of all 2^n - 1 that are not empty, or of as many
-    random ones as ``draws``, any two neighbours enclose the centre of a symmetric distribution with
-    the same chance (Hartigan 1969). Too few differences for an interval give infinite ends.
+    Its ends are order statistics of the means of subsets, any two neighbours of which enclose the centre
+    of a symmetric distribution with the same chance (Hartigan 1969): of all of them up to 24
+    differences, found by halving the range, else of random ones. With too few for an interval it is infinite.
     """
     values = np.asarray(differences, np.float64)
-    n = len(values)
-    if n <= EXACT_INTERVAL:
-        chosen = _subsets(n)[1:].astype(np.float64)
-    else:
-        chosen = np.random.default_rng(seed).integers(0, 2, (draws, n), np.int8).astype(np.float64)
-        chosen = chosen[chosen.any(1)]
-    means = np.sort(chosen @ values / chosen.sum(1)) if n else np.empty(0)
-    outside = int((1 - confidence) / 2 * (len(means) + 1) + 1e-9)
-    if outside == 0:
-        return -np.inf, np.inf
-    return float(means[outside - 1]), float(means[-outside])
+    tail = (1 - confidence) / 2
+    if len(values) <= EXACT:
+        return _lowest_shift(values, tail), -_lowest_shift(-values, tail)
+    chosen = np.maximum(_random_signs(len(values), seed, draws), 0.0)
+    means = np.sort(chosen @ values / np.maximum(chosen.sum(1), 1))
+    outside = int(tail * (len(means) + 1) + 1e-9)
+    return (float(means[outside - 1]), float(means[-outside])) if outside else (-np.inf, np.inf)
 
 
 def holm(p: Array) -> Array:
@@ -86,14 +69,46 @@ def holm(p: Array) -> Array:
     return out
 
 
-def _subsets(n: int) -> Array:
-    """All subsets of n things ``(2^n, n)``, the empty one first."""
-    return np.arange(2**n)[:, None] >> np.arange(n)[None, :] & 1
+def _two_sided(values: Array, signs: Array | None) -> float:
+    # Equal sums that differ by rounding are equal.
+    least = abs(values.sum()) - 1e-10 * np.abs(values).sum()
+    if least <= 0:
+        return 1.0
+    if signs is None:
+        return min(1.0, 2 * _share_at_least(values, least))
+    return float((1 + np.sum(np.abs(signs @ values) >= least)) / (1 + len(signs)))
 
 
-def _signed_sums(values: Array) -> Array:
-    """The sums of ``values (n,)`` with all patterns of signs, the first sign kept: the others mirror them."""
+def _lowest_shift(values: Array, tail: float) -> float:
+    """The lowest shift at which the one-sided test leaves more than ``tail``."""
+    if 2.0 ** -len(values) > tail:
+        return -np.inf
+    low, high = float(values.min()), float(values.max())
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        moved = values - middle
+        above = _share_at_least(moved, moved.sum() - 1e-13 * np.abs(values).sum()) > tail
+        low, high = (low, middle) if above else (middle, high)
+    return high
+
+
+def _share_at_least(values: Array, least: float) -> float:
+    """The share of the 2^n signed sums of ``values (n,)`` that are ``least`` or more.
+
+    Sums of one half of the values are looked up among the sorted sums of the other: 2^(n / 2) steps.
+    """
     half = len(values) // 2
-    left = values[:half] @ (1.0 - 2.0 * _subsets(half)).T if half else np.zeros(1)
-    right = values[half:] @ (1.0 - 2.0 * _subsets(len(values) - half)).T
-    return np.asarray(np.add.outer(left[: max(len(left) // 2, 1)], right if half else right[:1]).ravel())
+    left = values[:half] @ _signs(half).T
+    right = np.sort(values[half:] @ _signs(len(values) - half).T)
+    found = len(right) - np.searchsorted(right, least - left, side="left")
+    return float(found.sum() / 2.0 ** len(values))
+
+
+@cache
+def _signs(n: int) -> Array:
+    """All patterns of signs ``(2^n, n)``."""
+    return 1.0 - 2.0 * (np.arange(2**n)[:, None] >> np.arange(n)[None, :] & 1)
+
+
+def _random_signs(n: int, seed: int, draws: int) -> Array:
+    return 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, (draws, n), np.int8)
