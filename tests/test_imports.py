@@ -19,6 +19,7 @@ FLOORS = [
     {"plots"},
     {"tracking"},
     {"results"},
+    {"stats"},
     {"comparison_plots"},
     {"sweep"},
     {"cli"},
