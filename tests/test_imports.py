@@ -18,6 +18,7 @@ FLOORS = [
     {"plots"},
     {"tracking"},
     {"results"},
+    {"inside"},
     {"comparison_plots"},
     {"cli"},
     {"run"},
