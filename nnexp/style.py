@@ -63,19 +63,19 @@ def method_color(method: str) -> str:
 def looks(labels: Iterable[str]) -> dict[str, Look]:
     """The look of each method of a comparison; labels of one colour differ by its tint and by their dash.
 
-    The first of them in alphabetical order has the method's own colour, so that a label looks alike in every
-    picture of the same methods.
+    The shortest of them has the method's own colour, so that a label looks alike in every picture of the same
+    methods, in whatever order they come.
     """
-    known = sorted(set(map(str, labels)), key=lambda label: (len(label), label))
+    wanted = list(dict.fromkeys(map(str, labels)))
     found: dict[str, Look] = {}
-    kinds = list(taken) if (taken := METHODS | VARIANTS) else []
-    for label in known:
+    kinds = list(METHODS | VARIANTS)
+    for label in sorted(wanted, key=lambda label: (len(label), label)):
         color = method_color(label)
         alike = sum(method_color(other) == color for other in found)
         kind = _kind(label)
         at = kinds.index(kind) if kind in kinds else len(kinds) + zlib.crc32(kind.encode()) % 2
         found[label] = Look(_tint(color, alike), DASHES[alike % len(DASHES)], MARKERS[at % len(MARKERS)])
-    return {label: found[label] for label in dict.fromkeys(map(str, labels))}
+    return {label: found[label] for label in wanted}
 
 
 def _kind(label: str) -> str:

@@ -18,8 +18,10 @@ FLOORS = [
     {"plots"},
     {"tracking"},
     {"results"},
-    {"inside"},
-    {"comparison_plots"},
+    {"stats"},
+    {"inside", "importance"},
+    {"figures"},
+    {"report"},
     {"cli"},
     {"run"},
 ]

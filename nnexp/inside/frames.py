@@ -30,11 +30,10 @@ def boundary_frames(trajectory: Trajectory, size: int = 96) -> Frames:
         ValueError: inputs that are not 2-D, or targets that are no classes.
     """
     theta = trajectory.theta
-    finite = np.isfinite(theta).all(axis=-1)
+    finite = np.isfinite(theta).min(axis=-1, keepdims=True)
     with np.errstate(all="ignore"):
-        classes, sure = boundary_classes(trajectory.problem, np.where(finite[:, None], theta, 0), size)
-    classes[~finite] = 0
-    sure = np.where(finite[:, None, None], sure, 0)
+        classes, sure = boundary_classes(trajectory.problem, np.where(finite, theta, 0), size)
+    classes, sure = (np.where(finite[..., None], values, 0) for values in (classes, sure))
     return Frames(trajectory, classes.astype(np.uint8), sure)
 
 

@@ -65,10 +65,8 @@ def _histogram(name: str, iteration: Array, values: Array, bins: int, log: bool)
         with np.errstate(divide="ignore"):
             values = np.log10(np.abs(values))
     known = np.isfinite(values)
-    if known.any():
-        edges = np.histogram_bin_edges(values[known], bins=bins)
-    else:
-        edges = np.linspace(-0.5, 0.5, bins + 1)
+    # Without a finite value, some bins all the same.
+    edges = np.histogram_bin_edges(values[known] if known.any() else np.zeros(1), bins=bins)
     counts = np.stack(
         [np.histogram(row[kept], bins=edges)[0] for row, kept in zip(values, known, strict=True)]
     )

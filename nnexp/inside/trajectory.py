@@ -51,9 +51,7 @@ def load_trajectories(runs: pd.DataFrame, uri: str | None = None, by: str = "met
             for name in ("evaluations", "seconds")
         }
         theta = np.asarray(snapshots.theta, problem.network.dtype)
-        found.append(
-            Trajectory(str(label), problem, theta, snapshots.loss, snapshots.iteration, **columns)
-        )
+        found.append(Trajectory(str(label), problem, theta, snapshots.loss, snapshots.iteration, **columns))
     return found
 
 
