@@ -1,0 +1,32 @@
+"""Recorded runs as tidy tables: one row a run, one row a measurement, and weights over time."""
+
+from nnexp.results.artifacts import Snapshots, load_config, load_snapshots
+from nnexp.results.columns import ALL_AXES, AXES, COSTS, HISTORY, KEYS, MEASURES
+from nnexp.results.grid import grid, held, on_grid
+from nnexp.results.history import load_history
+from nnexp.results.labels import label, missing_cells
+from nnexp.results.runs import LATEST, load_runs
+from nnexp.results.totals import summary
+from nnexp.tracking.locations import StoreError
+
+__all__ = [
+    "ALL_AXES",
+    "AXES",
+    "COSTS",
+    "HISTORY",
+    "KEYS",
+    "LATEST",
+    "MEASURES",
+    "Snapshots",
+    "StoreError",
+    "grid",
+    "held",
+    "label",
+    "load_config",
+    "load_history",
+    "load_runs",
+    "load_snapshots",
+    "missing_cells",
+    "on_grid",
+    "summary",
+]

@@ -1,0 +1,88 @@
+"""Files of runs: read in place where they lie on this machine, else downloaded."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+
+from nnexp.layout import Layout
+from nnexp.results.client import connect
+from nnexp.tracking.locations import StoreError
+
+Array = np.ndarray[Any, Any]
+Read = TypeVar("Read")
+
+
+class Snapshots(NamedTuple):
+    """A run's weights over time: ``iteration (T,)``, ``theta (T, P)`` in ``layout``, ``loss (T,)``."""
+
+    iteration: Array
+    theta: Array
+    loss: Array
+    layout: Layout
+
+
+def load_snapshots(run_id: str, uri: str | None = None) -> Snapshots:
+    """The weights that a run kept on its way, the first and the last among them.
+
+    Raises:
+        StoreError: no such store, or no weights in the run.
+    """
+    client, _ = connect(uri)
+    about = _required(client, run_id, "weights/layout.json", lambda file: json.loads(file.read_text("utf-8")))
+    layout = Layout(tuple(about["sizes"]))
+
+    def read(file: Path) -> Snapshots:
+        with np.load(file, allow_pickle=False) as arrays:
+            theta = layout.restore(arrays["theta"])
+            return Snapshots(arrays["iteration"], theta, arrays["loss"], layout)
+
+    return _required(client, run_id, "weights/snapshots.npz", read)
+
+
+def load_config(run_id: str, uri: str | None = None) -> dict[str, Any]:
+    """The composed config of a run as plain data.
+
+    Raises:
+        StoreError: no such store, or no config in the run.
+    """
+    import yaml
+
+    client, _ = connect(uri)
+    return dict(
+        _required(client, run_id, "config.yaml", lambda file: yaml.safe_load(file.read_text("utf-8")))
+    )
+
+
+def local_folder(artifact_uri: str) -> Path | None:
+    """The folder of a run's files on this machine, None where they are a server's."""
+    where = urlsplit(artifact_uri)
+    return Path(unquote(where.path)) if where.scheme in ("", "file") else None
+
+
+def read_artifact(
+    client: Any, run_id: str, artifact_uri: str, path: str, read: Callable[[Path], Read]
+) -> Read | None:
+    """What ``read`` makes of an artifact, None if there is no such file."""
+    place = local_folder(artifact_uri)
+    if place is not None:
+        file = place / path
+        return read(file) if file.exists() else None
+    folder, _, _ = path.rpartition("/")
+    if path not in [item.path for item in client.list_artifacts(run_id, folder or None)]:
+        return None
+    with tempfile.TemporaryDirectory(prefix="nnexp-") as downloaded:
+        return read(Path(client.download_artifacts(run_id, path, downloaded)))
+
+
+def _required(client: Any, run_id: str, path: str, read: Callable[[Path], Read]) -> Read:
+    found = read_artifact(client, run_id, client.get_run(run_id).info.artifact_uri, path, read)
+    if found is None:
+        raise StoreError(f"run_id={run_id}: it has no artifact {path}")
+    return found

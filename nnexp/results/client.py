@@ -1,0 +1,64 @@
+"""MLflow's client for a store that is there: reading never makes one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from nnexp.tracking.locations import StoreError, database, resolve
+
+PAGE = 1000
+
+
+class Source(NamedTuple):
+    """A store that is read: MLflow's client and the store's absolute URI."""
+
+    client: Any
+    uri: str
+
+
+def connect(uri: str | None) -> Source:
+    """The store at ``uri``; None for ``MLFLOW_TRACKING_URI``, else ``runs/mlflow.db`` here.
+
+    Raises:
+        StoreError: there is no such file.
+    """
+    store = resolve(uri)
+    file = database(store)
+    if file is not None and not file.exists():
+        raise StoreError(f"tracking.uri={store}: there is no such file; a first run makes it")
+    # MLflow takes more than a second to import, and only this room's functions need it.
+    from nnexp.tracking import mlflow_store
+
+    return Source(mlflow_store.MlflowClient(tracking_uri=store), store)
+
+
+def find_experiment(source: Source, name: str) -> Any:
+    """MLflow's experiment of this name.
+
+    Raises:
+        StoreError: there is none.
+    """
+    found = source.client.get_experiment_by_name(name)
+    if found is None:
+        raise StoreError(f"tracking.experiment={name}: there is none of this name in {source.uri}")
+    return found
+
+
+def search(source: Source, experiment_id: str, condition: str = "", deleted: bool = False) -> Iterator[Any]:
+    """The runs that meet a condition, one query a page, in order of their start."""
+    token = None
+    while True:
+        page = source.client.search_runs(
+            [experiment_id],
+            condition,
+            # MLflow's ViewType: its names are not needed for two numbers, nor its import.
+            run_view_type=2 if deleted else 1,
+            max_results=PAGE,
+            order_by=["attributes.start_time ASC"],
+            page_token=token,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return

@@ -1,0 +1,10 @@
+"""The columns that every table of runs or measurements has."""
+
+MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
+AXES = ("iteration", "evaluations", "seconds")
+ALL_AXES = (*AXES, "epochs")
+"""The axes along which a history can be read; an epoch is one pass over the training data."""
+
+COSTS = ("evaluations", "seconds")
+KEYS = ("run_id", "name", "status", "sweep_id", "method", "seed", "started", "artifact_uri")
+HISTORY = ("run_id", "method", "seed", *ALL_AXES, *MEASURES)

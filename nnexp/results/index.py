@@ -1,0 +1,164 @@
+"""A local copy of what a store holds, which asks it only for what may have changed.
+
+A run that has ended does not change: its record and history are kept, and read from here. Each refresh
+asks for runs begun or ended since the last one, for those that were running, and for deleted ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nnexp.results.client import Source, search
+from nnexp.results.records import Record
+from nnexp.tracking.locations import database
+
+FORMAT = "1"
+
+LATE_LOCAL, LATE_SERVER = 15_000, 600_000
+"""Milliseconds by which another process or machine may be late in telling of a run's start or end."""
+
+ASKED = 100
+"""Runs that are asked for by their ids in one query."""
+
+
+class Index:
+    """The copy of one experiment, in a folder: ``records`` by run id, and histories of ended runs."""
+
+    def __init__(self, source: Source, experiment: Any) -> None:
+        self.source, self.experiment_id = source, str(experiment.experiment_id)
+        # A store that was made anew at the same place has the same ids, but not the same moment.
+        self.identity = f"{FORMAT} {source.uri} {self.experiment_id} {experiment.creation_time}"
+        self.folder = _folder(source.uri)
+        self.name = hashlib.sha256(self.identity.encode()).hexdigest()[:16]
+        self.records: dict[str, Record] = {}
+        self.deleted: set[str] = set()
+        self.refreshed = 0
+
+    def refresh(self) -> dict[str, Record]:
+        """The records as they are now, in order of start."""
+        self._read()
+        now = time.time_ns() // 1_000_000
+        changed = self._changed() if self.refreshed else self._search("")
+        gone = {run.info.run_id for run in search(self.source, self.experiment_id, deleted=True)}
+        news = {record.run_id: record for record in changed if self.records.get(record.run_id) != record}
+        restored = self.deleted - gone
+        news |= {record.run_id: record for record in self._by_id(restored)}
+        lost = (gone | (restored - set(news))) & set(self.records)
+        kept = {name: record for name, record in self.records.items() if name not in lost} | news
+        self.records = dict(sorted(kept.items(), key=lambda item: (item[1].started, item[0])))
+        stale = bool(news or lost or gone != self.deleted or now - self.refreshed > LATE_SERVER)
+        self.deleted, self.refreshed = gone, now
+        if stale:
+            self._write()
+        return self.records
+
+    def _changed(self) -> Iterable[Record]:
+        late = LATE_LOCAL if database(self.source.uri) else LATE_SERVER
+        since = self.refreshed - late
+        found = {record.run_id: record for record in self._search(f"attributes.start_time > {since}")}
+        found |= {record.run_id: record for record in self._search(f"attributes.end_time > {since}")}
+        running = {name for name, record in self.records.items() if not record.over} - set(found)
+        return [*found.values(), *self._by_id(running)]
+
+    def _search(self, condition: str) -> Iterable[Record]:
+        return (Record.of(run) for run in search(self.source, self.experiment_id, condition))
+
+    def _by_id(self, names: Iterable[str]) -> Iterable[Record]:
+        ordered = sorted(names)
+        for start in range(0, len(ordered), ASKED):
+            listed = ", ".join(f"'{name}'" for name in ordered[start : start + ASKED])
+            yield from self._search(f"attributes.run_id IN ({listed})")
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / f"{self.name}.runs.parquet"
+
+    @property
+    def _history_file(self) -> Path:
+        return self.folder / f"{self.name}.history.parquet"
+
+    def _read(self) -> None:
+        found = _read_table(self._file)
+        if found is None:
+            return
+        about = found.schema.metadata or {}
+        if about.get(b"identity", b"").decode() != self.identity:
+            return
+        texts = found.column("record").to_pylist()
+        self.records = {record.run_id: record for record in map(Record.read, texts)}
+        self.deleted = set(filter(None, about[b"deleted"].decode().split(",")))
+        self.refreshed = int(about[b"refreshed"])
+
+    def _write(self) -> None:
+        about = {
+            "identity": self.identity,
+            "deleted": ",".join(sorted(self.deleted)),
+            "refreshed": str(self.refreshed),
+        }
+        texts = [record.text() for record in self.records.values()]
+        _write_table(
+            self._file, pa.table({"record": pa.array(texts, pa.string())}).replace_schema_metadata(about)
+        )
+
+    def histories(self) -> tuple[pd.DataFrame, set[str]] | None:
+        """The rows that are kept, with a column ``run_id``, and the runs whose rows they are; or None.
+
+        A run that ended before its first measurement has no row.
+        """
+        found = _read_table(self._history_file)
+        if found is None:
+            return None
+        names = (found.schema.metadata or {}).get(b"runs", b"").decode()
+        return found.to_pandas(ignore_metadata=True), set(filter(None, names.split(",")))
+
+    def keep_histories(self, histories: pd.DataFrame, runs: set[str]) -> None:
+        """Keep the rows of ended runs, in place of those that were kept."""
+        columns = {
+            name: pa.array(histories[name]).dictionary_encode()
+            if name == "run_id"
+            else pa.array(histories[name].to_numpy())
+            for name in histories.columns
+        }
+        about = {"runs": ",".join(sorted(runs))}
+        _write_table(self._history_file, pa.table(columns).replace_schema_metadata(about))
+
+
+def _folder(uri: str) -> Path:
+    """``index/`` beside an SQLite file, so that both go together; for a server the user's cache."""
+    file = database(uri)
+    if file is not None:
+        return file.parent / "index"
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "nnexp"
+
+
+def _read_table(file: Path) -> pa.Table | None:
+    """The table in a file, None where there is none that can be read: it is then made again."""
+    try:
+        return pq.read_table(file)
+    except (OSError, pa.ArrowException):
+        return None
+
+
+def _write_table(file: Path, table: pa.Table) -> None:
+    """Write at once or not at all; a folder that cannot be written costs time, not the answer."""
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
+        os.close(handle)
+        try:
+            pq.write_table(table, name)
+            os.replace(name, file)
+        finally:
+            Path(name).unlink(missing_ok=True)

@@ -1,0 +1,152 @@
+"""Names of methods and tasks, from the settings in which the runs of a sweep differ; and what is missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from nnexp.results.columns import COSTS, KEYS, MEASURES
+
+METHOD = "optimizer."
+NAME = "optimizer.name"
+SEEDS = "seeds."
+NO_TASK = ("tracking.", "budget.", "sweep.")
+"""Settings that are about how long and where, not about what is learned."""
+
+NO_RESULT = ("optimizer.block",)
+"""Settings on which no run's answer depends."""
+
+BEST = {"finished": 0, "diverged": 1, "running": 2, "killed": 3, "failed": 4}
+"""Which of several runs of one cell counts: the one that got furthest, then the latest."""
+
+
+def label(runs: pd.DataFrame, task: Sequence[str] | None = None, method: str | None = None) -> pd.DataFrame:
+    """``runs`` with the columns ``variant``, ``task`` and ``replicate``, which name the cells of a sweep.
+
+    ``variant`` is the method with those of its own settings that vary among its runs and are in use
+    (``sgd``, ``sgd momentum=0.9``); ``task`` the settings that vary and belong to no method (``spiral
+    classes=5``); ``replicate`` what runs of different methods are paired by: the seed, with those of single
+    sources of chance where they vary.
+
+    Args:
+        task: columns that make a task; None for dataset, architecture, loss and whatever else varies.
+        method: the column that names the methods; None for the optimizer and what varies in it.
+
+    Raises:
+        ValueError: an unknown column.
+    """
+    for name in [*(task or []), *([method] if method else [])]:
+        if name not in runs:
+            raise ValueError(f"{name}: expected a column of the runs, such as dataset.name or optimizer.name")
+    labelled = runs.copy()
+    labelled["variant"] = _variants(runs) if method is None else runs[method].map(_shown)
+    taken = {method} if method else set()
+    labelled["task"] = _tasks(runs, _task_columns(runs, taken) if task is None else list(task))
+    labelled["replicate"] = _replicates(runs)
+    labelled.attrs = dict(runs.attrs)
+    return labelled
+
+
+def cells(runs: pd.DataFrame, task: Sequence[str] | None = None, method: str | None = None) -> pd.DataFrame:
+    """One labelled run for each cell (task, variant, replicate): of several the one that got furthest."""
+    labelled = label(runs, task, method)
+    rank = labelled["status"].map(BEST).fillna(len(BEST))
+    ordered = labelled.assign(_rank=rank).sort_values(
+        ["_rank", "started"], ascending=[True, False], kind="stable"
+    )
+    kept = ordered.drop_duplicates(["task", "variant", "replicate"]).drop(columns="_rank")
+    return kept.loc[kept.index.sort_values()]
+
+
+def missing_cells(
+    runs: pd.DataFrame, task: Sequence[str] | None = None, method: str | None = None
+) -> pd.DataFrame:
+    """Cells of the grid task x variant x replicate without a finished run, and why.
+
+    The grid is that of all tasks, variants and replicates that occur. ``status`` is the run's, or
+    ``missing`` where there is none; ``reason`` is what the run gave.
+    """
+    found = cells(runs, task, method)
+    keys = ["task", "variant", "replicate"]
+    if found.empty:
+        return pd.DataFrame(columns=[*keys, "status", "reason", "run_id"])
+    full = pd.MultiIndex.from_product([found[name].unique() for name in keys], names=keys)
+    table = found.set_index(keys)[["status", "reason", "run_id"]].reindex(full).reset_index()
+    table["status"] = table["status"].fillna("missing")
+    table[["reason", "run_id"]] = table[["reason", "run_id"]].fillna("")
+    return table[table["status"] != "finished"].reset_index(drop=True)
+
+
+def _text(column: pd.Series) -> pd.Series:
+    """Values, lists among them, as text that can be compared."""
+    return column.map(_shown)
+
+
+def _varies(column: pd.Series) -> bool:
+    return bool(_text(column).nunique() > 1)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        # A column of whole numbers with gaps is one of floats.
+        return str(int(value))
+    if value is None or (isinstance(value, float) and value != value):
+        return "null"
+    return json.dumps(value) if isinstance(value, list | dict | bool) else str(value)
+
+
+def _used(value: Any) -> bool:
+    """Whether a setting does something: null, 0 and false stand for its absence."""
+    return _shown(value) not in ("null", "0", "false", "")
+
+
+def _variants(runs: pd.DataFrame) -> pd.Series:
+    names = runs["method"].map(_shown)
+    own = [name for name in runs if name.startswith(METHOD) and name != NAME and name not in NO_RESULT]
+    labels = names.copy()
+    for _, rows in runs.groupby(names, sort=False):
+        for name in [name for name in own if _varies(rows[name])]:
+            values = rows[name]
+            short = name.removeprefix(METHOD)
+            extra = values.map(lambda value, short=short: f" {short}={_shown(value)}" if _used(value) else "")
+            labels.loc[rows.index] += extra
+    return labels
+
+
+def _task_columns(runs: pd.DataFrame, taken: set[str]) -> list[str]:
+    known = {*KEYS, *MEASURES, *COSTS, "reason", *taken}
+    return [
+        name
+        for name in runs
+        if name not in known
+        and not name.startswith((METHOD, SEEDS, *NO_TASK))
+        and "." in name + ("." if name in ("dtype", "streams", "accumulate") else "")
+        and _varies(runs[name])
+    ]
+
+
+def _tasks(runs: pd.DataFrame, columns: list[str]) -> pd.Series:
+    if not columns:
+        columns = [name for name in ("dataset.name",) if name in runs]
+    labels = pd.Series("", index=runs.index)
+    # Names of options come first and stand for themselves.
+    for name in sorted(columns, key=lambda name: not name.endswith(".name")):
+        short = name.rpartition(".")[2]
+        shown = runs[name].map(_shown)
+        labels += " " + (shown if short == "name" else short + "=" + shown)
+    return labels.str.strip().replace("", "task")
+
+
+def _replicates(runs: pd.DataFrame) -> pd.Series:
+    varied = [name for name in runs if name.startswith(SEEDS) and _varies(runs[name])]
+    if not varied:
+        return runs["seed"]
+    labels = runs["seed"].map(_shown)
+    for name in varied:
+        labels = labels + f" {name.removeprefix(SEEDS)}=" + runs[name].map(_shown)
+    return labels

@@ -1,0 +1,103 @@
+"""What the store says of one run, in a form that can be kept: one JSON text a run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nnexp.results.columns import COSTS, KEYS, MEASURES
+
+ENDED = ("FINISHED", "FAILED", "KILLED")
+
+
+class Record(NamedTuple):
+    """One run: MLflow's own fields, and its params, ``nnexp`` tags and last metrics."""
+
+    run_id: str
+    name: str
+    status: str
+    started: int
+    ended: int
+    artifact_uri: str
+    tags: dict[str, str]
+    params: dict[str, str]
+    metrics: dict[str, float]
+
+    @classmethod
+    def of(cls, run: Any) -> Record:
+        """The record of one of MLflow's runs."""
+        info, data = run.info, run.data
+        tags = {name: text for name, text in data.tags.items() if name.startswith("nnexp.")}
+        metrics = {name: float(value) for name, value in data.metrics.items() if np.isfinite(value)}
+        return cls(
+            info.run_id,
+            info.run_name or "",
+            info.status,
+            int(info.start_time or 0),
+            int(info.end_time or 0),
+            info.artifact_uri or "",
+            tags,
+            dict(data.params),
+            metrics,
+        )
+
+    def text(self) -> str:
+        """The record as JSON."""
+        return json.dumps(self)
+
+    @classmethod
+    def read(cls, text: str) -> Record:
+        """The record that :meth:`text` wrote."""
+        return cls(*json.loads(text))
+
+    @property
+    def over(self) -> bool:
+        """Whether the run has ended, so that nothing of it changes any more."""
+        return self.status in ENDED
+
+
+def table(records: list[Record]) -> pd.DataFrame:
+    """One row a record, params and keys as columns; see :func:`nnexp.results.load_runs`."""
+    seen: dict[str, Any] = {}
+    rows = pd.DataFrame([_row(record, seen) for record in records])
+    for name in [*KEYS, *MEASURES, *COSTS]:
+        if name not in rows:
+            rows[name] = pd.Series(np.nan if name in MEASURES + COSTS else None, index=rows.index)
+    first = [*KEYS, *MEASURES, *COSTS]
+    return rows[[*first, *sorted(set(rows.columns) - set(first))]]
+
+
+def _row(record: Record, seen: dict[str, Any]) -> dict[str, Any]:
+    status = record.tags.get("nnexp.status", record.status.lower())
+    ended = status != "diverged"
+    values = {name: _typed(text, seen) for name, text in record.params.items()}
+    row = {
+        "run_id": record.run_id,
+        "name": record.name,
+        "status": status,
+        "sweep_id": record.tags.get("nnexp.sweep_id"),
+        "method": record.tags.get("nnexp.method", values.get("optimizer.name")),
+        "seed": values.pop("seed", None),
+        "started": pd.Timestamp(record.started, unit="ms", tz="UTC"),
+        "artifact_uri": record.artifact_uri,
+        "reason": record.tags.get("nnexp.reason", ""),
+    }
+    row |= {name: record.metrics.get(name, np.nan) if ended else np.nan for name in MEASURES}
+    row |= {name: record.metrics.get(name, np.nan) for name in COSTS}
+    return row | values
+
+
+def _typed(text: str, seen: dict[str, Any]) -> Any:
+    """A param's value as it was: number, truth value, None or list where it reads as one, else text.
+
+    ``seen`` holds what was read already: a thousand runs have few different values.
+    """
+    if text not in seen:
+        try:
+            seen[text] = json.loads(text)
+        except ValueError:
+            seen[text] = text
+    return seen[text]

@@ -1,0 +1,65 @@
+"""One row a run."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from nnexp.results.client import connect, find_experiment, search
+from nnexp.results.index import Index
+from nnexp.results.records import Record, table
+from nnexp.tracking.locations import StoreError
+
+LATEST = "latest"
+"""In place of a sweep's id: the one whose last run began last."""
+
+
+def load_runs(
+    uri: str | None = None,
+    experiment: str = "nnexp",
+    sweep: str | None = None,
+    filter: str | None = None,
+) -> pd.DataFrame:
+    """One row a run, in order of their start; failed, killed and running ones among them.
+
+    ``status`` is finished, diverged, failed, killed or running. Final metrics are the last recorded, NaN
+    for a diverged run, whose answer has no loss. Params have dotted names and their own types. Parent runs
+    of multiruns are left out. Without ``filter`` only what changed since the last call is asked of the
+    store, the rest comes from an index beside an SQLite file, or in the user's cache for a server.
+
+    Args:
+        uri: the store; None for ``MLFLOW_TRACKING_URI``, else ``runs/mlflow.db`` here.
+        sweep: only runs of the sweep with this id, or of the ``latest`` one.
+        filter: a condition in MLflow's search syntax, such as ``params.seed = '3'``.
+
+    Raises:
+        StoreError: no such store, experiment or sweep.
+    """
+    source = connect(uri)
+    found = find_experiment(source, experiment)
+    if filter and sweep != LATEST:
+        condition = " and ".join([filter, *([f"tags.`nnexp.sweep_id` = '{sweep}'"] if sweep else [])])
+        records = [Record.of(run) for run in search(source, found.experiment_id, condition)]
+    else:
+        records = list(Index(source, found).refresh().values())
+        if sweep == LATEST:
+            sweep = _latest(records, experiment)
+        if filter:
+            return load_runs(uri, experiment, sweep, filter)
+    chosen = [
+        record
+        for record in records
+        if record.tags.get("nnexp.kind") != "sweep"
+        and (sweep is None or record.tags.get("nnexp.sweep_id") == sweep)
+    ]
+    if sweep and not chosen:
+        raise StoreError(f"sweep={sweep}: there is none of this id in experiment {experiment}")
+    runs = table(chosen)
+    runs.attrs.update(uri=source.uri, experiment=experiment)
+    return runs
+
+
+def _latest(records: list[Record], experiment: str) -> str:
+    swept = [record for record in records if record.tags.get("nnexp.sweep_id")]
+    if not swept:
+        raise StoreError(f"sweep={LATEST}: there is no sweep in experiment {experiment}")
+    return swept[-1].tags["nnexp.sweep_id"]
