@@ -19,8 +19,11 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8
 METHODS = {"random": "#0072B2", "perturb": "#D55E00", "sgd": "#009E73"}
 """A method has its colour in every picture."""
 
-VARIANTS = {"sgd+batch": "#CC79A7", "sgd+momentum": "#E69F00", "sgd+batch+momentum": "#8C6D1F"}
+VARIANTS = {"sgd+batch": "#CC79A7", "sgd+momentum": "#E69F00", "sgd+batch+momentum": "#4D2B6B"}
 """So have the usual variants of a method: mini-batches, momentum, both."""
+
+OTHERS = ("#56B4E9", "#444444")
+"""For methods without a colour of their own."""
 
 DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
@@ -56,8 +59,8 @@ def method_color(method: str) -> str:
     """
     kind = _kind(method)
     taken = METHODS | VARIANTS
-    rest = [color for color in PALETTE if color not in taken.values()]
-    return taken.get(kind) or taken.get(kind.split("+")[0]) or rest[zlib.crc32(kind.encode()) % len(rest)]
+    other = OTHERS[zlib.crc32(kind.encode()) % len(OTHERS)]
+    return taken.get(kind) or taken.get(kind.split("+")[0]) or other
 
 
 def looks(labels: Iterable[str]) -> dict[str, Look]:
