@@ -8,7 +8,7 @@ import re
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -110,16 +110,21 @@ class Picture(Figure):
 
     def save(self, file: Path | str) -> tuple[Path, Path]:
         """Write the figure beside each other as PNG and as SVG, whose text stays text."""
-        import matplotlib
-
         place = Path(file)
         place.parent.mkdir(parents=True, exist_ok=True)
         png, svg = place.with_suffix(".png"), place.with_suffix(".svg")
         self.savefig(png)
-        # A fixed salt and no date: the same numbers give the same file.
-        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nnexp"}):
-            self.savefig(svg, metadata={"Date": None})
+        with svg.open("w", encoding="utf-8") as out:
+            self.write_svg(out)
         return png, svg
+
+    def write_svg(self, out: TextIO) -> None:
+        """Write the figure as SVG; the same numbers give the same text."""
+        import matplotlib
+
+        # Neither a date nor a salt drawn by chance.
+        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nnexp"}):
+            self.savefig(out, format="svg", metadata={"Date": None})
 
     def _repr_png_(self) -> bytes:
         out = io.BytesIO()
