@@ -23,6 +23,7 @@ __all__ = [
     "Seeds",
     "Sgd",
     "Squared",
+    "Sweep",
     "Tracking",
     "check",
     "digest",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 Activation = Literal["relu", "tanh", "sigmoid", "linear"]
+Auto = Literal["auto"]
 Output = Literal["softmax", "relu", "tanh", "sigmoid", "linear"]
 
 
@@ -147,8 +149,25 @@ class Tracking:
     experiment: str = setting("nnexp", "MLflow's experiment", "that is not empty", lambda v: bool(v.strip()))
     log_every: int | None = least(1, None, "iterations from row to row; null: 30 a decade, log-spaced")
     snapshots: int = least(2, 20, "weight snapshots, log-spaced, with the first and the last")
-    figures: bool = setting(True, "record figures and boundary images")
-    model: bool = setting(True, "record the network as an MLflow model")
+    points: int | None = least(1, 10, "rows a decade of iterations sent to MLflow; history.parquet has all")
+    figures: bool | Auto = setting("auto", "record figures and boundary images; auto: up to 24 runs")
+    model: bool | Auto = setting("auto", "record the network as an MLflow model; auto: up to 24 runs")
+
+
+@dataclass
+class Sweep:
+    """How the runs of a sweep are chosen and kept going."""
+
+    resume: bool | str = setting(
+        False,
+        "true continues the latest sweep, a sweep's id that one",
+        "",
+        lambda v: not isinstance(v, str) or bool(v.strip()),
+    )
+    retries: int = least(0, 0, "further tries of a job that failed")
+    fail_fast: bool = setting(False, "end the sweep at its first failure")
+    stale_code: Literal["rerun", "keep"] = setting("rerun", "what resume does with runs of changed code")
+    grid: list[dict[str, Any]] | None = setting(None, "blocks of axes in Hydra's sweep syntax")
 
 
 @dataclass
@@ -168,6 +187,7 @@ class Config:
     loss: CrossEntropy | Squared = field(default_factory=CrossEntropy)
     budget: Budget = field(default_factory=Budget)
     tracking: Tracking = field(default_factory=Tracking)
+    sweep: Sweep = field(default_factory=Sweep)
 
 
 def from_mapping(values: Mapping[str, Any]) -> Config:
@@ -203,7 +223,7 @@ def check(config: Config) -> None:
 
 
 def digest(config: Config) -> str:
-    """Sixteen hexadecimal digits that two configs share if they train alike: tracking is left out."""
+    """Sixteen hexadecimal digits that two configs share if they train alike: tracking and sweep are left out."""
     values = asdict(config)
-    del values["tracking"]
+    del values["tracking"], values["sweep"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

@@ -13,11 +13,11 @@ Array = np.ndarray[Any, Any]
 PER_DECADE = 30
 
 
-def marks(every: int | None = None) -> Iterator[int]:
-    """0, then multiples of ``every``; without it 1, 2, 3, ... thinning out to 30 a decade, without end.
+def marks(every: int | None = None, per_decade: int = PER_DECADE) -> Iterator[int]:
+    """0, then multiples of ``every``; without it 1, 2, 3, ... thinning out to ``per_decade``, without end.
 
     The logarithmic marks do not depend on a budget, so runs of unequal length share them; up to 10,000
-    iterations there are 101.
+    iterations there are 101 of 30 a decade.
 
     >>> from itertools import islice
     >>> list(islice(marks(every=50), 4))
@@ -30,7 +30,7 @@ def marks(every: int | None = None) -> Iterator[int]:
     last = 0
     yield 0
     for step in count():
-        mark = round(10 ** (step / PER_DECADE))
+        mark = round(10 ** (step / per_decade))
         if mark > last:
             last = mark
             yield mark

@@ -155,20 +155,23 @@ def _launch(given: list[str], work: Any) -> None:
     from nnexp.cli.errors import Stop
     from nnexp.cli.places import conf
     from nnexp.config import ConfigError, from_mapping
+    from nnexp.sweep.plugins import register
+    from nnexp.sweep.trial import Trial, objective
     from nnexp.tracking.locations import StoreError
 
-    def run(composed: DictConfig) -> None:
+    def run(composed: DictConfig) -> float:
         hydra_config = HydraConfig.get()
         log = Path(hydra_config.runtime.output_dir) / f"{hydra_config.job.name}.log"
+        number = OmegaConf.select(hydra_config, "job.num", default=0)
         try:
             plain: Any = OmegaConf.to_container(composed, resolve=True)
-            config = from_mapping(plain)
-            from nnexp.session import Session, prepare
-
-            work.run(config, Session(prepare(config)), list(hydra_config.overrides.task), str(log))
+            trial = Trial(number, from_mapping(plain), list(hydra_config.overrides.task), log)
+            return objective(work.run(trial))
         except (ConfigError, StoreError) as error:
             raise Stop(str(error)) from error
 
+    register()
+    run.work = work  # type: ignore[attr-defined]
     before = sys.argv
     sys.argv = [before[0], *given]
     try:

@@ -14,7 +14,7 @@ from nnexp.train import Step, Training
 
 Array = np.ndarray[Any, Any]
 
-__all__ = ["History", "Prepared", "Session", "Snapshots", "prepare"]
+__all__ = ["History", "Prepared", "Session", "Snapshots", "join", "prepare"]
 
 
 class History(NamedTuple):
@@ -41,7 +41,8 @@ class Snapshots(NamedTuple):
     loss: Array
 
 
-def _join(parts: list[History]) -> History:
+def join(parts: list[History]) -> History:
+    """Histories one after another."""
     if not parts:
         return History(*(np.empty(0, np.int64 if i < 2 else np.float64) for i in range(len(History._fields))))
     return History(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
@@ -98,7 +99,7 @@ class Session:
     @property
     def history(self) -> History:
         """All rows measured so far."""
-        return _join(self._parts)
+        return join(self._parts)
 
     @property
     def snapshots(self) -> Snapshots:
@@ -141,6 +142,11 @@ class Session:
         return "diverged" if self.training.diverged.any() else "finished"
 
     @property
+    def ended(self) -> bool:
+        """Whether training reached its end."""
+        return bool(self.training.ended.all())
+
+    @property
     def iterations(self) -> int:
         """Iterations done."""
         return int(self.training.state.iteration[0])
@@ -158,7 +164,7 @@ class Session:
     def _measure(self) -> History:
         steps, self._pending = self._pending, []
         if not steps:
-            return _join([])
+            return join([])
         thetas = np.stack([step.theta for step in steps])
         loss = np.array([step.loss for step in steps])
         accuracy = np.array([step.accuracy for step in steps])

@@ -128,6 +128,10 @@ def _typed(value: Any, hint: Any) -> Any:
             return MISSING
         made = [_numbers(item) if inner is Any else _typed(item, inner) for item in value]
         return MISSING if any(item is MISSING for item in made) else made
+    if get_origin(hint) is dict:
+        return (
+            dict(value) if isinstance(value, Mapping) and all(type(key) is str for key in value) else MISSING
+        )
     if hint is float:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return float(value) if number and math.isfinite(value) else MISSING
@@ -144,9 +148,12 @@ def _expected(hint: Any, f: Field[Any]) -> str:
     return " or ".join([" ".join(filter(None, (first, f.metadata.get("allowed")))), *others])
 
 
+_LISTS: dict[Any, str] = {int: "a list of integers,", dict[str, Any]: "a list of settings"}
+
+
 def _words(hint: Any) -> str:
     if get_origin(hint) is Literal:
         return ("one of " if len(get_args(hint)) > 1 else "") + ", ".join(get_args(hint))
     if get_origin(hint) is list:
-        return "a list of integers," if get_args(hint) == (int,) else "a list of numbers"
+        return _LISTS.get(get_args(hint)[0], "a list of numbers")
     return {int: "an integer", float: "a number", bool: "true or false", str: "text"}.get(hint, "null")

@@ -71,8 +71,9 @@ class _Tracking:
     experiment: str = "nnexp"
     log_every: int | None = None
     snapshots: int = 5
-    figures: bool = False
-    model: bool = False
+    points: int | None = None
+    figures: bool | str = False
+    model: bool | str = False
 
 
 @dataclass

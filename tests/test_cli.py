@@ -189,7 +189,7 @@ def test_completion_can_be_installed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "group", ["architecture", "budget", "dataset", "experiment", "loss", "optimizer", "tracking"]
+    "group", ["architecture", "budget", "dataset", "experiment", "loss", "optimizer", "sweep", "tracking"]
 )
 def test_every_group_has_help(tmp_path, group):
     done = nnexp(tmp_path, "--help", group)

@@ -20,6 +20,7 @@ from nnexp.config import (
     Seeds,
     Sgd,
     Squared,
+    Sweep,
     Tracking,
     check,
     digest,
@@ -38,6 +39,7 @@ KINDS = [
     Seeds,
     Sgd,
     Squared,
+    Sweep,
     Tracking,
 ]
 
@@ -99,6 +101,15 @@ def test_plain_values_and_config_are_the_same_thing() -> None:
         ("tracking.snapshots", 1, "an integer 2 or more"),
         ("tracking.figures", 1, "true or false"),
         ("tracking.uri", 3, "text or null"),
+        ("sweep.resume", 3, "true or false or text"),
+        ("sweep.resume", " ", "true or false or text"),
+        ("sweep.retries", -1, "an integer 0 or more"),
+        ("sweep.retries", True, "an integer 0 or more"),
+        ("sweep.fail_fast", 1, "true or false"),
+        ("sweep.stale_code", "drop", "one of rerun, keep"),
+        ("sweep.grid", 3, "a list of settings or null"),
+        ("sweep.grid", {"seed": "0,1"}, "a list of settings or null"),
+        ("sweep.grid", [[1]], "a list of settings or null"),
     ],
 )
 def test_a_bad_value_is_one_line_with_setting_value_and_what_is_allowed(
@@ -188,6 +199,7 @@ def test_whole_numbers_are_numbers() -> None:
 def test_a_digest_tells_apart_what_trains_differently_and_nothing_else() -> None:
     one = digest(Config())
     assert one == digest(Config(tracking=Tracking(experiment="other", figures=False)))
+    assert one == digest(Config(sweep=Sweep(resume=True, retries=3, grid=[{"seed": "0,1"}])))
     others = {digest(Config(seed=1)), digest(Config(optimizer=Perturb())), digest(Config(dtype="float64"))}
     assert len(others | {one}) == 4
 

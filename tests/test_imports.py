@@ -15,6 +15,7 @@ FLOORS = [
     {"train", "cells"},
     {"prepare"},
     {"session", "boundary", "style"},
+    {"group"},
     {"plots"},
     {"tracking"},
     {"results"},

@@ -151,14 +151,14 @@ def test_the_models_own_forward_pass_is_the_networks(
     tmp_path: Path, output: str, dtype: str, accumulate: str | None
 ) -> None:
     from nnexp.network import Network
-    from nnexp.tracking.files import write_model_files
+    from nnexp.tracking.files import model_files, write
     from nnexp.tracking.model_code import DenseNetwork
 
     rng = np.random.default_rng(5)
     for activation, hidden, outputs in (("tanh", (4, 5), 9), ("sigmoid", (3,), 2), ("relu", (), 3)):
         network = Network(3, hidden, outputs, activation, output, dtype, accumulate)
         theta = network.initial(rng, 1.0)
-        write_model_files(tmp_path, network, theta)
+        write(tmp_path, model_files(network, theta))
         model = DenseNetwork()
         places = {"weights": str(tmp_path / "final.npz"), "network": str(tmp_path / "network.json")}
         model.load_context(SimpleNamespace(artifacts=places))

@@ -80,4 +80,7 @@ def representatives(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
 def _hydra() -> Any:
     import hydra
 
+    from nnexp.sweep.plugins import register
+
+    register()
     return hydra.initialize_config_dir(str(conf()), version_base="1.3", job_name="run")

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from nnexp.stats.ranks import Ranks
+from nnexp.results import COSTS
+from nnexp.results.labels import cells
+from nnexp.stats.aggregates import aggregate
+from nnexp.stats.measure import default_measure, higher_is_better
+from nnexp.stats.pairs import corrected, pair_rows
+from nnexp.stats.profiles import profiles
+from nnexp.stats.ranks import Ranks, ranks
+from nnexp.stats.scores import Scores, read_scores
+from nnexp.stats.targets import default_targets, target_table, times
+from nnexp.stats.verdict import verdict
+
+Array = np.ndarray[Any, Any]
 
 ALL = "all tasks"
 """In the column ``task``: over all tasks, each with the same weight."""
@@ -28,17 +41,18 @@ class Comparison:
     """That cost, by task."""
     confidence: float
     methods: list[str]
-    """In order of the final answer, best first."""
+    """In order of their mean, best first."""
     tasks: list[str]
     scores: pd.DataFrame
-    """One row a run: task, method, seed, run_id, status, value, cost. A diverged run has its task's worst value,
-    a failed, killed or missing one NaN."""
+    """One row a run: task, method, seed, run_id, status, end, at, diverged, value, evaluations, seconds. A diverged
+    run has its task's worst value, a failed, killed or missing one NaN."""
     summary: pd.DataFrame
     """One row a task and method, over tasks last: task, method, n, diverged, lost, mean, mean_low, mean_high, median,
-    median_low, median_high, iqm, iqm_low, iqm_high, and the median cost: evaluations, seconds."""
+    median_low, median_high, iqm, iqm_low, iqm_high, and the median costs evaluations and seconds."""
     pairs: pd.DataFrame
-    """One row a task and pair of methods, over tasks first: task, a, b, n_pairs, difference (a - b), low, high, p,
-    p_holm, probability_a_better, cliffs_delta, seeds_needed, verdict. ``a`` is the one with the better mean."""
+    """One row a task and pair of methods, over tasks first: task, a, b, n_pairs, seeds, difference (a - b), low, high,
+    p, p_holm, probability_a_better, cliffs_delta, seeds_needed, verdict. ``a`` is the better one on common seeds.
+    Holm's families are the pairs over tasks, and all pairs of single tasks."""
     targets: pd.Series
     """The value whose first reaching is timed, by task."""
     time_to_target: pd.DataFrame
@@ -51,6 +65,11 @@ class Comparison:
     ranks: Ranks
     verdict: str
     """The outcome in words."""
+
+    @property
+    def overall(self) -> pd.DataFrame:
+        """The pairs that decide: over tasks, or of the one task."""
+        return self.pairs[self.pairs["task"] == self.pairs["task"].iloc[0]]
 
 
 def compare(
@@ -77,8 +96,105 @@ def compare(
         task: columns of ``runs`` that make a task; None for those that vary and are no setting of a method.
         method: column of ``runs`` that names the methods; None for the optimizer and what varies in it.
         target: the value that is timed, of every task or by task; None for each task's median answer.
+        resamples: of the bootstrap.
+        seed: of resamples and sign patterns.
 
     Raises:
         ValueError: an unknown measure, axis or column, or fewer than two methods or no common seed.
     """
-    raise NotImplementedError
+    measure = measure or default_measure(runs)
+    scores = read_scores(cells(runs, task, method), history, measure, axis, at)
+    if len(scores.methods) < 2:
+        raise ValueError(f"method={', '.join(scores.methods)}: expected two or more methods to compare")
+    sign = -1.0 if higher_is_better(measure) else 1.0
+    pairs = _pairs(scores, scores.values, scores.orders, sign, confidence, seed)
+    if not pairs["n_pairs"].any():
+        raise ValueError("seed: expected two methods with a common one")
+    summary = _summary(scores, confidence, resamples, seed)
+    last = summary[summary["task"] == summary["task"].iloc[-1]]
+    methods = last.sort_values("mean", ascending=sign > 0, kind="stable")["method"].tolist()
+    targets = _targets(scores, target)
+    reached = times(scores, history, measure, axis, targets)
+    horizon = scores.at.reindex(scores.tasks).to_numpy(float)[:, None, None]
+    comparison = Comparison(
+        measure=measure,
+        axis=axis,
+        at=scores.at,
+        confidence=confidence,
+        methods=methods,
+        tasks=scores.tasks,
+        scores=scores.table,
+        summary=summary,
+        pairs=pairs,
+        targets=targets,
+        time_to_target=target_table(scores, reached, targets, axis, confidence),
+        time_pairs=_pairs(scores, np.minimum(reached, horizon), reached, 1.0, confidence, seed),
+        profiles=profiles(reached.swapaxes(0, 1).reshape(len(scores.methods), -1), scores.methods),
+        ranks=ranks(sign * _task_means(scores), scores.methods, confidence),
+        verdict=verdict(
+            measure, axis, scores.at, confidence, methods, scores.tasks, scores.table, summary, pairs
+        ),
+    )
+    return comparison
+
+
+def _pairs(
+    scores: Scores, values: Array, orders: Array, sign: float, confidence: float, seed: int
+) -> pd.DataFrame:
+    """Pairs over tasks, where there are several, and of each task; each of the two a family of its own."""
+    single = [
+        pair_rows(values[t : t + 1], orders[t : t + 1], scores.methods, sign, confidence, seed).assign(
+            task=task
+        )
+        for t, task in enumerate(scores.tasks)
+    ]
+    by_task = corrected(pd.concat(single, ignore_index=True), confidence)
+    if len(scores.tasks) == 1:
+        return by_task
+    over = pair_rows(values, orders, scores.methods, sign, confidence, seed).assign(task=ALL)
+    return pd.concat([corrected(over, confidence), by_task], ignore_index=True)
+
+
+def _summary(scores: Scores, confidence: float, resamples: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    groups = [(task, [t]) for t, task in enumerate(scores.tasks)]
+    if len(groups) > 1:
+        groups.append((ALL, list(range(len(groups)))))
+    rows = []
+    for task, members in groups:
+        for m, method in enumerate(scores.methods):
+            own = scores.table[scores.table["method"] == method]
+            own = own if task == ALL else own[own["task"] == task]
+            strata = [values[~np.isnan(values)] for values in scores.values[members, m]]
+            # A mean over tasks of which one is missing would be of other tasks than the rest's.
+            whole = strata if all(map(len, strata)) else []
+            estimates = aggregate(whole, confidence, resamples, rng)
+            row: dict[str, Any] = {
+                "task": task,
+                "method": method,
+                "n": int(own["value"].notna().sum()),
+                "diverged": int(own["diverged"].sum()),
+                "lost": len(members) * len(scores.seeds) - int(own["value"].notna().sum()),
+            }
+            for name, estimate in estimates._asdict().items():
+                row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+            rows.append(row | {name: own[name].median() for name in COSTS})
+    return pd.DataFrame(rows)
+
+
+def _targets(scores: Scores, target: float | Mapping[str, float] | None) -> pd.Series:
+    if target is None:
+        return default_targets(scores)
+    if isinstance(target, Mapping):
+        for task in scores.tasks:
+            if task not in target:
+                raise ValueError(f"target: expected a value for each task, {task} has none")
+        return pd.Series({task: float(target[task]) for task in scores.tasks})
+    return pd.Series(float(target), index=scores.tasks)
+
+
+def _task_means(scores: Scores) -> Array:
+    """Mean answers ``(T, M)``, NaN where a method has none."""
+    known = ~np.isnan(scores.values)
+    total = np.where(known, scores.values, 0.0).sum(-1)
+    return np.divide(total, known.sum(-1), where=known.any(-1), out=np.full(total.shape, np.nan))

@@ -7,7 +7,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from nnexp.stats.comparison import Comparison
+from nnexp.results.columns import AXES
+from nnexp.results.labels import cells, missing_cells
+from nnexp.stats.comparison import Comparison, compare
+from nnexp.stats.tuning import tuning_table, tuning_text
+from nnexp.stats.verdict import UNITS, standing
 
 
 class Judgement(NamedTuple):
@@ -16,9 +20,10 @@ class Judgement(NamedTuple):
     comparisons: dict[str, Comparison]
     """By axis: iteration, evaluations, seconds."""
     missing: pd.DataFrame
-    """Cells of the grid without a finished run: task, method, seed, status (``missing`` where no run was)."""
+    """Cells of the grid without a finished run, as :func:`nnexp.results.missing_cells` gives."""
     tuning: pd.DataFrame
     """One row a method: method, settings, tuned, runs, evaluations, seconds."""
+    headline: str
     text: str
 
 
@@ -26,10 +31,50 @@ def judge(
     runs: pd.DataFrame,
     history: pd.DataFrame,
     measure: str | None = None,
-    axes: Sequence[str] = ("iteration", "evaluations", "seconds"),
+    axes: Sequence[str] = AXES,
     task: Sequence[str] | None = None,
     method: str | None = None,
     confidence: float = 0.95,
 ) -> Judgement:
-    """Compare at equal cost of every kind, and say which method is better, by how much, how sure, at what cost."""
-    raise NotImplementedError
+    """Compare at equal cost of every kind, and say which method is better, by how much, how sure, at what cost.
+
+    Args:
+        runs: as :func:`nnexp.results.load_runs` or :func:`nnexp.stats.select_best` gives.
+
+    Raises:
+        ValueError: as :func:`nnexp.stats.compare` does.
+    """
+    comparisons = {
+        axis: compare(runs, history, measure, axis, task=task, method=method, confidence=confidence)
+        for axis in axes
+    }
+    missing = missing_cells(runs, task, method)
+    tuning = tuning_table(cells(runs, task, method))
+    head = headline(comparisons)
+    sections = [f"At equal {UNITS[axis]}\n{found.verdict}" for axis, found in comparisons.items()]
+    text = "\n\n".join([head, *sections, "\n".join([tuning_text(tuning), _missing(missing)]).strip()])
+    return Judgement(comparisons, missing, tuning, head, text)
+
+
+def headline(comparisons: dict[str, Comparison]) -> str:
+    """One sentence: the best method at each cost, or that there is not enough evidence for one."""
+    first = next(iter(comparisons.values()))
+    outcomes: dict[str, list[str]] = {}
+    for axis, found in comparisons.items():
+        best, _, close = standing(found.methods, found.overall)
+        told = best if not close else f"not enough evidence ({best} or {' or '.join(close)})"
+        outcomes.setdefault(told, []).append(UNITS[axis])
+    parts = [f"{told} at equal {_and(axes)}" for told, axes in outcomes.items()]
+    return f"Best by {first.measure}: {'; '.join(parts)}."
+
+
+def _missing(missing: pd.DataFrame) -> str:
+    if missing.empty:
+        return ""
+    counts = missing.groupby("status", sort=False).size()
+    shown = ", ".join(f"{count} {status}" for status, count in counts.items())
+    return f"Cells of the grid without a finished run: {shown}."
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

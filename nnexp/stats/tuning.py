@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
+
+from nnexp.results import COSTS
+from nnexp.results.labels import cells
+from nnexp.stats.measure import default_measure, higher_is_better
 
 
 class Selection(NamedTuple):
     """The chosen setting of each method, on seeds that did not choose it.
 
-    ``runs`` are those to compare, with the columns ``tuned`` (bool), ``tuning_runs``, ``tuning_evaluations`` and
-    ``tuning_seconds``; ``costs`` has a row a method: ``method``, ``settings``, ``chosen``, ``runs``,
-    ``evaluations``, ``seconds``, ``seeds``; ``warnings`` are sentences.
+    ``runs`` are those to compare, with the columns ``tuned`` (whether it was chosen among several settings),
+    ``tuning_settings``, ``tuning_runs``, ``tuning_evaluations`` and ``tuning_seconds``; ``costs`` has a row a method:
+    ``method``, ``settings``, ``chosen``, ``tuned``, ``runs``, ``evaluations``, ``seconds``; ``warnings`` are sentences.
     """
 
     runs: pd.DataFrame
@@ -27,9 +31,111 @@ def select_best(
     seeds: Sequence[int] | None = None,
     task: Sequence[str] | None = None,
 ) -> Selection:
-    """Choose each method's setting by its mean ``measure`` on ``seeds``, and leave those seeds out after.
+    """Choose each method's setting by its mean ``measure`` over tasks on ``seeds``, and leave those seeds out after.
+
+    The best of many noisy means is better than it is: only other seeds than those that chose it tell how
+    good. A setting with a run that did not finish on these seeds is chosen only if all have one.
 
     Args:
-        seeds: that choose; None for the first half of them.
+        measure: of the runs' ends; None for :func:`nnexp.stats.default_measure`'s.
+        seeds: that choose; None for the first half of those that there are.
+
+    Raises:
+        ValueError: an unknown measure, or none of the seeds.
     """
-    raise NotImplementedError
+    measure = measure or default_measure(runs)
+    if measure not in runs or runs[measure].isna().all():
+        raise ValueError(f"measure={measure}: no run has it")
+    found = cells(runs, task)
+    warnings = []
+    known = sorted(found["seed"].dropna().unique())
+    choosing = known[: len(known) // 2] if seeds is None else list(seeds)
+    on = found[found["seed"].isin(choosing)]
+    if on.empty and len(known) > 1:
+        raise ValueError(f"seeds={list(choosing)}: expected some of {known}")
+    if set(known) <= set(choosing) or len(known) < 2:
+        warnings.append(
+            "Chosen on the seeds that are compared: the chosen settings look better than they are, and no "
+            "interval or test here knows of it."
+        )
+        on, after = (found if on.empty else on), found
+    else:
+        after = found[~found["seed"].isin(choosing)]
+    rows: list[dict[str, Any]] = []
+    for method, own in on.groupby("method", sort=False):
+        settings, chosen = own["variant"].nunique(), _best(own, measure)
+        cost = own if settings > 1 else own.iloc[:0]
+        rows.append(
+            {
+                "method": method,
+                "settings": settings,
+                "chosen": chosen,
+                "tuned": settings > 1,
+                "runs": len(cost),
+            }
+            | {name: float(cost[name].sum()) for name in COSTS}
+        )
+    costs = pd.DataFrame(rows)
+    tuned = costs["tuned"].unique()
+    if len(tuned) > 1:
+        shown = [f"{row.method} among {row.settings}" for row in costs.itertuples() if row.tuned]
+        default = ", ".join(costs.loc[~costs["tuned"], "method"])
+        warnings.append(f"Tuned against default: {', '.join(shown)} settings, but {default} had one.")
+    kept = after[after["variant"].isin(set(costs["chosen"]))]
+    renamed = {"runs": "tuning_runs", "settings": "tuning_settings"} | {n: f"tuning_{n}" for n in COSTS}
+    extra = costs.drop(columns="chosen").rename(columns=renamed)
+    marked = kept.drop(columns=["variant", "task", "replicate"]).merge(extra, on="method", how="left")
+    marked.attrs = dict(runs.attrs)
+    return Selection(marked, costs, warnings)
+
+
+def tuning_table(cells: pd.DataFrame) -> pd.DataFrame:
+    """One row a method: how many settings of it are compared or were chosen among, and what choosing cost.
+
+    Columns: method, settings, tuned, runs, evaluations, seconds. Without a choice before, ``runs`` and costs are
+    0, and ``settings`` are those compared side by side.
+    """
+    rows = []
+    for method, own in cells.groupby("method", sort=False):
+        tuned = bool(own["tuned"].iloc[0]) if "tuned" in own else False
+        first = own.iloc[0]
+        rows.append(
+            {
+                "method": method,
+                "settings": int(first["tuning_settings"]) if tuned else own["variant"].nunique(),
+                "tuned": tuned,
+                "runs": int(first["tuning_runs"]) if tuned else 0,
+                "evaluations": float(first["tuning_evaluations"]) if tuned else 0.0,
+                "seconds": float(first["tuning_seconds"]) if tuned else 0.0,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def tuning_text(table: pd.DataFrame) -> str:
+    """Which methods were tuned, at what cost, and which were compared in several settings."""
+    parts = [
+        f"{row.method} was chosen among {row.settings} settings on other seeds, at a cost of {row.runs} runs, "
+        f"{row.evaluations:,.0f} evaluations and {row.seconds:,.3g} seconds"
+        for row in table.itertuples()
+        if row.tuned
+    ]
+    parts += [
+        f"{row.method} is compared in {row.settings} settings, each a method of its own in the correction"
+        for row in table.itertuples()
+        if not row.tuned and row.settings > 1
+    ]
+    alone = [row.method for row in table.itertuples() if not row.tuned and row.settings == 1]
+    if alone:
+        parts.append(f"{', '.join(alone)} ran with one setting, not tuned here")
+    return "Tuning: " + "; ".join(parts) + "."
+
+
+def _best(own: pd.DataFrame, measure: str) -> str:
+    """The variant with the best mean over tasks of its means; one with a lost run is after all others."""
+    values = own.assign(value=own[measure].where(own["status"] == "finished"))
+    by_task = values.groupby(["variant", "task"], sort=False)["value"].agg(["mean", "count", "size"])
+    table = by_task.groupby("variant", sort=False).agg({"mean": "mean", "count": "sum", "size": "sum"})
+    table["lost"] = table["size"].max() - table["count"]
+    ascending = not higher_is_better(measure)
+    return str(table.sort_values(["lost", "mean"], ascending=[True, ascending], kind="stable").index[0])

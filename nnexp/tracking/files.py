@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,8 @@ from nnexp.tracking.protocol import METRICS, DatasetRecord, Rows
 Array = np.ndarray[Any, Any]
 
 
-def write_run_files(
-    folder: Path, prepared: Any, session: Any, config_yaml: str, environment: dict[str, Any]
-) -> None:
-    """Write ``weights/``, ``history.parquet``, ``config.yaml`` and ``environment.json`` below ``folder``.
+def run_files(prepared: Any, session: Any, config_yaml: str, environment: dict[str, Any]) -> dict[str, bytes]:
+    """The contents of ``weights/``, ``history.parquet``, ``config.yaml`` and ``environment.json`` by path.
 
     ``weights/snapshots.npz`` holds ``iteration (T,)``, ``theta (T, P)`` in the order of
     ``weights/layout.json``, and ``loss (T,)``; ``best.npz`` and ``final.npz`` hold named arrays.
@@ -30,43 +30,53 @@ def write_run_files(
         session: has ``history``, ``snapshots``, ``best_theta``, ``final_theta`` and ``improvements``.
     """
     network: Network = prepared.problem.network
-    weights = folder / "weights"
-    weights.mkdir(parents=True, exist_ok=True)
     snapshots = session.snapshots
-    np.savez(
-        weights / "snapshots.npz",
-        iteration=np.asarray(snapshots.iteration, np.int64),
-        theta=network.layout.export(np.asarray(snapshots.theta)),
-        loss=np.asarray(snapshots.loss, np.float64),
-    )
-    _write_json(weights / "layout.json", network.layout.describe() | {"network": specification(network)})
+    found = {
+        "weights/snapshots.npz": _npz(
+            iteration=np.asarray(snapshots.iteration, np.int64),
+            theta=network.layout.export(np.asarray(snapshots.theta)),
+            loss=np.asarray(snapshots.loss, np.float64),
+        ),
+        "weights/layout.json": _json(network.layout.describe() | {"network": specification(network)}),
+    }
     for name, theta in (("best", session.best_theta), ("final", session.final_theta)):
         if theta is not None:
-            write_theta(weights / f"{name}.npz", network.layout, theta)
-    write_history(folder / "history.parquet", session.history)
+            found[f"weights/{name}.npz"] = named_arrays(network.layout, theta)
     pairs = list(session.improvements)
     improvements = {
         "iteration": [int(pair[0]) for pair in pairs],
         "loss": [_number(pair[1]) for pair in pairs],
     }
-    _write_json(folder / "improvements.json", improvements)
-    (folder / "config.yaml").write_text(config_yaml, encoding="utf-8")
-    _write_json(folder / "environment.json", environment)
+    return found | {
+        "history.parquet": history_table(session.history),
+        "improvements.json": _json(improvements),
+        "config.yaml": config_yaml.encode(),
+        "environment.json": _json(environment),
+    }
 
 
-def write_theta(file: Path, layout: Layout, theta: Array) -> None:
-    """Write theta ``(P,)`` as named arrays."""
+def model_files(network: Network, theta: Array) -> dict[str, bytes]:
+    """What :mod:`nnexp.tracking.model_code` loads: ``final.npz`` and ``network.json``."""
+    return {
+        "final.npz": named_arrays(network.layout, theta),
+        "network.json": _json(specification(network)),
+    }
+
+
+def write(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write contents by path below ``folder``."""
+    for name, content in contents.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+
+
+def named_arrays(layout: Layout, theta: Array) -> bytes:
+    """Theta ``(P,)`` as an npz file of named arrays."""
     named: dict[str, Any] = {
         name: np.ascontiguousarray(view) for name, view in layout.named(np.asarray(theta)).items()
     }
-    np.savez(file, **named)
-
-
-def write_model_files(folder: Path, network: Network, theta: Array) -> None:
-    """Write what :mod:`nnexp.tracking.model_code` loads: ``final.npz`` and ``network.json``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_theta(folder / "final.npz", network.layout, theta)
-    _write_json(folder / "network.json", specification(network))
+    return _npz(**named)
 
 
 def specification(network: Network) -> dict[str, Any]:
@@ -80,8 +90,8 @@ def specification(network: Network) -> dict[str, Any]:
     }
 
 
-def write_history(file: Path, history: Rows) -> None:
-    """Write all rows as one Parquet file: ``iteration`` and the metrics, NaN where nothing was measured."""
+def history_table(history: Rows) -> bytes:
+    """All rows as one Parquet file: ``iteration`` and the metrics, NaN where nothing was measured."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -89,7 +99,9 @@ def write_history(file: Path, history: Rows) -> None:
     for name in METRICS:
         kind = np.int64 if name == "evaluations" else np.float64
         columns[name] = np.asarray(getattr(history, name), kind)
-    pq.write_table(pa.table(columns), file)
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
 
 
 def dataset_record(name: str, train: Data, test: Data | None) -> DatasetRecord:
@@ -116,5 +128,11 @@ def _number(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _write_json(file: Path, values: Any) -> None:
-    file.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+def _json(values: Any) -> bytes:
+    return (json.dumps(values, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _npz(**arrays: Any) -> bytes:
+    out = io.BytesIO()
+    np.savez(out, **arrays)
+    return out.getvalue()

@@ -28,17 +28,21 @@ class MemoryRun:
         self.datasets: list[DatasetRecord] = []
         self.model: dict[str, bytes] | None = None
 
-    def log(self, rows: Rows) -> None:
-        for point in points(rows):
+    def record(
+        self,
+        rows: Rows | None = None,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        numbers: Mapping[str, float] | None = None,
+        step: int = 0,
+    ) -> None:
+        for point in points(rows) if rows is not None else ():
             self.metrics.setdefault(point.key, []).append((point.step, point.value))
-
-    def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        for key, value in values.items():
+        for key, value in (numbers or {}).items():
             if np.isfinite(value):
                 self.metrics.setdefault(key, []).append((step, float(value)))
-
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        self.tags.update(tags)
+        self.params.update(params or {})
+        self.tags.update(tags or {})
 
     def log_artifacts(self, folder: Path) -> None:
         self.artifacts.update(_contents(folder))
@@ -52,10 +56,10 @@ class MemoryRun:
     def log_model(self, folder: Path, example: Array) -> None:
         self.model = _contents(folder)
 
-    def finish(self, status: str, tags: Mapping[str, str] | None = None) -> None:
+    def finish(self, status: str, tags: Mapping[str, str] | None = None, ended: int | None = None) -> None:
         if status not in STATUSES:
             raise ValueError(f"status={status}: expected one of {', '.join(STATUSES)}")
-        self.set_tags(tags or {})
+        self.tags.update(tags or {})
         self.status = status
 
 
@@ -74,6 +78,7 @@ class MemoryStore:
         params: Mapping[str, str],
         tags: Mapping[str, str],
         parent: str | None = None,
+        started: int | None = None,
     ) -> MemoryRun:
         run = MemoryRun(f"{len(self.runs):032x}", name, params, tags, parent)
         self.runs.append(run)

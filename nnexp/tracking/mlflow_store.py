@@ -8,7 +8,6 @@ import getpass
 import json
 import logging
 import os
-import time
 import urllib.error
 import urllib.request
 import warnings
@@ -24,9 +23,10 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_TYPE, M
 
 from nnexp.tracking import locations
 from nnexp.tracking.environment import environment, environment_tags
+from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.parent import finish_parent
-from nnexp.tracking.protocol import STATUSES, DatasetRecord, Rows, batches, points
+from nnexp.tracking.protocol import STATUSES, DatasetRecord, Rows, milliseconds, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,15 +36,10 @@ for _name in ("alembic", "mlflow"):
 
 Array = np.ndarray[Any, Any]
 
-MOST_METRICS, MOST_PARAMS, MOST_TAGS = 1000, 100, 100
-"""MLflow's limits for one batch."""
+MOST_ENTITIES, MOST_PARAMS, MOST_TAGS = 1000, 100, 100
+"""MLflow's limits for one batch: metrics, params and tags together, and the last two alone."""
 
 LONGEST_PARAM, LONGEST_TAG, LONGEST_KEY = 6000, 5000, 250
-
-
-def milliseconds() -> int:
-    """The time now as MLflow writes it."""
-    return time.time_ns() // 1_000_000
 
 
 class MlflowRun:
@@ -53,33 +48,32 @@ class MlflowRun:
     def __init__(self, store: Store, run_id: str, started: int) -> None:
         self.store, self.run_id, self.started = store, run_id, started
 
-    def log(self, rows: Rows) -> None:
-        """Record rows as metrics by iteration, each timed by its seconds of training since the start."""
+    def record(
+        self,
+        rows: Rows | None = None,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        numbers: Mapping[str, float] | None = None,
+        step: int = 0,
+    ) -> None:
+        """Record rows, params, tags and numbers in as few calls as MLflow's limits for a batch allow.
+
+        Rows become metrics by iteration, each timed by its seconds of training since the start, so that
+        recording a row again changes nothing. Long values are cut to what MLflow takes.
+        """
         metrics = [
             Metric(point.key, point.value, self.started + round(point.seconds * 1000), point.step)
-            for point in points(rows)
+            for point in (points(rows) if rows is not None else ())
         ]
-        for part in batches(metrics, MOST_METRICS):
-            self.store.client.log_batch(self.run_id, metrics=part)
-
-    def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Record single finite numbers at ``step``."""
         now = milliseconds()
-        metrics = [Metric(key, float(v), now, step) for key, v in values.items() if np.isfinite(v)]
-        if metrics:
-            self.store.client.log_batch(self.run_id, metrics=metrics)
-
-    def log_params(self, params: Mapping[str, str]) -> None:
-        """Record params, long values cut to what MLflow takes."""
-        entities = [Param(key[:LONGEST_KEY], _cut(str(v), LONGEST_PARAM)) for key, v in params.items()]
-        for part in batches(entities, MOST_PARAMS):
-            self.store.client.log_batch(self.run_id, params=part)
-
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Set tags, long values cut to what MLflow takes."""
-        entities = [RunTag(key[:LONGEST_KEY], _cut(str(v), LONGEST_TAG)) for key, v in tags.items()]
-        for part in batches(entities, MOST_TAGS):
-            self.store.client.log_batch(self.run_id, tags=part)
+        metrics += [Metric(k, float(v), now, step) for k, v in (numbers or {}).items() if np.isfinite(v)]
+        own = [Param(key[:LONGEST_KEY], _cut(str(v), LONGEST_PARAM)) for key, v in (params or {}).items()]
+        set_to = [RunTag(key[:LONGEST_KEY], _cut(str(v), LONGEST_TAG)) for key, v in (tags or {}).items()]
+        while metrics or own or set_to:
+            some, words = own[:MOST_PARAMS], set_to[:MOST_TAGS]
+            most = MOST_ENTITIES - len(some) - len(words)
+            self.store.client.log_batch(self.run_id, metrics[:most], some, words)
+            metrics, own, set_to = metrics[most:], own[MOST_PARAMS:], set_to[MOST_TAGS:]
 
     def log_artifacts(self, folder: Path) -> None:
         """Copy all files below ``folder`` to the run's artifacts."""
@@ -112,17 +106,16 @@ class MlflowRun:
 
             log_model(self.store.client, self.store.experiment_id, self.run_id, folder, example)
 
-    def finish(self, status: str, tags: Mapping[str, str] | None = None) -> None:
-        """Set the last tags and end the run.
+    def finish(self, status: str, tags: Mapping[str, str] | None = None, ended: int | None = None) -> None:
+        """Set the last tags and end the run, at ``ended`` (ms since 1970), else now.
 
         Raises:
             ValueError: an unknown status.
         """
         if status not in STATUSES:
             raise ValueError(f"status={status}: expected one of {', '.join(STATUSES)}")
-        if tags:
-            self.set_tags(tags)
-        self.store.client.set_terminated(self.run_id, status)
+        self.record(tags=tags)
+        self.store.client.set_terminated(self.run_id, status, end_time=ended)
 
 
 class Store:
@@ -165,27 +158,39 @@ class Store:
         params: Mapping[str, str],
         tags: Mapping[str, str],
         parent: str | None = None,
+        started: int | None = None,
     ) -> MlflowRun:
-        """Begin a run, as a child of the run ``parent`` if there is one."""
+        """Begin a run at ``started`` (ms since 1970), else now, as a child of ``parent`` if there is one."""
         own = {MLFLOW_SOURCE_TYPE: "LOCAL", MLFLOW_USER: _user(), "mlflow.source.name": "nnexp.run"}
         own |= {key[:LONGEST_KEY]: _cut(str(value), LONGEST_TAG) for key, value in tags.items()}
         if parent:
             own[MLFLOW_PARENT_RUN_ID] = parent
-        started = milliseconds()
+        started = milliseconds() if started is None else started
         info = self.client.create_run(self.experiment_id, started, own, name[:LONGEST_KEY]).info
         run = MlflowRun(self, info.run_id, started)
         try:
-            run.log_params(params)
+            run.record(params=params)
         except BaseException as error:
             with contextlib.suppress(Exception):
                 run.finish("FAILED" if isinstance(error, Exception) else "KILLED")
             raise
         return run
 
+    def run(self, run_id: str) -> MlflowRun:
+        """A run that is there, to add to."""
+        return MlflowRun(self, run_id, self.client.get_run(run_id).info.start_time)
+
     def start_parent(self, name: str, params: Mapping[str, str], tags: Mapping[str, str]) -> MlflowRun:
         """Begin the parent run of a multirun; its children are started with its id."""
-        own = environment_tags(environment()) | {"nnexp.kind": "sweep"}
+        own = environment_tags(environment()) | {"nnexp.kind": "sweep"} | heartbeat()
         return self.start(name, params, own | dict(tags))
+
+    def resume_parent(self, run_id: str) -> MlflowRun:
+        """The parent run of a multirun that goes on: RUNNING once more."""
+        self.client.update_run(run_id, status="RUNNING")
+        run = self.run(run_id)
+        run.record(tags=heartbeat())
+        return run
 
     def finish_parent(self, run: MlflowRun, table: pd.DataFrame, status: str) -> None:
         """Record the children's table with a summary and end the parent run."""

@@ -25,7 +25,7 @@ def finish_parent(run: Run, table: pd.DataFrame, status: str) -> None:
     tags = {"nnexp.status": status.lower()}
     try:
         failed = int((table["status"] == "failed").sum()) if "status" in table else 0
-        run.log_metrics({"runs": float(len(table)), "failed": float(failed)})
+        run.record(numbers={"runs": float(len(table)), "failed": float(failed)})
         with tempfile.TemporaryDirectory(prefix="nnexp-") as place:
             write_summary(Path(place), table)
             run.log_artifacts(Path(place))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,21 @@ Array = np.ndarray[Any, Any]
 MOST_IMAGES = 20
 
 
-def write_figures(folder: Path, session: Any, method: str) -> None:
-    """Write learning curves, weight histograms and, for classes of 2-D inputs, the decision boundary."""
-    folder.mkdir(parents=True, exist_ok=True)
+def figures(session: Any, method: str) -> dict[str, bytes]:
+    """Learning curves, weight histograms and, for classes of 2-D inputs, the decision boundary, as PNG by path."""
     problem, snapshots = session.prepared.problem, session.snapshots
-    figures = {"learning_curves": plots.learning_curves(session.history, method)}
+    drawn = {"learning_curves": plots.learning_curves(session.history, method)}
     thetas = {"start": snapshots.theta[0], "end": session.final_theta}
-    figures["weight_histograms"] = plots.weight_histograms(problem.network.layout, thetas)
+    drawn["weight_histograms"] = plots.weight_histograms(problem.network.layout, thetas)
     # A diverged network has no boundary.
     if plots.has_boundary(problem) and np.isfinite(session.final_theta).all():
-        figures["decision_boundary"] = plots.decision_boundary(problem, session.final_theta)
-    for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png")
+        drawn["decision_boundary"] = plots.decision_boundary(problem, session.final_theta)
+    found = {}
+    for name, figure in drawn.items():
+        out = io.BytesIO()
+        figure.savefig(out, format="png")
+        found[f"figures/{name}.png"] = out.getvalue()
+    return found
 
 
 def boundary_steps(session: Any, most: int = MOST_IMAGES) -> Iterator[tuple[int, Array]]:

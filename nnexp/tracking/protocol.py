@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -15,6 +16,11 @@ METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "evaluations", "secon
 """What is recorded by iteration, beside ``iteration`` itself."""
 
 STATUSES = ("FINISHED", "FAILED", "KILLED")
+
+
+def milliseconds() -> int:
+    """The time now, since 1970."""
+    return time.time_ns() // 1_000_000
 
 
 class Rows(Protocol):
@@ -60,14 +66,18 @@ class Run(Protocol):
 
     run_id: str
 
-    def log(self, rows: Rows) -> None:
-        """Record rows of :data:`METRICS`; numbers that are not finite are left out."""
+    def record(
+        self,
+        rows: Rows | None = None,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        numbers: Mapping[str, float] | None = None,
+        step: int = 0,
+    ) -> None:
+        """Record rows of :data:`METRICS`, params, tags and single ``numbers`` at ``step``, in few calls.
 
-    def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Record single numbers at ``step``."""
-
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Set tags, replacing those of the same name."""
+        Numbers that are not finite are left out; tags replace those of the same name.
+        """
 
     def log_artifacts(self, folder: Path) -> None:
         """Copy all files below ``folder`` to the run's artifacts."""
@@ -81,8 +91,8 @@ class Run(Protocol):
     def log_model(self, folder: Path, example: Array) -> None:
         """Record the network in ``folder`` (``final.npz``, ``network.json``), with inputs ``(N, F)`` to try."""
 
-    def finish(self, status: str, tags: Mapping[str, str] | None = None) -> None:
-        """End the run as one of :data:`STATUSES`."""
+    def finish(self, status: str, tags: Mapping[str, str] | None = None, ended: int | None = None) -> None:
+        """Set the last tags and end the run as one of :data:`STATUSES`, at ``ended`` (ms), else now."""
 
 
 class Store(Protocol):
@@ -97,8 +107,9 @@ class Store(Protocol):
         params: Mapping[str, str],
         tags: Mapping[str, str],
         parent: str | None = None,
+        started: int | None = None,
     ) -> Run:
-        """Begin a run, as a child of the run ``parent`` if there is one."""
+        """Begin a run at ``started`` (ms since 1970), else now, as a child of ``parent`` if there is one."""
 
     def run_url(self, run_id: str) -> str:
         """The address of a run's page."""
@@ -121,8 +132,3 @@ def points(rows: Rows) -> list[Point]:
         for key, column in columns
         if math.isfinite(column[at])
     ]
-
-
-def batches(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    """``items`` in pieces of at most ``size``."""
-    return [items[start : start + size] for start in range(0, len(items), size)]

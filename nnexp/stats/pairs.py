@@ -1,0 +1,127 @@
+"""Every pair of methods on their common seeds."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nnexp.stats.effects import cliffs_delta, probability_better
+from nnexp.stats.intervals import student
+from nnexp.stats.permutation import holm, sign_flip
+from nnexp.stats.power import seeds_needed
+
+Array = np.ndarray[Any, Any]
+
+COLUMNS = (
+    "task",
+    "a",
+    "b",
+    "n_pairs",
+    "seeds",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "p_holm",
+    "probability_a_better",
+    "cliffs_delta",
+    "seeds_needed",
+    "verdict",
+)
+BETTER, UNDECIDED = "a is better", "not enough evidence"
+
+
+def pair_rows(
+    values: Array,
+    orders: Array,
+    methods: list[str],
+    sign: float,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """One row a pair of methods, before the correction for their number.
+
+    A difference is that of means over tasks, each with the same weight. What is flipped in the test, and what
+    the interval counts as one observation, is a seed with all its tasks: tasks may share data and first
+    weights by their seed. Cliff's delta takes runs as independent, and is the mean over tasks.
+
+    Args:
+        values: ``(T, M, S)`` of T tasks, M methods and S seeds, NaN where there is no run.
+        orders: the same, where a diverged run is beyond all others; lower is better.
+        sign: 1 where lower values are better, -1 where higher ones are.
+    """
+    lower = sign * values
+    ends = np.array([_mean_over_tasks(lower[:, m]) for m in range(len(methods))])
+    rows: list[dict[str, Any]] = []
+    shares = []
+    for one, two in combinations(range(len(methods)), 2):
+        a, b = (one, two) if not ends[two] < ends[one] else (two, one)
+        difference = lower[:, a] - lower[:, b]
+        share = seed_shares(difference)
+        if share.sum() > 0:  # On common seeds the order may be another than over all.
+            a, b, share, difference = b, a, -share, -difference
+        paired = ~np.isnan(difference)
+        used = paired.any(0)
+        estimate = student(share[used] * used.sum(), confidence)
+        spread = float(np.std(share[used], ddof=1)) if used.sum() > 1 else np.nan
+        mean = float(np.mean(share[used])) if used.any() else np.nan
+        shares.append(share)
+        low, high = sorted((sign * estimate.low, sign * estimate.high))
+        rows.append(
+            {
+                "a": methods[a],
+                "b": methods[b],
+                "n_pairs": int(paired.sum()),
+                "seeds": int(used.sum()),
+                "difference": sign * estimate.value,
+                "low": low,
+                "high": high,
+                "effect": _effect(mean, spread),
+                "probability_a_better": probability_better(orders[:, a][paired], orders[:, b][paired]),
+                "cliffs_delta": _cliff(orders[:, a], orders[:, b]),
+            }
+        )
+    table = pd.DataFrame(rows)
+    p = sign_flip(np.stack(shares), seed)
+    p[table["n_pairs"].to_numpy() == 0] = np.nan
+    return table.assign(p=p)
+
+
+def corrected(table: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+    """The rows of :func:`pair_rows` as one family: Holm's p, the verdict, and the seeds that the family asks for."""
+    alpha = 1 - confidence
+    table = table.assign(p_holm=holm(table["p"].to_numpy(float)))
+    # Holm's first step is Bonferroni's, and the one that a lone difference must pass.
+    each = alpha / max(int(table["p"].notna().sum()), 1)
+    table["seeds_needed"] = [seeds_needed(effect, each) for effect in table["effect"]]
+    table["verdict"] = np.where(table["p_holm"] <= alpha + 1e-12, BETTER, UNDECIDED)
+    return table[[*COLUMNS]]
+
+
+def seed_shares(difference: Array) -> Array:
+    """What each seed ``(S,)`` adds to the mean over tasks of the mean ``difference (T, S)`` over its pairs."""
+    paired = ~np.isnan(difference)
+    pairs = paired.sum(1)
+    tasks = max(int((pairs > 0).sum()), 1)
+    weights = np.divide(1.0, tasks * pairs, where=pairs > 0, out=np.zeros(len(pairs)))
+    return np.asarray(np.where(paired, difference, 0.0).T @ weights)
+
+
+def _mean_over_tasks(values: Array) -> float:
+    means = [row[~np.isnan(row)].mean() for row in values if not np.isnan(row).all()]
+    return float(np.mean(means)) if means else np.nan
+
+
+def _effect(mean: float, spread: float) -> float:
+    if not np.isfinite(spread) or spread == 0:
+        return np.nan if not np.isfinite(mean) or mean == 0 else np.inf if spread == 0 else np.nan
+    return abs(mean) / spread
+
+
+def _cliff(a: Array, b: Array) -> float:
+    each = [cliffs_delta(one[~np.isnan(one)], two[~np.isnan(two)]) for one, two in zip(a, b, strict=True)]
+    known = [value for value in each if not np.isnan(value)]
+    return float(np.mean(known)) if known else np.nan

@@ -1,0 +1,106 @@
+"""The answers to compare: each run's measure, read at equal cost."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nnexp.results import ALL_AXES, COSTS, held
+from nnexp.stats.measure import higher_is_better
+
+Array = np.ndarray[Any, Any]
+
+CELL = ["task", "method", "seed"]
+
+
+class Scores(NamedTuple):
+    """Answers by task, method and seed.
+
+    ``table`` has a row a run; ``values`` and ``orders`` are ``(T, M, S)``, NaN where there is no answer; in ``orders``
+    lower is better, and a diverged run is infinite.
+    """
+
+    table: pd.DataFrame
+    values: Array
+    orders: Array
+    at: pd.Series
+    tasks: list[str]
+    methods: list[str]
+    seeds: list[Any]
+
+
+def read_scores(
+    cells: pd.DataFrame, history: pd.DataFrame, measure: str, axis: str, at: float | None = None
+) -> Scores:
+    """The ``measure`` of each run when it had spent ``at`` on ``axis``: the last one measured by then.
+
+    A run that had not diverged, failed or been killed by then counts like any other. One that had diverged
+    has the worst value of its task, starts among them, and is behind all others in rank; a failed,
+    killed or running one has none: what stopped it says nothing of its method.
+
+    Args:
+        cells: one row a run, with ``task``, ``variant`` and ``replicate``, as :func:`nnexp.results.label` gives.
+        at: the cost; None for the largest that all finished runs of a task have reached.
+
+    Raises:
+        ValueError: an unknown measure or axis, or none of its values.
+    """
+    if axis not in ALL_AXES:
+        raise ValueError(f"axis={axis}: expected one of {', '.join(ALL_AXES)}")
+    if measure not in history or not history[measure].notna().any():
+        raise ValueError(f"measure={measure}: no run has it")
+    own = history[history["run_id"].isin(set(cells["run_id"]))]
+    table = pd.DataFrame(
+        {
+            "task": cells["task"].astype(str),
+            "method": cells["variant"].astype(str),
+            "seed": cells["replicate"],
+            "run_id": cells["run_id"],
+            "status": cells["status"],
+        }
+    ).reset_index(drop=True)
+    table["end"] = table["run_id"].map(own.groupby("run_id")[axis].max())
+    costs = _common_costs(table, at, axis)
+    table["at"] = table["task"].map(costs)
+    table = _with_values(table, own, measure, axis)
+    tasks, methods = list(dict.fromkeys(table["task"])), list(dict.fromkeys(table["method"]))
+    seeds = sorted(set(table["seed"]), key=lambda seed: (str(type(seed)), seed))
+    shape = (len(tasks), len(methods), len(seeds))
+    values = np.full(shape, np.nan)
+    places = tuple(
+        pd.Index(known).get_indexer(table[name])
+        for name, known in zip(CELL, (tasks, methods, seeds), strict=True)
+    )
+    values[places] = table["value"]
+    orders = values if not higher_is_better(measure) else -values
+    orders = orders.copy()
+    orders[tuple(place[table["diverged"]] for place in places)] = np.inf
+    return Scores(table, values, orders, costs, tasks, methods, seeds)
+
+
+def _common_costs(table: pd.DataFrame, at: float | None, axis: str) -> pd.Series:
+    """The cost at which each task is read."""
+    finished = table[table["status"] == "finished"]
+    costs = finished.groupby("task", sort=False)["end"].min()
+    if at is not None:
+        costs[:] = float(at)
+    if costs.isna().any():
+        raise ValueError(f"axis={axis}: task {costs.index[costs.isna()][0]} has runs without it")
+    return costs
+
+
+def _with_values(table: pd.DataFrame, own: pd.DataFrame, measure: str, axis: str) -> pd.DataFrame:
+    rows = held(own, axis, table.set_index("run_id")["at"]).set_index("run_id")
+    alive = (table["status"] == "finished") | (table["end"] >= table["at"])
+    read = table["run_id"].map(rows[measure]).where(alive)
+    table["diverged"] = (table["status"] == "diverged") & ~(alive & read.notna())
+    starts = table["run_id"].map(own.groupby("run_id")[measure].first())
+    seen = pd.concat([read, starts.where(table["diverged"])], ignore_index=True)
+    by_task = seen.groupby(pd.concat([table["task"]] * 2, ignore_index=True))
+    worst = by_task.min() if higher_is_better(measure) else by_task.max()
+    table["value"] = read.where(~table["diverged"], table["task"].map(worst))
+    for name in COSTS:
+        table[name] = table["run_id"].map(rows[name])
+    return table

@@ -1,0 +1,185 @@
+"""The outcome of a comparison in words: which method, by how much, how sure, at what cost."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from nnexp.stats.measure import higher_is_better
+from nnexp.stats.pairs import BETTER
+
+UNITS = {"iteration": "iterations", "evaluations": "evaluations", "seconds": "seconds", "epochs": "epochs"}
+
+
+def verdict(
+    measure: str,
+    axis: str,
+    at: pd.Series,
+    confidence: float,
+    methods: list[str],
+    tasks: list[str],
+    scores: pd.DataFrame,
+    summary: pd.DataFrame,
+    pairs: pd.DataFrame,
+) -> str:
+    """A few lines; the arguments are those of :class:`nnexp.stats.Comparison`, ``methods`` best first."""
+    deciding = pairs[pairs["task"] == pairs["task"].iloc[0]]
+    best, beaten, close = standing(methods, deciding)
+    where = f"by {measure} at {cost(at, axis)} ({_count(len(tasks), 'task')}, {_seeds(deciding)})"
+    last = summary[summary["task"] == summary["task"].iloc[-1]].set_index("method").loc[best]
+    mean = f"mean {measure} {_number(last['mean'])} {_interval(last['mean_low'], last['mean_high'])}"
+    if not close:
+        head = f"{best} is better than {_listed(beaten)} {where}: {mean}."
+    else:
+        head = (
+            f"Not enough evidence for one best method {where}: {best} has the best {mean}, "
+            f"and is not told apart from {_listed(close)}."
+        )
+        if beaten:
+            head += f" It is better than {_listed(beaten)}."
+    lines = [head, *(_pair(best, rival, deciding, measure, confidence) for rival in methods[1:])]
+    lines += filter(None, [_too_few(deciding, confidence), _by_task(tasks, methods, pairs, summary, measure)])
+    return "\n".join([*lines, _spent(summary, axis), *_stopped(scores, summary)])
+
+
+def standing(methods: list[str], deciding: pd.DataFrame) -> tuple[str, list[str], list[str]]:
+    """The best method, those that it is better than, and those that it is not told apart from."""
+    best, *others = methods
+    won = deciding[(deciding["a"] == best) & (deciding["verdict"] == BETTER)]
+    beaten = [name for name in others if name in set(won["b"])]
+    return best, beaten, [name for name in others if name not in beaten]
+
+
+def cost(at: pd.Series, axis: str) -> str:
+    """The cost at which values are read, as a range where it differs between tasks.
+
+    >>> cost(pd.Series([2000.0, 2000.0]), "iteration")
+    '2,000 iterations'
+    """
+    low, high = float(at.min()), float(at.max())
+    shown = _amount(low) if _amount(low) == _amount(high) else f"{_amount(low)} to {_amount(high)}"
+    return f"{shown} {UNITS[axis]}"
+
+
+def _pair(best: str, rival: str, deciding: pd.DataFrame, measure: str, confidence: float) -> str:
+    found = deciding[
+        ((deciding["a"] == best) & (deciding["b"] == rival))
+        | ((deciding["a"] == rival) & (deciding["b"] == best))
+    ].iloc[0]
+    if not found["n_pairs"]:
+        return f"- {best} and {rival} have no seed in common."
+    turn = 1.0 if found["a"] == best else -1.0
+    low, high = sorted((turn * found["low"], turn * found["high"]))
+    size = (
+        f"{measure} {_signed(turn * found['difference'])}, {confidence:.0%} interval {_interval(low, high)}, "
+        f"p = {_p(found['p_holm'])} after Holm's correction for {len(deciding)} pairs"
+    )
+    share = found["probability_a_better"] if turn > 0 else 1 - found["probability_a_better"]
+    often = f"{best} is ahead on {share:.0%} of {found['n_pairs']} common runs"
+    if found["verdict"] == BETTER:
+        first, second = found["a"], found["b"]
+        return f"- {first} is better than {second}: {size}; {often}."
+    return f"- {best} and {rival}: not enough evidence: {size}; {often}.{_needed(found)}"
+
+
+def _needed(row: pd.Series) -> str:
+    seeds = row["seeds_needed"]
+    if math.isnan(seeds) or seeds <= row["seeds"]:
+        return ""
+    if math.isinf(seeds):
+        return " A difference of this size is out of reach of any number of seeds."
+    return (
+        f" If the difference is as large as found, {seeds:,.0f} seeds would show it "
+        f"with 80 % power; there are {row['seeds']}."
+    )
+
+
+def _too_few(deciding: pd.DataFrame, confidence: float) -> str:
+    pairs, seeds = len(deciding), int(deciding["seeds"].max())
+    needed = math.ceil(1 + math.log2(pairs / (1 - confidence)) - 1e-9)
+    if seeds >= needed:
+        return ""
+    return (
+        f"{_count(seeds, 'seed')} cannot show any difference among {_count(pairs, 'pair')} at "
+        f"{1 - confidence:.0%}: {needed} or more are needed."
+    )
+
+
+def _by_task(
+    tasks: list[str], methods: list[str], pairs: pd.DataFrame, summary: pd.DataFrame, measure: str
+) -> str:
+    """Which method leads on each task, where there are several."""
+    if len(tasks) < 2:
+        return ""
+    parts = []
+    for task in tasks:
+        own = summary[summary["task"] == task].dropna(subset="mean")
+        if len(own) < 2:
+            continue
+        ordered = own.sort_values("mean", ascending=not higher_is_better(measure), kind="stable")["method"]
+        best, _, close = standing(ordered.tolist(), pairs[pairs["task"] == task])
+        parts.append(f"{task}: {best}" + (f", not told apart from {_listed(close)}" if close else ""))
+    return "By task, the best mean: " + "; ".join(parts) + "."
+
+
+def _spent(summary: pd.DataFrame, axis: str) -> str:
+    """What the methods had spent by then in the other costs."""
+    last = summary[summary["task"] == summary["task"].iloc[-1]]
+    parts = []
+    for row in last.itertuples():
+        spent = [
+            f"{_amount(float(getattr(row, name)))} {name}"
+            for name in ("evaluations", "seconds")
+            if name != axis and not math.isnan(float(getattr(row, name)))
+        ]
+        if spent:
+            parts.append(f"{row.method} {' and '.join(spent)}")
+    return f"Spent by then (median of runs): {'; '.join(parts)}."
+
+
+def _stopped(scores: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
+    lines = []
+    diverged = scores[scores["diverged"]].groupby("method", sort=False).size()
+    if len(diverged):
+        shown = ", ".join(f"{count} of {method}" for method, count in diverged.items())
+        lines.append(f"Diverged, and counted as the worst value of their task: {shown}.")
+    last = summary[summary["task"] == summary["task"].iloc[-1]]
+    lost = last[last["lost"] > 0]
+    if len(lost):
+        shown = ", ".join(f"{row.lost} of {row.method}" for row in lost.itertuples())
+        lines.append(f"Failed, killed, unfinished or missing, and left out: {shown}.")
+    return lines
+
+
+def _seeds(deciding: pd.DataFrame) -> str:
+    low, high = int(deciding["seeds"].min()), int(deciding["seeds"].max())
+    return _count(low, "common seed") if low == high else f"{low} to {high} common seeds"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def _signed(value: float) -> str:
+    return ("+" if value > 0 else "") + _number(value)
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def _interval(low: float, high: float) -> str:
+    return "(one run: no interval)" if math.isnan(low) else f"[{_number(low)}, {_number(high)}]"
+
+
+def _p(value: float) -> str:
+    return f"{value:.4f}" if value < 0.01 else f"{value:.3f}"

@@ -1,0 +1,122 @@
+"""A batch of jobs: trained in groups by an engine, recorded here as they end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import joblib
+
+from nnexp.sweep.engine import run_tasks
+from nnexp.sweep.trial import Ended, Trial
+from nnexp.sweep.plan import plan
+from nnexp.sweep.recording import Recording
+from nnexp.sweep.spool import Spool
+from nnexp.sweep.worker import Done, Task, train
+
+LOG = logging.getLogger(__name__)
+
+
+class EngineChoice(NamedTuple):
+    """How jobs are trained: see :func:`nnexp.sweep.engine.run_tasks`; ``group`` limits a group's runs."""
+
+    backend: str = "loky"
+    n_jobs: int = -1
+    address: str | None = None
+    group: int | None = None
+
+    @property
+    def workers(self) -> int:
+        """How many groups are trained at once; a cluster's own number is not known here."""
+        return joblib.cpu_count() if self.n_jobs == -1 else self.n_jobs
+
+
+class Batch:
+    """Jobs of one sweep.
+
+    Args:
+        runs: how many the whole command has.
+        recording: what takes the outcomes.
+        retries: further tries of a job that failed.
+        fail_fast: whether the first failure ends the batch.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Trial],
+        runs: int,
+        engine: EngineChoice,
+        spool: Spool,
+        recording: Recording,
+        retries: int = 0,
+        fail_fast: bool = False,
+    ) -> None:
+        self.jobs, self.runs, self.engine, self.spool, self.recording = jobs, runs, engine, spool, recording
+        self.retries, self.fail_fast = retries, fail_fast
+        self.training = self.working = 0.0
+        self.running = 0
+
+    def run(self, on_end: Callable[[Ended], None]) -> None:
+        """Train and record all jobs; every one is given to ``on_end`` once.
+
+        The store may still be opening while the first groups are trained. A failed job is tried again by
+        itself; an error costs its own job alone.
+
+        Raises:
+            StoreError: the store cannot be opened.
+            EngineError: the engine cannot be used.
+        """
+        positions = plan([job.config for job in self.jobs], self.engine.workers, self.engine.group)
+        groups = [[self.jobs[at] for at in group] for group in positions]
+        for attempt in range(self.retries + 1):
+            again: list[Trial] = []
+            last = attempt == self.retries
+            for job, made in self._outcomes(groups):
+                failed = isinstance(made, Exception) or (made is not None and made.status == "failed")
+                if failed and not last and not self.spool.stopped:
+                    LOG.warning("job %d failed and is tried again", job.number)
+                    again.append(job)
+                    continue
+                ended = Ended(job, None if made is None else self.recording.take(job, made))
+                if failed and self.fail_fast:
+                    self.spool.stop()
+                on_end(ended)
+            groups = [[job] for job in again]
+            if not groups:
+                return
+
+    def _outcomes(self, groups: list[list[Trial]]) -> Iterator[tuple[Trial, object]]:
+        """Every job with its outcome, an exception where its worker was lost, None where it was not begun."""
+        tasks = [
+            Task([job.number for job in group], [job.config for job in group], self.runs, str(self.spool.folder))
+            for group in groups
+        ]
+        done: set[int] = set()
+        engine = self.engine
+        self._see(groups, done)
+        for at, result in run_tasks(
+            train,
+            tasks,
+            backend=engine.backend,
+            n_jobs=engine.n_jobs,
+            address=engine.address,
+            stop=lambda: self.spool.stopped,
+        ):
+            done.add(at)
+            self._see(groups, done)
+            if isinstance(result, Done):
+                self.training += result.training
+                self.working += result.seconds
+                yield from zip(groups[at], result.outcomes, strict=True)
+            else:
+                yield from ((job, result) for job in groups[at])
+        for at, group in enumerate(groups):
+            if at not in done:
+                yield from ((job, None) for job in group)
+
+    def _see(self, groups: list[list[Trial]], done: set[int]) -> None:
+        # Engines begin groups in their order, so the first that are not done are those that run.
+        going = [len(group) for at, group in enumerate(groups) if at not in done]
+        self.running = sum(going[: self.engine.workers])
+

@@ -1,0 +1,104 @@
+"""Hydra's launcher that trains the jobs of a sweep in groups: ``hydra/launcher=batched``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from nnexp.config import ConfigError, from_mapping
+from nnexp.sweep.batch import EngineChoice
+from nnexp.sweep.compose import Composer, Job
+from nnexp.sweep.engine import check_engine
+from nnexp.sweep.trial import Trial, objective
+from nnexp.tracking.recorder import RunResult
+
+
+@dataclass
+class BatchedLauncherConf:
+    """Settings of the launcher, ``hydra.launcher.*``."""
+
+    _target_: str = "nnexp.sweep.launcher.BatchedLauncher"
+    n_jobs: int = -1  # groups trained at once; -1: a group for each core
+    backend: str = "loky"  # loky, threading, sequential, dask or ray
+    address: str | None = None  # of a Dask scheduler or a Ray cluster
+    group: int | None = None  # most runs of a group; null: as many as suit cache and workers
+
+
+class BatchedLauncher(Launcher):
+    """Composes all jobs, trains those of like shape together, and gives Hydra a return for each.
+
+    Every job keeps its own output folder, log, overrides and run. What trains and records is the task
+    function's attribute ``work``, which runs one job after another under other launchers.
+    """
+
+    def __init__(self, n_jobs: int, backend: str, address: str | None, group: int | None) -> None:
+        super().__init__()
+        if group is not None and group < 1:
+            raise ConfigError(f"hydra.launcher.group={group}: expected 1 or more or null")
+        self.choice = EngineChoice(backend, n_jobs, address, group)
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take what Hydra gives every launcher."""
+        self.context, self.task, self.config = hydra_context, task_function, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run all jobs.
+
+        Raises:
+            HydraException, ConfigError: a job whose config cannot be; then none has begun.
+            EngineError: the engine cannot be used.
+        """
+        start = perf_counter()
+        setup_globals()
+        check_engine(self.choice.backend, self.choice.n_jobs, self.choice.address)
+        place = Path(str(self.config.hydra.sweep.dir))
+        jobs = Composer(self.context.config_loader, self.config).jobs(job_overrides, initial_job_idx)
+        name = str(self.config.hydra.job.name)
+        trials = [_trial(job, name) for job in jobs]
+        for job in jobs:
+            job.write()
+        callbacks = self.context.callbacks if self.config.hydra.callbacks else None
+        if callbacks is not None:
+            for job in jobs:
+                callbacks.on_job_start(config=job.config, task_function=self.task)
+        results = self.task.work.batch(trials, self.choice, place, perf_counter() - start)  # type: ignore[attr-defined]
+        returns = [Returned(job, name, results.get(job.number)) for job in jobs]
+        if callbacks is not None:
+            for job, returned in zip(jobs, returns, strict=True):
+                callbacks.on_job_end(config=job.config, job_return=returned)
+        return returns
+
+
+class Returned(JobReturn):
+    """A job's return, whose configs are made when something reads them.
+
+    Its value is the run's :func:`nnexp.sweep.trial.objective`, which a sweeper that optimizes minimises.
+    """
+
+    def __init__(self, job: Job, name: str, result: RunResult | None) -> None:
+        self._job = job
+        super().__init__(
+            overrides=list(job.overrides), working_dir=str(Path.cwd()), task_name=name, status=JobStatus.COMPLETED
+        )
+        self.return_value = objective(result)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "cfg":
+            return self._job.task_config()
+        if name == "hydra_cfg":
+            return self._job.hydra_config()
+        return super().__getattribute__(name)
+
+
+def _trial(job: Job, name: str) -> Trial:
+    if job.error is not None:
+        raise job.error
+    return Trial(job.number, from_mapping(job.task), list(job.overrides), job.output_dir / f"{name}.log")

@@ -1,0 +1,170 @@
+"""What an earlier start of a sweep left in its store: what is finished, and what is to be given up."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from nnexp.config import Config
+from nnexp.sweep.identity import code_hash, config_hash
+from nnexp.tracking.heartbeat import stale
+from nnexp.tracking.locations import StoreError
+from nnexp.tracking.recorder import RunResult
+
+PAGE = 1000
+
+
+class Claim(NamedTuple):
+    """What is there of a job: its result where the run need not be run again, else why it must be.
+
+    ``before`` is the run that the new one takes the place of, None where there is none.
+    """
+
+    result: RunResult | None
+    why: str
+    before: Any
+
+
+class Earlier:
+    """A sweep that was begun before: its id, its parent run and what its children are good for.
+
+    A finished (or diverged) run of the same config, data and code takes the place of one job; what failed,
+    was killed, is missing, or was computed by other code is run again.
+
+    Args:
+        keep: whether runs of other code are good too.
+    """
+
+    def __init__(self, store: Any, parent: Any, children: Sequence[Any], keep: bool) -> None:
+        self.store, self.parent = store, parent
+        self.sweep_id: str = parent.data.tags["nnexp.sweep_id"]
+        self.unfinished = [run for run in children if run.info.status == "RUNNING"]
+        self._done: dict[str, list[Any]] = defaultdict(list)
+        self._others: dict[str, list[Any]] = defaultdict(list)
+        for run in children:
+            good = run.info.status == "FINISHED" and (keep or run.data.tags.get("nnexp.code_hash") == code_hash())
+            place = self._done if good else self._others
+            place[run.data.tags.get("nnexp.config_hash", "")].append(run)
+
+    def claim(self, config: Config) -> Claim:
+        """What is there for the next job of this config; each run is given out once."""
+        own = config_hash(config)
+        if self._done[own]:
+            return Claim(_result(self.store, self._done[own].pop(0)), "", None)
+        before = self._others[own].pop(0) if self._others[own] else None
+        return Claim(None, _why(before), before)
+
+
+def find(store: Any, wanted: bool | str, overrides: Sequence[str], keep: bool = False) -> Earlier:
+    """The sweep with the id ``wanted``, or for True the latest that was started with these overrides.
+
+    Args:
+        overrides: of the command, of which those of ``sweep.`` do not count.
+        keep: whether runs of other code are good too.
+
+    Raises:
+        StoreError: there is none, or a process still works on it.
+    """
+    conditions = ["tags.`nnexp.kind` = 'sweep'"]
+    if isinstance(wanted, str):
+        conditions.append(f"tags.`nnexp.sweep_id` = '{wanted}'")
+    parents = _search(store, " and ".join(conditions))
+    if wanted is True:
+        same = " ".join(lasting(overrides))
+        parents = [p for p in parents if " ".join(lasting(p.data.tags["nnexp.overrides"].split(" "))) == same]
+    if not parents:
+        what = "a sweep's id" if isinstance(wanted, str) else "an earlier start of the same sweep"
+        raise StoreError(
+            f"sweep.resume={str(wanted).lower() if wanted is True else wanted}: expected {what} "
+            f"in experiment {store.experiment}"
+        )
+    parent = parents[-1]
+    sweep_id = parent.data.tags["nnexp.sweep_id"]
+    if parent.info.status == "RUNNING" and not stale(parent.data.tags, parent.info.start_time / 1000):
+        process = parent.data.tags.get("nnexp.process", "another process")
+        raise StoreError(f"sweep.resume={sweep_id}: expected a sweep that has ended; {process} still works on it")
+    children = _search(store, f"tags.`nnexp.kind` = 'run' and tags.`nnexp.sweep_id` = '{sweep_id}'")
+    return Earlier(store, parent, children, keep)
+
+
+def lasting(overrides: Sequence[str]) -> list[str]:
+    """The overrides that say what a sweep is, without those of how it is run."""
+    return [o for o in overrides if not o.lstrip("+~").startswith(("sweep.", "hydra"))]
+
+
+def give_up(store: Any, runs: Sequence[Any], reason: str = "") -> int:
+    """Mark those of the runs that are RUNNING as KILLED with a reason; how many there were."""
+    count = 0
+    for run in runs:
+        if run.info.status == "RUNNING":
+            why = reason or stale(run.data.tags, run.info.start_time / 1000)
+            tags = {"nnexp.status": "killed", "nnexp.reason": why or "its sweep is gone"}
+            store.run(run.info.run_id).finish("KILLED", tags)
+            count += 1
+    return count
+
+
+def stale_runs(store: Any) -> list[tuple[Any, str]]:
+    """RUNNING runs of the experiment that nobody records any more, each with the reason."""
+    running = _search(store, "attributes.status = 'RUNNING'")
+    alive: dict[str, bool] = {}
+    found = []
+    for run in running:
+        if run.data.tags.get("nnexp.kind") == "sweep":
+            alive[run.info.run_id] = not stale(run.data.tags, run.info.start_time / 1000)
+    for run in running:
+        why = stale(run.data.tags, run.info.start_time / 1000)
+        if why and not alive.get(run.data.tags.get("mlflow.parentRunId", "")):
+            found.append((run, why))
+    return found
+
+
+def replace(store: Any, run: Any) -> None:
+    """Delete a run that a new one took the place of; MLflow can restore what is deleted."""
+    store.run(run.info.run_id).record(tags={"nnexp.status": "replaced"})
+    store.client.delete_run(run.info.run_id)
+
+
+def _why(before: Any) -> str:
+    if before is None:
+        return "missing"
+    if before.info.status == "FINISHED":
+        return "of other code"
+    return str(before.data.tags.get("nnexp.status", before.info.status.lower()))
+
+
+def _result(store: Any, run: Any) -> RunResult:
+    metrics, tags = run.data.metrics, run.data.tags
+    nan = float("nan")
+    steps = tags.get("nnexp.iterations", "0")
+    return RunResult(
+        run_id=run.info.run_id,
+        url=store.run_url(run.info.run_id),
+        status=tags.get("nnexp.status", "finished"),
+        loss=metrics.get("loss", nan),
+        accuracy=metrics.get("accuracy", nan),
+        val_loss=metrics.get("val_loss", nan),
+        val_accuracy=metrics.get("val_accuracy", nan),
+        iterations=int(steps),
+        evaluations=int(metrics.get("evaluations", 0)),
+        seconds=metrics.get("seconds", nan),
+        reason=tags.get("nnexp.reason", ""),
+    )
+
+
+def _search(store: Any, condition: str) -> list[Any]:
+    runs: list[Any] = []
+    token = None
+    while True:
+        page = store.client.search_runs(
+            [store.experiment_id],
+            condition,
+            max_results=PAGE,
+            order_by=["attributes.start_time ASC"],
+            page_token=token,
+        )
+        runs += page
+        token = page.token
+        if not token:
+            return runs

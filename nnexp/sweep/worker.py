@@ -1,0 +1,113 @@
+"""What a worker does: train a group of a sweep's runs, and hand back their outcomes."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from nnexp.config import Config
+from nnexp.group import Group
+from nnexp.session import prepare
+from nnexp.sweep.spool import Spool
+from nnexp.tracking.environment import environment
+from nnexp.tracking.outcome import Outcome, outcome, reason_of
+from nnexp.tracking.protocol import milliseconds
+
+FLUSH_SECONDS = 2.0
+"""Runs that take no longer than this are recorded once, when they have ended."""
+
+
+class Task(NamedTuple):
+    """Jobs to train together: their numbers and configs, how many the sweep has, and its spool."""
+
+    numbers: list[int]
+    configs: list[Config]
+    runs: int
+    spool: str
+
+
+class Done(NamedTuple):
+    """Outcomes of a task's jobs, None for one that was not begun, and where the time went.
+
+    ``training`` is the clock of the runs, ``seconds`` the whole; ``group`` how many were trained together.
+    """
+
+    outcomes: list[Outcome | None]
+    training: float
+    seconds: float
+    group: int
+
+
+class Stopped(BaseException):
+    """The sweep was told to stop."""
+
+
+def train(task: Task) -> Done:
+    """Train a task's jobs to their ends, or until the sweep is told to stop.
+
+    An error in a group of several is looked for by training each alone, so it costs only its own run.
+    """
+    begun = perf_counter()
+    spool = Spool(Path(task.spool))
+    outcomes: list[Outcome | None]
+    try:
+        outcomes = _together(task, spool)
+    except Exception as error:
+        if len(task.configs) == 1:
+            outcomes = [_failed(task.configs[0], error)]
+        else:
+            alone = [
+                train(task._replace(numbers=[number], configs=[config]))
+                for number, config in zip(task.numbers, task.configs, strict=True)
+            ]
+            outcomes = [done.outcomes[0] for done in alone]
+    training = sum(one.seconds for one in outcomes if one is not None)
+    return Done(outcomes, training, perf_counter() - begun, len(task.configs))
+
+
+def _together(task: Task, spool: Spool) -> list[Outcome | None]:
+    if spool.stopped:
+        return [None] * len(task.configs)
+    machine, started = environment(), milliseconds()
+    group = Group([prepare(config) for config in task.configs])
+    error: BaseException | None = None
+    trace = ""
+    try:
+        for parts in group.run(FLUSH_SECONDS):
+            spool.put(started, [(task.numbers[at], rows) for at, rows in parts if not group.sessions[at].ended])
+            if spool.stopped:
+                error = Stopped("the sweep was stopped")
+                break
+    except Exception as caught:
+        if len(task.configs) > 1:
+            raise
+        error, trace = caught, traceback.format_exc()
+    ended = milliseconds()
+    made: list[Outcome | None] = []
+    for session, config in zip(group.sessions, task.configs, strict=True):
+        if error is not None:
+            session.stop()
+        cut = None if session.ended and isinstance(error, Stopped) else error
+        begun = session.iterations > 0 or not isinstance(cut, Stopped)
+        made.append(
+            outcome(session, config, machine, started, ended, task.runs, cut, trace) if begun else None
+        )
+    return made
+
+
+def _failed(config: Config, error: Exception) -> Outcome:
+    """The outcome of a run of which nothing is left but its error."""
+    from nnexp.session import join
+    from nnexp.tracking.environment import environment_tags
+    from nnexp.tracking.plain import to_yaml
+
+    now = milliseconds()
+    trace = "".join(traceback.format_exception(error))
+    nothing: dict[str, Any] = {"tags": environment_tags(environment()), "numbers": {}, "images": [], "model": {}}
+    return Outcome(
+        status="failed", reason=reason_of(error), trace=trace, started=now, ended=now, rows=join([]),
+        iterations=0, evaluations=0, seconds=0.0, files={"config.yaml": to_yaml(config).encode()},
+        example=None, dataset=None, **nothing,
+    )  # fmt: skip

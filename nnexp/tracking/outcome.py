@@ -1,0 +1,146 @@
+"""The outcome of a run: all that is to be recorded of it, as plain data that any process may send."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnexp.tracking import files
+from nnexp.tracking.environment import environment_tags
+from nnexp.tracking.plain import to_yaml
+from nnexp.tracking.protocol import DatasetRecord, Rows
+
+Array = np.ndarray[Any, Any]
+LOG = logging.getLogger(__name__)
+
+FEW_RUNS = 24
+"""Commands of no more runs than this have figures and models where these are left to ``auto``."""
+
+LONGEST_LIST = 5000
+
+
+class Outcome(NamedTuple):
+    """How a run ended and what it leaves behind; it pickles.
+
+    ``status`` is finished, diverged, failed or killed; ``started`` and ``ended`` are ms since 1970; ``rows``
+    the whole history; ``numbers`` single metrics of the last iteration; ``files`` contents by path;
+    ``images`` pairs of iteration and boundary image; ``model`` the files of the model and ``example`` its
+    inputs ``(N, F)``; ``trace`` the traceback of an error.
+    """
+
+    status: str
+    reason: str
+    trace: str
+    started: int
+    ended: int
+    rows: Rows
+    iterations: int
+    evaluations: int
+    seconds: float
+    tags: dict[str, str]
+    numbers: dict[str, float]
+    files: dict[str, bytes]
+    images: list[tuple[int, Array]]
+    model: dict[str, bytes]
+    example: Array | None
+    dataset: DatasetRecord | None
+
+
+def wanted(setting: bool | str, runs: int) -> bool:
+    """Whether ``tracking.figures`` or ``tracking.model`` asks for it in a command of so many runs."""
+    return setting is True or (setting == "auto" and runs <= FEW_RUNS)
+
+
+def outcome(
+    session: Any,
+    config: Any,
+    machine: dict[str, Any],
+    started: int,
+    ended: int,
+    runs: int = 1,
+    error: BaseException | None = None,
+    trace: str = "",
+) -> Outcome:
+    """What a session leaves behind where it stands.
+
+    A part that cannot be made (a figure) is a tag ``nnexp.warning``, not an error. After an ``error`` the
+    run has failed, for one that is no ``Exception`` it was killed: then it is left without pictures and model.
+
+    Args:
+        session: a :class:`nnexp.session.Session` that was run, or stopped.
+        config: the run's :class:`nnexp.config.Config`.
+        machine: of :func:`nnexp.tracking.environment.environment`.
+        runs: how many the whole command has.
+    """
+    warnings: list[str] = []
+    prepared = session.prepared
+    network = prepared.problem.network
+    status, reason = _ending(session, error)
+    tags = environment_tags(machine)
+    numbers: dict[str, float] = {}
+    if not prepared.method.needs_gradient:
+        found = [int(pair[0]) for pair in session.improvements]
+        tags["nnexp.improvements"] = _fitting(found)
+        numbers["improvements"] = float(len(found))
+    contents = files.run_files(prepared, session, to_yaml(config), machine)
+    images: list[tuple[int, Array]] = []
+    model: dict[str, bytes] = {}
+    if error is None and wanted(config.tracking.figures, runs):
+        # Matplotlib takes a second to load.
+        from nnexp.tracking import pictures
+
+        with optional("figures", warnings):
+            contents |= pictures.figures(session, str(config.optimizer.name))
+        with optional("images", warnings):
+            images = list(pictures.boundary_steps(session))
+    if error is None and wanted(config.tracking.model, runs):
+        model = files.model_files(network, session.final_theta)
+    dataset = None
+    with optional("dataset", warnings):
+        dataset = files.dataset_record(config.dataset.name, prepared.problem.train, prepared.problem.test)
+    if warnings:
+        tags["nnexp.warning"] = "; ".join(warnings)
+    return Outcome(
+        status, reason, trace, started, ended, session.history,
+        int(session.iterations), int(session.evaluations), float(session.seconds),
+        tags, numbers, contents, images, model,
+        np.ascontiguousarray(prepared.problem.train.x[..., :5].T) if model else None, dataset,
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def optional(part: str, warnings: list[str]) -> Iterator[None]:
+    """A part without which the run is still whole: an error becomes one of the ``warnings``."""
+    try:
+        yield
+    except Exception as error:
+        LOG.debug("%s", part, exc_info=True)
+        warnings.append(f"{part}: {reason_of(error)}")
+
+
+def reason_of(error: BaseException) -> str:
+    """The error's type and the first line of its message."""
+    lines = str(error).strip().splitlines()
+    kind = type(error).__name__
+    return f"{kind}: {lines[0]}" if lines else kind
+
+
+def _ending(session: Any, error: BaseException | None) -> tuple[str, str]:
+    if error is not None:
+        return "failed" if isinstance(error, Exception) else "killed", reason_of(error)
+    status = str(session.status)
+    return status, "" if status == "finished" else f"not finite at iteration {session.iterations}"
+
+
+def _fitting(numbers: list[int]) -> str:
+    """As many of the first numbers as fit into a tag, as a JSON list."""
+    text = json.dumps(numbers)
+    while len(text) > LONGEST_LIST:
+        numbers = numbers[: int(len(numbers) * LONGEST_LIST / len(text))]
+        text = json.dumps(numbers)
+    return text
