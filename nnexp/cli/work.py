@@ -201,7 +201,9 @@ class Work:
             recording.keep_alive(self._parent)
             return Home(store, self._parent_in(store))
 
-        recording = Recording({job.number: job for job in rest}, home, {"nnexp.sweep_id": self.sweep_id}, spool)
+        recording = Recording(
+            {job.number: job for job in rest}, home, {"nnexp.sweep_id": self.sweep_id}, spool
+        )
         start = perf_counter()
         with SweepProgress(self.out, len(rest)) as progress, Interrupts(spool.stop, self._say) as interrupts:
             with recording:

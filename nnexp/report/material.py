@@ -12,6 +12,7 @@ from nnexp.results import LATEST, StoreError, label, load_history, load_runs, mi
 from nnexp.results.artifacts import read_artifact
 from nnexp.results.client import connect, find_experiment, search
 from nnexp.stats import Judgement, default_measure, judge
+from nnexp.tracking.locations import public
 
 
 @dataclass
@@ -34,6 +35,11 @@ class Material:
     parent: str | None
     tags: dict[str, str] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def uri_shown(self) -> str:
+        """The store's URI without a password."""
+        return public(self.uri)
 
     @property
     def tasks(self) -> list[str]:
@@ -67,7 +73,9 @@ def load_material(
     runs = load_runs(uri, experiment, sweep)
     measures = [name for name in ("loss", "accuracy", "val_loss", "val_accuracy") if runs[name].notna().any()]
     if measure is not None and measure not in measures:
-        raise ValueError(f"measure={measure}: expected one of {', '.join(measures) or 'none, for no run has any'}")
+        raise ValueError(
+            f"measure={measure}: expected one of {', '.join(measures) or 'none, for no run has any'}"
+        )
     attrs = dict(runs.attrs)
     runs = label(runs)
     runs.attrs.update(attrs)
@@ -117,7 +125,9 @@ def record(material: Material, page: str) -> str:
             source.client.log_artifact(material.parent, str(file))
         except Exception as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
-            raise StoreError(f"tracking.uri={material.uri}: expected a store that takes files ({first})") from error
+            raise StoreError(
+                f"tracking.uri={material.uri}: expected a store that takes files ({first})"
+            ) from error
     return material.parent
 
 
@@ -125,7 +135,11 @@ def _environment(source: Any, runs: pd.DataFrame) -> dict[str, Any]:
     """The environment of the first run that recorded one."""
     for row in runs.itertuples():
         found = read_artifact(
-            source.client, row.run_id, row.artifact_uri, "environment.json", lambda f: json.loads(f.read_text("utf-8"))
+            source.client,
+            row.run_id,
+            row.artifact_uri,
+            "environment.json",
+            lambda f: json.loads(f.read_text("utf-8")),
         )
         if found:
             return dict(found)

@@ -42,7 +42,7 @@ def render(material: Material) -> str:
         version=__version__,
         material=material,
         facts=_facts(material),
-        verdict=_paragraphs(judgement.text if judgement else ""),
+        verdict=_verdict(judgement.text if judgement else ""),
         paper=_paper(material),
         colors=colors,
         axes={name: LABELS[name] for name in comparisons},
@@ -71,9 +71,16 @@ def commands(material: Material) -> list[tuple[str, str]]:
     commit = material.tags.get("nnexp.git_commit", "")
     if commit:
         dirty = material.tags.get("nnexp.git_dirty") == "true"
-        found.append(("The source" + (", which had changes that are not committed" if dirty else ""), f"git checkout {commit}"))
+        found.append(
+            (
+                "The source" + (", which had changes that are not committed" if dirty else ""),
+                f"git checkout {commit}",
+            )
+        )
     versions = material.environment.get("packages", {})
-    pins = [f"{name}=={versions[name]}" for name in ("numpy", "nnfs", "hydra-core", "mlflow") if name in versions]
+    pins = [
+        f"{name}=={versions[name]}" for name in ("numpy", "nnfs", "hydra-core", "mlflow") if name in versions
+    ]
     if pins:
         found.append(("The packages", "python -m pip install " + " ".join(pins)))
     if given:
@@ -82,7 +89,9 @@ def commands(material: Material) -> list[tuple[str, str]]:
         found.append(("The sweep", f"python -m nnexp.run -m {words}"))
     experiment = "" if material.experiment == "nnexp" else f" --experiment {shlex.quote(material.experiment)}"
     found.append(("This page", f"python -m nnexp.report {material.sweep}{store}{experiment}"))
-    found.append(("The paper's table", f"python -m nnexp.report {material.sweep}{store}{experiment} --format latex"))
+    found.append(
+        ("The paper's table", f"python -m nnexp.report {material.sweep}{store}{experiment} --format latex")
+    )
     found.append(("MLflow's pages", ui_command(public(material.uri))))
     return found
 
@@ -107,19 +116,26 @@ def _json(data: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _paragraphs(text: str) -> list[tuple[str, list[str]]]:
-    """The verdict's text as blocks: lists of lines that begin with a dash, and paragraphs of the others."""
-    blocks: list[tuple[str, list[str]]] = []
+def _verdict(text: str) -> list[dict[str, Any]]:
+    """The verdict's text as parts, the first without a title, each of paragraphs and lists of dashed lines."""
+    parts: list[dict[str, Any]] = []
     for line in text.splitlines():
         bare = line.strip()
-        kind = "list" if bare.startswith(("- ", "* ")) else "text"
         if not bare:
             continue
-        if kind == "list" and blocks and blocks[-1][0] == "list":
+        if bare.startswith("At equal ") and len(bare) < 60 and not bare.endswith("."):
+            parts.append({"title": bare, "blocks": []})
+            continue
+        # What follows the comparisons stands by itself.
+        if not parts or (bare.startswith("Tuning:") and parts[-1]["title"]):
+            parts.append({"title": "", "blocks": []})
+        blocks = parts[-1]["blocks"]
+        listed = bare.startswith("- ")
+        if listed and blocks and blocks[-1][0] == "list":
             blocks[-1][1].append(bare[2:])
         else:
-            blocks.append((kind, [bare[2:] if kind == "list" else bare]))
-    return blocks
+            blocks.append(("list" if listed else "text", [bare[2:] if listed else bare]))
+    return parts
 
 
 def _facts(material: Material) -> list[tuple[str, str]]:
@@ -173,9 +189,16 @@ def _hyperparameters(material: Material) -> dict[str, Any] | None:
         if not settings or rows["variant"].nunique() < LEAST_SETTINGS:
             continue
         try:
-            pictures = [("Every run across its settings", _svg(figures.parallel_coordinates(rows, settings, material.measure)))]
+            pictures = [
+                (
+                    "Every run across its settings",
+                    _svg(figures.parallel_coordinates(rows, settings, material.measure)),
+                )
+            ]
             found = importance(rows, settings, material.measure)
-            pictures.append(("How much each setting matters", _svg(figures.importance_bars(found, material.measure))))
+            pictures.append(
+                ("How much each setting matters", _svg(figures.importance_bars(found, material.measure)))
+            )
             text = "; ".join(f"{row.setting}: {row.importance:.2f}" for row in found.table.itertuples())
             sections.append({"method": method, "pictures": pictures, "text": f"{text} (R² {found.r2:.2f})"})
         except (ValueError, ImportError) as error:

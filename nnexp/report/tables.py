@@ -60,7 +60,17 @@ def results(comparison: Comparison, colors: dict[str, str]) -> Table:
                 _number(row.get("seconds")),
             ]
         )
-    titles = ["task", "method", "runs", "lost", f"mean {what}", f"median {what}", f"IQM {what}", "evaluations", "seconds"]
+    titles = [
+        "task",
+        "method",
+        "runs",
+        "lost",
+        f"mean {what}",
+        f"median {what}",
+        f"IQM {what}",
+        "evaluations",
+        "seconds",
+    ]
     note = (
         f"In brackets: {comparison.confidence:.0%} intervals. Bold: the best mean of a task, and those not shown to "
         "differ from it. IQM: interquartile mean. Lost: diverged, failed, killed or missing. Evaluations and seconds: "
@@ -87,7 +97,18 @@ def pairs(comparison: Comparison, colors: dict[str, str]) -> Table:
                 Cell(str(row["verdict"]), str(row["verdict"])),
             ]
         )
-    titles = ["task", "a", "b", "pairs", "a - b", "p (Holm)", "P(a better)", "Cliff's delta", "seeds needed", "verdict"]
+    titles = [
+        "task",
+        "a",
+        "b",
+        "pairs",
+        "a - b",
+        "p (Holm)",
+        "P(a better)",
+        "Cliff's delta",
+        "seeds needed",
+        "verdict",
+    ]
     note = (
         "Differences are paired by seed; p values are of paired permutation tests, corrected by Holm. "
         "Seeds needed: to show a difference as large as the one found, with a power of 80%."
@@ -146,7 +167,16 @@ def every_run(material: Material, colors: dict[str, str]) -> Table:
         ]
         for _, row in runs.iterrows()
     ]
-    titles = ["task", "method", "seed", "status", *(LABELS[m].split(" (")[0] for m in measures), "evaluations", "seconds", "run"]
+    titles = [
+        "task",
+        "method",
+        "seed",
+        "status",
+        *(LABELS[m].split(" (")[0] for m in measures),
+        "evaluations",
+        "seconds",
+        "run",
+    ]
     right = [False, False, True, False, *[True] * (len(measures) + 2), False]
     rest = len(material.runs) - len(runs)
     return Table("Every run", titles, right, rows, f"{rest} more runs are in the store." if rest else "")
@@ -155,7 +185,9 @@ def every_run(material: Material, colors: dict[str, str]) -> Table:
 def differences(material: Material) -> tuple[Table, Table]:
     """The settings in which runs differ, with their values, and those that all share."""
     known = {*KEYS, *MEASURES, "evaluations", "seconds", "reason", "variant", "task", "replicate", "epochs"}
-    names = [name for name in material.runs.columns if name not in known and not str(name).startswith("tracking.")]
+    names = [
+        name for name in material.runs.columns if name not in known and not str(name).startswith("tracking.")
+    ]
     varied, shared = [], []
     for name in ["seed", *names] if "seed" in material.runs else names:
         values = list(dict.fromkeys(_shown(value) for value in material.runs[name]))

@@ -89,7 +89,12 @@ class Batch:
     def _outcomes(self, groups: list[list[Trial]]) -> Iterator[tuple[Trial, object]]:
         """Every job with its outcome, an exception where its worker was lost, None where it was not begun."""
         tasks = [
-            Task([job.number for job in group], [job.config for job in group], self.runs, str(self.spool.folder))
+            Task(
+                [job.number for job in group],
+                [job.config for job in group],
+                self.runs,
+                str(self.spool.folder),
+            )
             for group in groups
         ]
         done: set[int] = set()
@@ -119,4 +124,3 @@ class Batch:
         # Engines begin groups in their order, so the first that are not done are those that run.
         going = [len(group) for at, group in enumerate(groups) if at not in done]
         self.running = sum(going[: self.engine.workers])
-

@@ -86,7 +86,10 @@ class Returned(JobReturn):
     def __init__(self, job: Job, name: str, result: RunResult | None) -> None:
         self._job = job
         super().__init__(
-            overrides=list(job.overrides), working_dir=str(Path.cwd()), task_name=name, status=JobStatus.COMPLETED
+            overrides=list(job.overrides),
+            working_dir=str(Path.cwd()),
+            task_name=name,
+            status=JobStatus.COMPLETED,
         )
         self.return_value = objective(result)
 

@@ -43,7 +43,9 @@ class Earlier:
         self._done: dict[str, list[Any]] = defaultdict(list)
         self._others: dict[str, list[Any]] = defaultdict(list)
         for run in children:
-            good = run.info.status == "FINISHED" and (keep or run.data.tags.get("nnexp.code_hash") == code_hash())
+            good = run.info.status == "FINISHED" and (
+                keep or run.data.tags.get("nnexp.code_hash") == code_hash()
+            )
             place = self._done if good else self._others
             place[run.data.tags.get("nnexp.config_hash", "")].append(run)
 
@@ -83,7 +85,9 @@ def find(store: Any, wanted: bool | str, overrides: Sequence[str], keep: bool = 
     sweep_id = parent.data.tags["nnexp.sweep_id"]
     if parent.info.status == "RUNNING" and not stale(parent.data.tags, parent.info.start_time / 1000):
         process = parent.data.tags.get("nnexp.process", "another process")
-        raise StoreError(f"sweep.resume={sweep_id}: expected a sweep that has ended; {process} still works on it")
+        raise StoreError(
+            f"sweep.resume={sweep_id}: expected a sweep that has ended; {process} still works on it"
+        )
     children = _search(store, f"tags.`nnexp.kind` = 'run' and tags.`nnexp.sweep_id` = '{sweep_id}'")
     return Earlier(store, parent, children, keep)
 

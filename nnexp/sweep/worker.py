@@ -76,7 +76,9 @@ def _together(task: Task, spool: Spool) -> list[Outcome | None]:
     trace = ""
     try:
         for parts in group.run(FLUSH_SECONDS):
-            spool.put(started, [(task.numbers[at], rows) for at, rows in parts if not group.sessions[at].ended])
+            spool.put(
+                started, [(task.numbers[at], rows) for at, rows in parts if not group.sessions[at].ended]
+            )
             if spool.stopped:
                 error = Stopped("the sweep was stopped")
                 break
@@ -105,7 +107,12 @@ def _failed(config: Config, error: Exception) -> Outcome:
 
     now = milliseconds()
     trace = "".join(traceback.format_exception(error))
-    nothing: dict[str, Any] = {"tags": environment_tags(environment()), "numbers": {}, "images": [], "model": {}}
+    nothing: dict[str, Any] = {
+        "tags": environment_tags(environment()),
+        "numbers": {},
+        "images": [],
+        "model": {},
+    }
     return Outcome(
         status="failed", reason=reason_of(error), trace=trace, started=now, ended=now, rows=join([]),
         iterations=0, evaluations=0, seconds=0.0, files={"config.yaml": to_yaml(config).encode()},
