@@ -22,7 +22,8 @@ def register() -> None:
     except ImportError:
         parent = sys.modules["hydra_plugins"] = types.ModuleType("hydra_plugins")
         parent.__path__ = []
-    parent.nnexp_launcher = sys.modules["hydra_plugins.nnexp_launcher"] = launcher
+    sys.modules["hydra_plugins.nnexp_launcher"] = launcher
+    parent.nnexp_launcher = launcher
     plugins.register(kind)
     ConfigStore.instance().store(
         group="hydra/launcher",
