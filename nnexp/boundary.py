@@ -25,6 +25,9 @@ COLORS = np.array(
 )
 """The colours of classes, as in :mod:`nnexp.style`, red, green and blue from 0 to 255."""
 
+CHUNK_BYTES = 1 << 22
+"""Networks whose activations fit in this are forwarded together over the places of a picture."""
+
 
 def has_boundary(problem: Problem) -> bool:
     """Whether inputs are 2-D, without a run axis, and targets are classes."""
@@ -44,6 +47,38 @@ def extent(problem: Problem) -> tuple[float, float, float, float]:
     )
 
 
+def boundary_classes(problem: Problem, theta: Array, size: int = 200) -> tuple[Array, Array]:
+    """The class that theta ``(..., P)`` gives each place and how sure it is, each ``(..., size, size)``.
+
+    Sureness goes from 0, all classes alike, to 1, and is 1 where outputs are no probabilities; row 0 is at the
+    top of :func:`extent`. Networks are forwarded together, as many as fit into :data:`CHUNK_BYTES`.
+
+    Raises:
+        ValueError: inputs that are not 2-D, or targets that are no classes.
+    """
+    if not has_boundary(problem):
+        shape = problem.train.x.shape
+        raise ValueError(f"inputs of shape {shape}: a decision boundary needs two features and classes")
+    left, right, low, high = extent(problem)
+    across = left + (np.arange(size) + 0.5) * (right - left) / size
+    down = high - (np.arange(size) + 0.5) * (high - low) / size
+    grid = np.stack(np.broadcast_arrays(across[None, :], down[:, None])).reshape(2, -1)
+    thetas = np.asarray(theta).reshape(-1, theta.shape[-1])
+    each = 4 * grid.shape[-1] * (sum(problem.network.layout.sizes[1:]) + 4)
+    step = max(1, CHUNK_BYTES // each)
+    chosen, sure = [], []
+    for at in range(0, len(thetas), step):
+        outputs = problem.network.forward(thetas[at : at + step], grid).astype(np.float32)
+        best = outputs.argmax(axis=-2)
+        top = np.take_along_axis(outputs, best[..., None, :], axis=-2)[..., 0, :]
+        chance = 1 / outputs.shape[-2]
+        softmax = problem.network.output == "softmax"
+        chosen.append(best)
+        sure.append(np.clip((top - chance) / (1 - chance), 0, 1) if softmax else np.ones_like(top))
+    shape = (*theta.shape[:-1], size, size)
+    return np.concatenate(chosen).reshape(shape), np.concatenate(sure).reshape(shape)
+
+
 def boundary_image(problem: Problem, theta: Array, size: int = 200, points: bool = True) -> Array:
     """The class that theta ``(P,)`` gives each place, as ``(size, size, 3)`` uint8, row 0 at the top.
 
@@ -54,26 +89,12 @@ def boundary_image(problem: Problem, theta: Array, size: int = 200, points: bool
         ValueError: inputs that are not 2-D, or targets that are no classes.
     """
     labels = _labels(problem)
-    if labels is None or not has_boundary(problem):
-        shape = problem.train.x.shape
-        raise ValueError(f"inputs of shape {shape}: a decision boundary needs two features and classes")
-    left, right, low, high = extent(problem)
-    across = left + (np.arange(size) + 0.5) * (right - left) / size
-    down = high - (np.arange(size) + 0.5) * (high - low) / size
-    grid = np.stack(np.broadcast_arrays(across[None, :], down[:, None])).reshape(2, -1)
-    outputs = problem.network.forward(theta, grid).astype(np.float32)
-    chosen = outputs.argmax(axis=0)
-    top = np.take_along_axis(outputs, chosen[None], axis=0)[0]
-    if problem.network.output == "softmax":
-        chance = 1 / len(outputs)
-        sure = np.clip((top - chance) / (1 - chance), 0, 1)
-    else:
-        sure = np.ones_like(top)
-    strength = (0.12 + 0.5 * sure)[:, None]
+    chosen, sure = boundary_classes(problem, theta, size)
+    strength = (0.12 + 0.5 * sure)[..., None]
     image = 255 + (COLORS[chosen % len(COLORS)] - 255) * strength
-    image = image.round().astype(np.uint8).reshape(size, size, 3)
-    if points:
-        _draw_points(image, problem.train.x, labels, (left, right, low, high))
+    image = image.round().astype(np.uint8)
+    if points and labels is not None:
+        _draw_points(image, problem.train.x, labels, extent(problem))
     return image
 
 

@@ -1,0 +1,126 @@
+"""Learning curves of methods over seeds, with intervals, against any cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from nnexp.results import AXES, on_grid
+from nnexp.style import LABELS, Picture, looks, picture
+
+Array = np.ndarray[Any, Any]
+Band = Literal["interval", "spread"]
+
+RESAMPLES = 1000
+
+BANDS = {
+    "interval": "line: mean of runs, band: its {:.0%} bootstrap interval",
+    "spread": "line: median of runs, band: from 10% to 90% of them",
+}
+
+
+def bands(
+    history: pd.DataFrame,
+    measure: str = "loss",
+    axis: str = "iteration",
+    band: Band = "interval",
+    at: Sequence[float] | Array | None = None,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """One row a method and place on ``axis``: ``method, axis, middle, low, high, n``.
+
+    Values are held between measurements, never interpolated. ``interval`` gives the mean over runs with its
+    percentile bootstrap interval (Efron, 1979), the same resamples at every place; ``spread`` the median, and
+    the runs' own range from 10 to 90 %. A place at which a run has no finite value is left out, so that one
+    curve always speaks of the same ``n`` runs.
+
+    Args:
+        history: a row a measurement: ``run_id``, ``method``, ``seed``, the axes and the measures.
+        at: the places; None for :func:`nnexp.results.grid`'s.
+    """
+    held = on_grid(history, axis, at)
+    parts = []
+    for method, rows in held.groupby("method", sort=False):
+        table = rows.pivot(index=axis, columns="run_id", values=measure)
+        table = table.loc[:, table.notna().any()].dropna()
+        if table.empty:
+            continue
+        values = table.to_numpy(float)
+        low, middle, high = summarize(values, band, confidence)
+        part = pd.DataFrame({axis: table.index, "middle": middle, "low": low, "high": high})
+        parts.append(part.assign(method=method, n=values.shape[1]))
+    columns = ["method", axis, "middle", "low", "high", "n"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def summarize(values: Array, band: Band = "interval", confidence: float = 0.95) -> tuple[Array, Array, Array]:
+    """Low, middle and high ``(G,)`` of ``values (G, n)``, as :func:`bands` says."""
+    if band == "spread":
+        low, middle, high = np.quantile(values, [0.1, 0.5, 0.9], axis=1)
+        return low, middle, high
+    count = values.shape[1]
+    middle = values.mean(axis=1)
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(values @ drawn.T, [tail, 1 - tail], axis=1)
+    return low, middle, high
+
+
+def curves(
+    history: pd.DataFrame,
+    measure: str = "loss",
+    axes: Sequence[str] = AXES,
+    band: Band = "interval",
+    confidence: float = 0.95,
+) -> Picture:
+    """``measure`` against each of ``axes``, a line a method; one row of axes for each ``task`` if there are several.
+
+    A band is drawn where a method has more than one run.
+    """
+    tasks = _tasks(history)
+    figure, places = picture(len(tasks), len(axes), size=(4.0, 3.0))
+    shown = looks(history["method"])
+    for row, (task, rows) in enumerate(tasks.items()):
+        for column, against in enumerate(axes):
+            place = places[row * len(axes) + column]
+            draw_curves(place, bands(rows, measure, against, band, confidence=confidence), against, shown)
+            place.set(xlabel=LABELS[against], ylabel=LABELS[measure] if column == 0 else "")
+            if len(tasks) > 1 and column == 0:
+                place.set_title(task, fontsize=9, loc="left")
+    if places[0].get_legend_handles_labels()[0]:
+        places[0].legend(fontsize=8, frameon=False)
+    figure.supxlabel(BANDS[band].format(confidence), fontsize=8, color="#555555")
+    return figure
+
+
+def draw_curves(place: Axes, table: pd.DataFrame, axis: str, shown: Any) -> None:
+    """Draw the lines and bands of :func:`bands`' ``table`` with the given looks."""
+    for method, rows in table.groupby("method", sort=False):
+        look = shown[str(method)]
+        count = int(rows["n"].iloc[0])
+        x = rows[axis].to_numpy(float)
+        place.plot(
+            x, rows["middle"], look.dash, color=look.color, linewidth=1.6, label=f"{method} (n={count})",
+            drawstyle="steps-post",
+        )  # fmt: skip
+        if count > 1:
+            low, high = rows["low"].to_numpy(float), rows["high"].to_numpy(float)
+            place.fill_between(x, low, high, color=look.color, alpha=0.18, linewidth=0, step="post")
+    positive = table[axis][table[axis] > 0].to_numpy(float)
+    if len(positive) and positive.max() > 20 * positive.min():
+        if (table[axis] <= 0).any():
+            place.set_xscale("symlog", linthresh=float(positive.min()), linscale=0.3)
+            place.set_xlim(0, float(positive.max()))
+        else:
+            place.set_xscale("log")
+            place.set_xlim(float(positive.min()), float(positive.max()))
+
+
+def _tasks(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    if "task" not in history or history["task"].nunique() < 2:
+        return {"": history}
+    return {str(task): rows for task, rows in history.groupby("task", sort=False)}

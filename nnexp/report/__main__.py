@@ -1,0 +1,101 @@
+"""``python -m nnexp.report SWEEP`` writes a sweep's page, or its table for a paper."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from nnexp.tracking.locations import StoreError, database, resolve
+
+FORMATS = ("html", "latex", "markdown", "csv")
+AXES = ("iteration", "evaluations", "seconds")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command takes."""
+    made = _Parser(
+        prog="python -m nnexp.report", description="A sweep's page: verdict, curves, boundaries, tables."
+    )
+    made.add_argument("sweep", nargs="?", default="latest", help="a sweep's id; latest without")
+    made.add_argument("--uri", help="MLflow store; MLFLOW_TRACKING_URI without, else runs/mlflow.db here")
+    made.add_argument("--experiment", default="nnexp", help="MLflow's experiment")
+    made.add_argument(
+        "--out", type=Path, help="the file to write; without: reports/SWEEP.html beside the store"
+    )
+    made.add_argument(
+        "--format", default="html", metavar="|".join(FORMATS), help="the page, or the paper's table"
+    )
+    made.add_argument("--measure", help="what methods are compared by; val_loss, or loss without test data")
+    made.add_argument(
+        "--axis", default="iteration", metavar="|".join(AXES), help="equal cost of the paper's table"
+    )
+    made.add_argument("--confidence", type=float, default=0.95, help="of intervals and tests")
+    made.add_argument(
+        "--no-record", action="store_true", help="do not record the page with the sweep in MLflow"
+    )
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0, or 2 for bad input."""
+    try:
+        return _command(parser().parse_args(arguments))
+    except (StoreError, ValueError) as error:
+        print(f"nnexp.report: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"nnexp.report: --out: expected a file that can be written ({error})", file=sys.stderr)
+        return 2
+
+
+def _command(options: argparse.Namespace) -> int:
+    for name, allowed in (("format", FORMATS), ("axis", AXES)):
+        if getattr(options, name) not in allowed:
+            raise ValueError(f"--{name} {getattr(options, name)}: expected one of {', '.join(allowed)}")
+    # A store that is not there is refused before pandas and MLflow take seconds to load.
+    file = database(resolve(options.uri))
+    if file is not None and not file.exists():
+        raise StoreError(f"tracking.uri={options.uri or file}: there is no such file; a first run makes it")
+    from nnexp.report import load_material, paper_table, render
+    from nnexp.report.material import record
+
+    material = load_material(
+        options.sweep, options.uri, options.experiment, options.measure, options.confidence
+    )
+    if options.format != "html":
+        if material.judgement is None:
+            raise ValueError(f"sweep={material.sweep}: its methods cannot be compared ({material.why})")
+        text = paper_table(material.judgement.comparisons[options.axis], options.format)
+        if options.out is None:
+            print(text, end="")
+        else:
+            _write(options.out, text)
+        return 0
+    page = render(material)
+    out = (
+        options.out or (Path("runs") if file is None else file.parent) / "reports" / f"{material.sweep}.html"
+    )
+    _write(out, page)
+    print(f"{out} ({len(page.encode()) / 1e6:.1f} MB)")
+    if not options.no_record and material.parent is not None:
+        print(f"recorded as report.html of run {record(material, page)}")
+    elif not options.no_record:
+        print("not recorded: the sweep has no parent run")
+    return 0
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

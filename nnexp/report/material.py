@@ -1,0 +1,146 @@
+"""Everything that a report is made from: a sweep's runs, histories and judgement, and its parent run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from nnexp.results import LATEST, StoreError, label, load_history, load_runs, missing_cells
+from nnexp.results.artifacts import read_artifact
+from nnexp.results.client import connect, find_experiment, search
+from nnexp.stats import Judgement, default_measure, judge
+from nnexp.tracking.locations import public
+
+
+@dataclass
+class Material:
+    """A sweep as its report reads it.
+
+    ``runs`` have the columns ``variant``, ``task`` and ``replicate``; in ``history`` ``method`` is the variant.
+    ``judgement`` is None where methods cannot be compared, and ``why`` says why.
+    """
+
+    sweep: str
+    uri: str
+    experiment: str
+    runs: pd.DataFrame
+    history: pd.DataFrame
+    missing: pd.DataFrame
+    measure: str
+    judgement: Judgement | None
+    why: str
+    parent: str | None
+    tags: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def uri_shown(self) -> str:
+        """The store's URI without a password."""
+        return public(self.uri)
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks in order of appearance."""
+        return list(dict.fromkeys(self.runs["task"]))
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods and their variants, best first where they were compared."""
+        if self.judgement is not None and self.judgement.comparisons:
+            known = list(next(iter(self.judgement.comparisons.values())).methods)
+            return [*known, *(name for name in dict.fromkeys(self.runs["variant"]) if name not in known)]
+        return list(dict.fromkeys(self.runs["variant"]))
+
+
+def load_material(
+    sweep: str = LATEST,
+    uri: str | None = None,
+    experiment: str = "nnexp",
+    measure: str | None = None,
+    confidence: float = 0.95,
+) -> Material:
+    """Read a sweep and judge it.
+
+    Raises:
+        StoreError: no such store, experiment or sweep.
+        ValueError: an unknown measure, or a confidence that is none.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence={confidence}: expected a number between 0 and 1, such as 0.95")
+    runs = load_runs(uri, experiment, sweep)
+    measures = [name for name in ("loss", "accuracy", "val_loss", "val_accuracy") if runs[name].notna().any()]
+    if measure is not None and measure not in measures:
+        raise ValueError(
+            f"measure={measure}: expected one of {', '.join(measures) or 'none, for no run has any'}"
+        )
+    attrs = dict(runs.attrs)
+    runs = label(runs)
+    runs.attrs.update(attrs)
+    history = load_history(runs)
+    judgement, why = None, ""
+    try:
+        judgement = judge(runs, history, measure=measure, confidence=confidence)
+    except ValueError as error:
+        why = str(error)
+    names = runs.set_index("run_id")[["variant", "task"]]
+    shown = history.assign(
+        method=history["run_id"].map(names["variant"]), task=history["run_id"].map(names["task"])
+    )
+    sweep_id = str(runs["sweep_id"].iloc[0])
+    source = connect(attrs.get("uri"))
+    parent = find_parent(source, experiment, sweep_id)
+    tags = dict(parent.data.tags) if parent is not None else {}
+    return Material(
+        sweep_id, source.uri, experiment, runs, shown, missing_cells(runs), measure or default_measure(runs),
+        judgement, why, None if parent is None else parent.info.run_id, tags, _environment(source, runs),
+    )  # fmt: skip
+
+
+def find_parent(source: Any, experiment: str, sweep: str) -> Any:
+    """MLflow's parent run of a sweep, None where there is none."""
+    found = find_experiment(source, experiment)
+    condition = f"tags.`nnexp.sweep_id` = '{sweep}' and tags.`nnexp.kind` = 'sweep'"
+    return next(iter(search(source, found.experiment_id, condition)), None)
+
+
+def record(material: Material, page: str) -> str:
+    """Record the page as ``report.html`` with the sweep's parent run and return the run's id.
+
+    Raises:
+        StoreError: the sweep has no parent run, or the store takes no file.
+    """
+    import tempfile
+    from pathlib import Path
+
+    if material.parent is None:
+        raise StoreError(f"sweep={material.sweep}: it has no parent run to record the page with")
+    source = connect(material.uri)
+    with tempfile.TemporaryDirectory(prefix="nnexp-") as place:
+        file = Path(place) / "report.html"
+        file.write_text(page, encoding="utf-8")
+        try:
+            source.client.log_artifact(material.parent, str(file))
+        except Exception as error:
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise StoreError(
+                f"tracking.uri={material.uri}: expected a store that takes files ({first})"
+            ) from error
+    return material.parent
+
+
+def _environment(source: Any, runs: pd.DataFrame) -> dict[str, Any]:
+    """The environment of the first run that recorded one."""
+    for row in runs.itertuples():
+        found = read_artifact(
+            source.client,
+            row.run_id,
+            row.artifact_uri,
+            "environment.json",
+            lambda f: json.loads(f.read_text("utf-8")),
+        )
+        if found:
+            return dict(found)
+    return {}

@@ -1,0 +1,239 @@
+"""The page: one self-contained HTML file from a sweep's material."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shlex
+from functools import cache
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from nnexp import __version__, figures
+from nnexp.importance import importance, varied
+from nnexp.report import tables
+from nnexp.report.insight import insights
+from nnexp.report.material import Material
+from nnexp.report.paper import caption, cells
+from nnexp.report.payload import charts
+from nnexp.style import LABELS, Picture
+from nnexp.tracking.locations import public, ui_command
+
+LEAST_SETTINGS = 4
+"""Hyperparameters get their section where a method was tried with as many settings or more."""
+
+
+def render(material: Material) -> str:
+    """The whole page as text, without a reference to anything outside it.
+
+    It holds no time of writing: the same runs give the same page.
+    """
+    colors = tables.method_colors(material)
+    judgement = material.judgement
+    comparisons = judgement.comparisons if judgement else {}
+    varied_settings, shared = tables.differences(material)
+    inside = insights(material)
+    data = charts(material) | {"inside": inside}
+    return _template().render(
+        version=__version__,
+        material=material,
+        facts=_facts(material),
+        verdict=_verdict(judgement.text if judgement else ""),
+        paper=_paper(material),
+        colors=colors,
+        axes={name: LABELS[name] for name in comparisons},
+        results={name: tables.results(found, colors) for name, found in comparisons.items()},
+        pairs={name: tables.pairs(found, colors) for name, found in comparisons.items()},
+        targets={name: tables.targets(found, colors) for name, found in comparisons.items()},
+        ranks=_ranks(material),
+        hyperparameters=_hyperparameters(material),
+        failures=tables.failures(material, colors),
+        varied=varied_settings,
+        shared=shared,
+        tuning=_tuning(material, colors),
+        every=tables.every_run(material, colors),
+        inside=inside,
+        environment=_environment(material),
+        commands=commands(material),
+        data=Markup(_json(data)),
+    )
+
+
+def commands(material: Material) -> list[tuple[str, str]]:
+    """What to type to make the sweep and this page again, each with what it does."""
+    store = f" --uri {shlex.quote(public(material.uri))}"
+    found = []
+    given = material.tags.get("nnexp.overrides", "")
+    commit = material.tags.get("nnexp.git_commit", "")
+    if commit:
+        dirty = material.tags.get("nnexp.git_dirty") == "true"
+        found.append(
+            (
+                "The source" + (", which had changes that are not committed" if dirty else ""),
+                f"git checkout {commit}",
+            )
+        )
+    versions = material.environment.get("packages", {})
+    pins = [
+        f"{name}=={versions[name]}" for name in ("numpy", "nnfs", "hydra-core", "mlflow") if name in versions
+    ]
+    if pins:
+        found.append(("The packages", "python -m pip install " + " ".join(pins)))
+    if given:
+        # Quotes are a shell's: the store keeps what the program was given.
+        words = " ".join(map(shlex.quote, given.split(" ")))
+        found.append(("The sweep", f"python -m nnexp.run -m {words}"))
+    experiment = "" if material.experiment == "nnexp" else f" --experiment {shlex.quote(material.experiment)}"
+    found.append(("This page", f"python -m nnexp.report {material.sweep}{store}{experiment}"))
+    found.append(
+        ("The paper's table", f"python -m nnexp.report {material.sweep}{store}{experiment} --format latex")
+    )
+    found.append(("MLflow's pages", ui_command(public(material.uri))))
+    return found
+
+
+@cache
+def _template() -> Any:
+    loader = PackageLoader("nnexp.report", "template")
+    environment = Environment(
+        loader=loader,
+        autoescape=select_autoescape(["html", "j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["inline"] = lambda name: Markup(loader.get_source(environment, name)[0])
+    return environment.get_template("page.html.j2")
+
+
+def _json(data: Any) -> str:
+    """JSON that can stand in a script element: no text in it closes the element or opens a comment."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _verdict(text: str) -> list[dict[str, Any]]:
+    """The verdict's text as parts, the first without a title, each of paragraphs and lists of dashed lines."""
+    parts: list[dict[str, Any]] = []
+    for line in text.splitlines():
+        bare = line.strip()
+        if not bare:
+            continue
+        if bare.startswith("At equal ") and len(bare) < 60 and not bare.endswith("."):
+            parts.append({"title": bare, "blocks": []})
+            continue
+        # What follows the comparisons stands by itself.
+        if not parts or (bare.startswith("Tuning:") and parts[-1]["title"]):
+            parts.append({"title": "", "blocks": []})
+        blocks = parts[-1]["blocks"]
+        listed = bare.startswith("- ")
+        if listed and blocks and blocks[-1][0] == "list":
+            blocks[-1][1].append(bare[2:])
+        else:
+            blocks.append(("list" if listed else "text", [bare[2:] if listed else bare]))
+    return parts
+
+
+def _facts(material: Material) -> list[tuple[str, str]]:
+    runs = material.runs
+    started = pd.to_datetime(runs["started"], utc=True)
+    first = started.min()
+    when = first.strftime("%Y-%m-%d %H:%M UTC") if pd.notna(first) else "unknown"
+    states = runs["status"].value_counts()
+    ended = ", ".join(f"{count} {name}" for name, count in states.items())
+    seconds = pd.to_numeric(runs["seconds"], errors="coerce").sum()
+    return [
+        ("runs", f"{len(runs)} ({ended})"),
+        ("methods", str(len(material.methods))),
+        ("tasks", str(len(material.tasks))),
+        ("seeds", str(runs["replicate"].nunique())),
+        ("began", when),
+        ("training", f"{seconds:,.1f} s in all"),
+    ]
+
+
+def _paper(material: Material) -> dict[str, Any] | None:
+    if material.judgement is None:
+        return None
+    comparison = next(iter(material.judgement.comparisons.values()))
+    found = cells(comparison)
+    return {
+        "caption": caption(comparison),
+        "tasks": list(dict.fromkeys(cell.task for cell in found)),
+        "methods": comparison.methods,
+        "cells": {(cell.method, cell.task): cell for cell in found},
+    }
+
+
+def _ranks(material: Material) -> dict[str, str] | None:
+    """The rank diagram as an image, or why there is none."""
+    if material.judgement is None:
+        return None
+    found = next(iter(material.judgement.comparisons.values())).ranks
+    if found.table.empty or len(found.table) < 2:
+        return {"image": "", "text": found.reason}
+    picture = figures.rank_diagram(found.table, found.groups, found.critical_difference, found.tasks)
+    words = ", ".join(f"{row.method} {row.rank:.2f}" for row in found.table.itertuples())
+    return {"image": _svg(picture), "text": f"Average ranks: {words}.", "reason": found.reason}
+
+
+def _hyperparameters(material: Material) -> dict[str, Any] | None:
+    """Parallel coordinates and importance for each method of many settings; None where there is none."""
+    sections = []
+    for method, rows in material.runs.groupby("method", sort=False):
+        settings = varied(rows)
+        if not settings or rows["variant"].nunique() < LEAST_SETTINGS:
+            continue
+        try:
+            pictures = [
+                (
+                    "Every run across its settings",
+                    _svg(figures.parallel_coordinates(rows, settings, material.measure)),
+                )
+            ]
+            found = importance(rows, settings, material.measure)
+            pictures.append(
+                ("How much each setting matters", _svg(figures.importance_bars(found, material.measure)))
+            )
+            text = "; ".join(f"{row.setting}: {row.importance:.2f}" for row in found.table.itertuples())
+            sections.append({"method": method, "pictures": pictures, "text": f"{text} (R² {found.r2:.2f})"})
+        except (ValueError, ImportError) as error:
+            sections.append({"method": method, "pictures": [], "text": str(error)})
+    return {"methods": sections} if sections else None
+
+
+def _tuning(material: Material, colors: dict[str, str]) -> tables.Table | None:
+    table = material.judgement.tuning if material.judgement else None
+    if table is None or table.empty:
+        return None
+    rows = [[tables.plain(value, name, colors) for name, value in row.items()] for _, row in table.iterrows()]
+    right = [name in ("runs", "evaluations", "seconds", "settings") for name in table.columns]
+    return tables.Table("What each method was given", [str(c) for c in table.columns], right, rows)
+
+
+def _environment(material: Material) -> list[tuple[str, str]]:
+    machine = material.environment
+    if not machine:
+        return []
+    blas = machine.get("blas") or {}
+    git = machine.get("git") or {}
+    rows = [
+        ("python", machine.get("python")),
+        ("platform", machine.get("platform")),
+        ("machine", f"{machine.get('machine')}, {machine.get('cpus')} cores"),
+        ("BLAS", f"{' '.join(map(str, blas.values()))}, {machine.get('threads')} threads"),
+        ("git commit", f"{git.get('commit')}{', with changes' if git.get('dirty') else ''}" if git else None),
+    ]
+    rows += list((machine.get("packages") or {}).items())
+    return [(name, str(value)) for name, value in rows if value]
+
+
+def _svg(picture: Picture) -> str:
+    """The picture as a data address, its text as text."""
+    out = io.StringIO()
+    picture.write_svg(out)
+    return "data:image/svg+xml;base64," + base64.b64encode(out.getvalue().encode()).decode("ascii")

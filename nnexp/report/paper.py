@@ -1,0 +1,157 @@
+"""The paper's table: methods x tasks, mean ± interval, the best and its statistical ties in bold."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from nnexp.stats import Comparison, higher_is_better
+from nnexp.style import LABELS
+
+FORMATS = ("latex", "markdown", "csv")
+
+
+class Cell(NamedTuple):
+    """A method's answer on a task: mean, interval, number of runs, and whether it is best or a tie with it."""
+
+    task: str
+    method: str
+    mean: float
+    low: float
+    high: float
+    n: int
+    best: bool
+    tie: bool
+
+    @property
+    def text(self) -> str:
+        """``mean ± half the interval``, as many decimals as the interval deserves."""
+        if not math.isfinite(self.mean):
+            return "–"
+        half = (self.high - self.low) / 2
+        if not math.isfinite(half):
+            return f"{self.mean:.4g}"
+        decimals = min(6, max(0, 1 - math.floor(math.log10(half)))) if half > 0 else 4
+        return f"{self.mean:.{decimals}f} ± {half:.{decimals}f}"
+
+
+def cells(comparison: Comparison) -> list[Cell]:
+    """One cell a task and method, in the comparison's own order.
+
+    A tie is a method that was not shown to differ from the task's best: its Holm-corrected p value is at least
+    ``1 - confidence``, or there is none.
+    """
+    sign = -1 if higher_is_better(comparison.measure) else 1
+    found = []
+    table = comparison.summary
+    for task in dict.fromkeys(table["task"]):
+        rows = table[table["task"] == task].set_index("method").reindex(comparison.methods)
+        known = rows[rows["mean"].notna()]
+        best = str((sign * known["mean"].astype(float)).idxmin()) if len(known) else ""
+        pairs = comparison.pairs[comparison.pairs["task"] == task]
+        for method, row in rows.iterrows():
+            name = str(method)
+            against = pairs[
+                ((pairs["a"] == best) & (pairs["b"] == name)) | ((pairs["b"] == best) & (pairs["a"] == name))
+            ]
+            p = float(against["p_holm"].iloc[0]) if len(against) else math.nan
+            measured = bool(pd.notna(row["mean"]))
+            tie = measured and name != best and not p < 1 - comparison.confidence
+            count = int(row["n"]) if pd.notna(row["n"]) else 0
+            found.append(
+                Cell(str(task), name, float(row["mean"]), float(row["mean_low"]), float(row["mean_high"]), count,
+                     name == best, tie)
+            )  # fmt: skip
+    return found
+
+
+def caption(comparison: Comparison) -> str:
+    """What the numbers are, in one sentence."""
+    counts = sorted({cell.n for cell in cells(comparison) if cell.n})
+    runs = "–".join(str(n) for n in dict.fromkeys((counts[0], counts[-1]))) if counts else "0"
+    what = LABELS.get(comparison.measure, comparison.measure)
+    return (
+        f"Mean {what} ± half its {comparison.confidence:.0%} interval over {runs} runs at equal "
+        f"{LABELS.get(comparison.axis, comparison.axis).split(' (')[0]}; bold: the best of a task, and those not "
+        "shown to differ from it (paired permutation test, Holm)."
+    )
+
+
+def paper_table(comparison: Comparison, format: str) -> str:
+    """The table as LaTeX (with booktabs), Markdown or CSV.
+
+    Raises:
+        ValueError: an unknown format.
+    """
+    kinds: dict[str, Callable[[Comparison], str]] = {"latex": _latex, "markdown": _markdown, "csv": _csv}
+    if format not in kinds:
+        raise ValueError(f"format={format}: expected one of {', '.join(FORMATS)}")
+    return kinds[format](comparison)
+
+
+def _grid(comparison: Comparison) -> tuple[list[str], dict[str, list[Cell | None]]]:
+    found = {(cell.method, cell.task): cell for cell in cells(comparison)}
+    tasks = list(dict.fromkeys(task for _, task in found))
+    methods = list(dict.fromkeys(method for method, _ in found))
+    return tasks, {method: [found.get((method, task)) for task in tasks] for method in methods}
+
+
+def _markdown(comparison: Comparison) -> str:
+    tasks, rows = _grid(comparison)
+    lines = ["| method | " + " | ".join(map(_plain, tasks)) + " |", "| --- |" + " ---: |" * len(tasks)]
+    for method, row in rows.items():
+        texts = ["–" if c is None else f"**{c.text}**" if c.best or c.tie else c.text for c in row]
+        lines.append(f"| {_plain(method)} | " + " | ".join(texts) + " |")
+    return "\n".join([*lines, "", caption(comparison)]) + "\n"
+
+
+def _latex(comparison: Comparison) -> str:
+    tasks, rows = _grid(comparison)
+
+    def cell(one: Cell | None) -> str:
+        if one is None or not math.isfinite(one.mean):
+            return "--"
+        text = one.text.replace("±", r"\pm")
+        return rf"$\mathbf{{{text}}}$" if one.best or one.tie else f"${text}$"
+
+    head = " & ".join(["method", *map(_tex, tasks)])
+    body = [" & ".join([_tex(method), *map(cell, row)]) + r" \\" for method, row in rows.items()]
+    lines = [
+        r"\begin{table}", r"\centering", r"\begin{tabular}{l" + "r" * len(tasks) + "}", r"\toprule",
+        head + r" \\", r"\midrule", *body, r"\bottomrule", r"\end{tabular}",
+        rf"\caption{{{_tex(caption(comparison))}}}", r"\end{table}",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _csv(comparison: Comparison) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["measure", "axis", *Cell._fields])
+    for cell in cells(comparison):
+        row: list[Any] = ["" if isinstance(v, float) and not math.isfinite(v) else v for v in cell]
+        writer.writerow([comparison.measure, comparison.axis, *row])
+    return out.getvalue()
+
+
+def _plain(text: str) -> str:
+    return str(text).replace("|", "\\|")
+
+
+def _tex(text: str) -> str:
+    special = {
+        "\\": r"\textbackslash{}",
+        "_": r"\_",
+        "%": r"\%",
+        "&": r"\&",
+        "#": r"\#",
+        "±": r"$\pm$",
+        "–": "--",
+    }
+    special |= {"{": r"\{", "}": r"\}", "$": r"\$", "^": r"\^{}", "~": r"\~{}"}
+    return "".join(special.get(letter, letter) for letter in str(text))

@@ -1,0 +1,280 @@
+"""The page's tables: rows of cells, each with the text that is read and the value that it is sorted by."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from nnexp.report.material import Material
+from nnexp.report.paper import cells
+from nnexp.results import KEYS, MEASURES
+from nnexp.stats import Comparison
+from nnexp.style import LABELS, looks
+
+MOST_RUNS = 2000
+
+
+class Cell(NamedTuple):
+    """``text`` as shown, ``sort`` (a number or text) as sorted; ``strong`` for emphasis; ``color`` of a method."""
+
+    text: str
+    sort: float | str | None = None
+    strong: bool = False
+    color: str = ""
+
+
+class Table(NamedTuple):
+    """Titled columns, ``right`` telling which hold numbers, and rows; ``note`` stands below."""
+
+    caption: str
+    columns: list[str]
+    right: list[bool]
+    rows: list[list[Cell]]
+    note: str = ""
+
+
+def results(comparison: Comparison, colors: dict[str, str]) -> Table:
+    """A row a task and method: means, medians and interquartile means with their intervals, and the costs."""
+    what = LABELS[comparison.measure].split(" (")[0]
+    best = {(cell.task, cell.method): cell.best or cell.tie for cell in cells(comparison)}
+    rows = []
+    for _, row in comparison.summary.iterrows():
+        emphasis = best.get((str(row["task"]), str(row["method"])), False)
+        lost = int(row["lost"]) if pd.notna(row["lost"]) else 0
+        diverged = int(row["diverged"]) if pd.notna(row["diverged"]) else 0
+        rows.append(
+            [
+                Cell(str(row["task"]), str(row["task"])),
+                _method(row["method"], colors),
+                _count(row["n"]),
+                Cell(f"{lost + diverged}", lost + diverged),
+                *(
+                    _interval(row[name], row[f"{name}_low"], row[f"{name}_high"], emphasis and name == "mean")
+                    for name in ("mean", "median", "iqm")
+                ),
+                _number(row.get("evaluations")),
+                _number(row.get("seconds")),
+            ]
+        )
+    titles = [
+        "task",
+        "method",
+        "runs",
+        "lost",
+        f"mean {what}",
+        f"median {what}",
+        f"IQM {what}",
+        "evaluations",
+        "seconds",
+    ]
+    note = (
+        f"In brackets: {comparison.confidence:.0%} intervals. Bold: the best mean of a task, and those not shown to "
+        "differ from it. IQM: interquartile mean. Lost: diverged, failed, killed or missing. Evaluations and seconds: "
+        "medians."
+    )
+    return Table("Results by task and method", titles, [False, False, *[True] * 7], rows, note)
+
+
+def pairs(comparison: Comparison, colors: dict[str, str]) -> Table:
+    """A row a task and pair of methods: the paired difference, how sure it is, and what the seeds say."""
+    rows = []
+    for _, row in comparison.pairs.iterrows():
+        rows.append(
+            [
+                Cell(str(row["task"]), str(row["task"])),
+                _method(row["a"], colors),
+                _method(row["b"], colors),
+                _count(row["n_pairs"]),
+                _interval(row["difference"], row["low"], row["high"]),
+                _p(row["p_holm"]),
+                _share(row["probability_a_better"]),
+                _number(row["cliffs_delta"], 2),
+                _number(row["seeds_needed"]),
+                Cell(str(row["verdict"]), str(row["verdict"])),
+            ]
+        )
+    titles = [
+        "task",
+        "a",
+        "b",
+        "pairs",
+        "a - b",
+        "p (Holm)",
+        "P(a better)",
+        "Cliff's delta",
+        "seeds needed",
+        "verdict",
+    ]
+    note = (
+        "Differences are paired by seed; p values are of paired permutation tests, corrected by Holm. "
+        "Seeds needed: to show a difference as large as the one found, with a power of 80%."
+    )
+    return Table("Pairs of methods", titles, [False] * 3 + [True] * 6 + [False], rows, note)
+
+
+def targets(comparison: Comparison, colors: dict[str, str]) -> Table:
+    """A row a task and method: how many runs reached the target, and at what cost; unreached is infinite."""
+    rows = []
+    for _, row in comparison.time_to_target.iterrows():
+        rows.append(
+            [
+                Cell(str(row["task"]), str(row["task"])),
+                _method(row["method"], colors),
+                _number(row["target"]),
+                Cell(f"{int(row['reached'])} of {int(row['n'])}", float(row["reached"])),
+                _interval(row["median"], row["low"], row["high"]),
+            ]
+        )
+    axis = LABELS[comparison.axis]
+    titles = ["task", "method", "target", "reached", f"median {axis}"]
+    return Table(f"Cost of first reaching the target, in {axis}", titles, [False, False, True, True, True], rows,
+                 "A run that never reached the target counts as infinite; it is not left out.")  # fmt: skip
+
+
+def failures(material: Material, colors: dict[str, str]) -> Table:
+    """A row a cell of the grid without a finished run: what became of it, and why."""
+    rows = [
+        [
+            Cell(str(row["task"]), str(row["task"])),
+            _method(row["variant"], colors),
+            Cell(_shown(row["replicate"]), _key(row["replicate"])),
+            Cell(str(row["status"]), str(row["status"])),
+            Cell(str(row["reason"] or ""), str(row["reason"] or "")),
+            Cell(str(row["run_id"] or ""), str(row["run_id"] or "")),
+        ]
+        for _, row in material.missing.iterrows()
+    ]
+    titles = ["task", "method", "seed", "status", "reason", "run"]
+    return Table("Cells without a finished run", titles, [False, False, True, False, False, False], rows)
+
+
+def every_run(material: Material, colors: dict[str, str]) -> Table:
+    """A row a run, failed ones among them, up to :data:`MOST_RUNS`."""
+    runs = material.runs.head(MOST_RUNS)
+    measures = [name for name in MEASURES if runs[name].notna().any()]
+    rows = [
+        [
+            Cell(str(row["task"]), str(row["task"])),
+            _method(row["variant"], colors),
+            Cell(_shown(row["replicate"]), _key(row["replicate"])),
+            Cell(str(row["status"]), str(row["status"])),
+            *(_number(row[name]) for name in (*measures, "evaluations", "seconds")),
+            Cell(str(row["run_id"])[:8], str(row["run_id"])),
+        ]
+        for _, row in runs.iterrows()
+    ]
+    titles = [
+        "task",
+        "method",
+        "seed",
+        "status",
+        *(LABELS[m].split(" (")[0] for m in measures),
+        "evaluations",
+        "seconds",
+        "run",
+    ]
+    right = [False, False, True, False, *[True] * (len(measures) + 2), False]
+    rest = len(material.runs) - len(runs)
+    return Table("Every run", titles, right, rows, f"{rest} more runs are in the store." if rest else "")
+
+
+def differences(material: Material) -> tuple[Table, Table]:
+    """The settings in which runs differ, with their values, and those that all share."""
+    known = {*KEYS, *MEASURES, "evaluations", "seconds", "reason", "variant", "task", "replicate", "epochs"}
+    names = [
+        name for name in material.runs.columns if name not in known and not str(name).startswith("tracking.")
+    ]
+    varied, shared = [], []
+    for name in ["seed", *names] if "seed" in material.runs else names:
+        values = list(dict.fromkeys(_shown(value) for value in material.runs[name]))
+        if len(values) > 1:
+            text = _ranges(values) if name == "seed" else ", ".join(values)
+            varied.append([Cell(str(name), str(name)), Cell(text, text), Cell(str(len(values)), len(values))])
+        else:
+            shared.append([Cell(str(name), str(name)), Cell(values[0] if values else "", None)])
+    return (
+        Table("Settings in which the runs differ", ["setting", "values", "how many"], [False, False, True], varied,
+              "A setting that a method does not have is null."),
+        Table("Settings that all runs share", ["setting", "value"], [False, False], shared),
+    )  # fmt: skip
+
+
+def method_colors(material: Material) -> dict[str, str]:
+    """The colour of each method."""
+    return {name: look.color for name, look in looks(material.methods).items()}
+
+
+def plain(value: Any, name: str, colors: dict[str, str]) -> Cell:
+    """A cell of whatever a table of the statistics holds."""
+    if name == "method":
+        return _method(value, colors)
+    if isinstance(value, bool) or type(value).__name__ == "bool_":
+        return Cell("yes" if value else "no", float(value))
+    if isinstance(value, int | float) or hasattr(value, "dtype"):
+        return _number(value)
+    return Cell(_shown(value), _shown(value))
+
+
+def _ranges(values: Sequence[str]) -> str:
+    """Whole numbers as ranges: 0 to 19."""
+    try:
+        whole = sorted(int(value) for value in values)
+    except ValueError:
+        return ", ".join(values)
+    if len(whole) > 2 and whole == list(range(whole[0], whole[-1] + 1)):
+        return f"{whole[0]} to {whole[-1]}"
+    return ", ".join(map(str, whole))
+
+
+def _method(name: Any, colors: dict[str, str]) -> Cell:
+    return Cell(str(name), str(name), color=colors.get(str(name), "#444444"))
+
+
+def _count(value: Any) -> Cell:
+    return Cell("–", None) if pd.isna(value) else Cell(f"{int(value)}", int(value))
+
+
+def _number(value: Any, digits: int = 4) -> Cell:
+    if value is None or pd.isna(value):
+        return Cell("–", None)
+    found = float(value)
+    if math.isinf(found):
+        return Cell("∞" if found > 0 else "−∞", math.copysign(1e300, found))
+    whole = found == int(found) and abs(found) < 1e15
+    return Cell(f"{found:,.0f}" if whole and abs(found) >= 1000 else f"{found:.{digits}g}", found)
+
+
+def _interval(middle: Any, low: Any, high: Any, strong: bool = False) -> Cell:
+    cell = _number(middle)
+    if cell.sort is None or pd.isna(low) or pd.isna(high):
+        return cell._replace(strong=strong)
+    return Cell(f"{cell.text} [{_number(low).text}, {_number(high).text}]", cell.sort, strong)
+
+
+def _p(value: Any) -> Cell:
+    if pd.isna(value):
+        return Cell("–", None)
+    return Cell("< 0.001" if value < 0.001 else f"{value:.3f}", float(value))
+
+
+def _share(value: Any) -> Cell:
+    return Cell("–", None) if pd.isna(value) else Cell(f"{float(value):.0%}", float(value))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "null"
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _key(value: Any) -> float | str:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return str(value)
