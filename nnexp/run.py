@@ -24,7 +24,7 @@ PRINTING = ("--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion",
 """Flags of Hydra's that print something and train nothing."""
 
 FLAGS = (
-    *("--multirun", "-m", "--run", "-r", "--dry-run", "--help", "-h", "--version", *PRINTING),
+    *("--multirun", "-m", "--run", "-r", "--dry-run", "--end-stale", "--help", "-h", "--version", *PRINTING),
     *("--resolve", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"),
 )
 
@@ -86,6 +86,7 @@ def _hydra(given: list[str]) -> int:
 def _command(given: list[str]) -> int:
     from nnexp.cli import jobs
     from nnexp.cli.summary import console
+    from nnexp.cli.sweep_work import SweepWork
     from nnexp.cli.work import Work
     from nnexp.config import ConfigError
 
@@ -94,6 +95,8 @@ def _command(given: list[str]) -> int:
     sweep = "-m" in given or "--multirun" in given
     if "--dry-run" in given:
         return _list(jobs.expand(overrides) if sweep else [overrides], jobs.search_path(given))
+    if "--end-stale" in given:
+        return _end_stale(jobs.search_path(given) + overrides)
     shown = [flag for flag in given if flag.split("=")[0] in PRINTING]
     if shown and sweep:
         raise ConfigError(f"{shown[0]}: expected without -m; --dry-run lists a sweep's jobs")
@@ -104,11 +107,10 @@ def _command(given: list[str]) -> int:
     work = Work(out, overrides, None)
     if sweep:
         expanded = jobs.expand(overrides)
-        work = Work(out, overrides, len(expanded))
         first = _checked(jobs.representatives(expanded), jobs.search_path(given))
+        work = SweepWork(out, overrides, len(expanded))
+        work.begin(first)
     try:
-        if sweep:
-            work.begin(first)
         _launch(given, work)
     except BaseException as error:
         work.end("KILLED" if not isinstance(error, Exception) else "FAILED")
@@ -146,6 +148,21 @@ def _list(expanded: list[list[str]], search_path: list[str]) -> int:
     return 0
 
 
+def _end_stale(overrides: list[str]) -> int:
+    """Mark runs that were left RUNNING by a process that is gone."""
+    from nnexp.cli import jobs
+    from nnexp.sweep.resume import end_stale
+    from nnexp.tracking.mlflow_store import Store
+
+    (config,) = jobs.compose([overrides])
+    store = Store.open(config.tracking.uri, config.tracking.experiment)
+    ended = end_stale(store)
+    for name, why in ended:
+        print(f"{name}: KILLED, {why}")
+    print(f"{len(ended)} stale run{'s' if len(ended) != 1 else ''} in experiment {store.experiment}")
+    return 0
+
+
 def _launch(given: list[str], work: Any) -> None:
     """Hand the command to Hydra, whose launcher calls the job for each composed config."""
     import hydra
@@ -162,7 +179,7 @@ def _launch(given: list[str], work: Any) -> None:
     def run(composed: DictConfig) -> float:
         hydra_config = HydraConfig.get()
         log = Path(hydra_config.runtime.output_dir) / f"{hydra_config.job.name}.log"
-        number = OmegaConf.select(hydra_config, "job.num", default=0)
+        number = 0 if OmegaConf.is_missing(hydra_config.job, "num") else hydra_config.job.num
         try:
             plain: Any = OmegaConf.to_container(composed, resolve=True)
             trial = Trial(number, from_mapping(plain), list(hydra_config.overrides.task), log)

@@ -23,10 +23,15 @@ FLOORS = [
     {"inside", "importance"},
     {"figures"},
     {"report"},
+    {"sweep"},
     {"cli"},
     {"run"},
 ]
-ONLY = {"hydra": {"run", "cli"}, "omegaconf": {"run", "cli"}, "mlflow": {"tracking", "results"}}
+ONLY = {
+    "hydra": {"run", "cli", "sweep"},
+    "omegaconf": {"run", "cli", "sweep"},
+    "mlflow": {"tracking", "results"},
+}
 
 
 def room(path: Path) -> str:

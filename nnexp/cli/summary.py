@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from statistics import median
 from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
 NUMBERS = ("loss", "accuracy", "val_loss", "val_accuracy", "iterations", "evaluations", "seconds")
+
+
+MOST_ROWS = 60
+"""More runs than these are summed up in the terminal; the parent run has all of them in its files."""
 
 
 class Row(NamedTuple):
@@ -56,7 +61,7 @@ def print_summary(out: Console, rows: Sequence[Row], ui_command: str, page: str)
             link if row.run_id else "",
         )
     if rows:
-        out.print(table)
+        out.print(table if len(rows) <= MOST_ROWS else _by_method(rows))
     failed = [row for row in rows if row.status == "failed"]
     for row in failed:
         out.print(
@@ -66,6 +71,31 @@ def print_summary(out: Console, rows: Sequence[Row], ui_command: str, page: str)
     if ui_command:
         out.print(f"Browse: {ui_command}", highlight=False, soft_wrap=True, markup=False)
         out.print(f"        then open {page}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _by_method(rows: Sequence[Row]) -> Table:
+    """Medians of each kind of job: the method with what else its jobs override, whatever their seeds."""
+    kinds: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        others = [o for o in row.overrides.split(" ") if not o.startswith(("seed=", "optimizer="))]
+        kinds.setdefault((row.method, " ".join(others)), []).append(row)
+    names = (*NUMBERS[:4], "evaluations", "seconds")
+    varied = any(others for _, others in kinds)
+    table = Table(title="medians", title_justify="left", header_style="bold", pad_edge=False)
+    for name in ("method", *(["overrides"] if varied else []), "runs", "failed", *names):
+        table.add_column(
+            name, justify="left" if name in ("method", "overrides") else "right", overflow="fold"
+        )
+    for (method, other), own in kinds.items():
+        done = [row for row in own if row.status == "finished"]
+        failed = sum(row.status in ("failed", "killed", "diverged") for row in own)
+        medians = [median([getattr(row, name) for row in done]) if done else math.nan for name in names]
+        cells = [
+            _number(name, int(value) if name == "evaluations" and done else value)
+            for name, value in zip(names, medians, strict=True)
+        ]
+        table.add_row(method, *([other] if varied else []), str(len(own)), str(failed), *cells)
+    return table
 
 
 def _number(name: str, value: Any) -> str:

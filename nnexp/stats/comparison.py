@@ -95,7 +95,7 @@ def compare(
         at: the cost at which values are read; None for the largest that all finished runs of a task reach.
         task: columns of ``runs`` that make a task; None for those that vary and are no setting of a method.
         method: column of ``runs`` that names the methods; None for the optimizer and what varies in it.
-        target: the value that is timed, of every task or by task; None for each task's median answer.
+        target: the value that is timed, of every task or by task; None for the middle of the methods' median answers.
         resamples: of the bootstrap.
         seed: of resamples and sign patterns.
 
@@ -113,7 +113,7 @@ def compare(
     summary = _summary(scores, confidence, resamples, seed)
     last = summary[summary["task"] == summary["task"].iloc[-1]]
     methods = last.sort_values("mean", ascending=sign > 0, kind="stable")["method"].tolist()
-    targets = _targets(scores, target)
+    targets = _targets(scores, target, measure)
     reached = times(scores, history, measure, axis, targets)
     horizon = scores.at.reindex(scores.tasks).to_numpy(float)[:, None, None]
     comparison = Comparison(
@@ -182,9 +182,9 @@ def _summary(scores: Scores, confidence: float, resamples: int, seed: int) -> pd
     return pd.DataFrame(rows)
 
 
-def _targets(scores: Scores, target: float | Mapping[str, float] | None) -> pd.Series:
+def _targets(scores: Scores, target: float | Mapping[str, float] | None, measure: str) -> pd.Series:
     if target is None:
-        return default_targets(scores)
+        return default_targets(scores, measure)
     if isinstance(target, Mapping):
         for task in scores.tasks:
             if task not in target:

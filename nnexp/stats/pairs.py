@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from nnexp.stats.effects import cliffs_delta, probability_better
-from nnexp.stats.intervals import student
-from nnexp.stats.permutation import holm, sign_flip
+from nnexp.stats.intervals import Estimate, student
+from nnexp.stats.permutation import holm, sign_flip, sign_flip_interval
 from nnexp.stats.power import seeds_needed
 
 Array = np.ndarray[Any, Any]
@@ -65,9 +65,7 @@ def pair_rows(
             a, b, share, difference = b, a, -share, -difference
         paired = ~np.isnan(difference)
         used = paired.any(0)
-        estimate = student(share[used] * used.sum(), confidence)
-        spread = float(np.std(share[used], ddof=1)) if used.sum() > 1 else np.nan
-        mean = float(np.mean(share[used])) if used.any() else np.nan
+        estimate = paired_interval(share[used] * used.sum(), confidence, seed)
         shares.append(share)
         low, high = sorted((sign * estimate.low, sign * estimate.high))
         rows.append(
@@ -79,7 +77,7 @@ def pair_rows(
                 "difference": sign * estimate.value,
                 "low": low,
                 "high": high,
-                "effect": _effect(mean, spread),
+                "effect": _effect(share[used]),
                 "probability_a_better": probability_better(orders[:, a][paired], orders[:, b][paired]),
                 "cliffs_delta": _cliff(orders[:, a], orders[:, b]),
             }
@@ -110,15 +108,29 @@ def seed_shares(difference: Array) -> Array:
     return np.asarray(np.where(paired, difference, 0.0).T @ weights)
 
 
+def paired_interval(differences: Array, confidence: float = 0.95, seed: int = 0) -> Estimate:
+    """The mean of ``differences (n,)`` and the interval that belongs to the sign-flip test.
+
+    Where there are too few for one (five at 95 %), it is Student's.
+    """
+    found = student(differences, confidence)
+    low, high = sign_flip_interval(differences, confidence, seed)
+    return found if np.isinf(low) else Estimate(found.value, low, high)
+
+
 def _mean_over_tasks(values: Array) -> float:
     means = [row[~np.isnan(row)].mean() for row in values if not np.isnan(row).all()]
     return float(np.mean(means)) if means else np.nan
 
 
-def _effect(mean: float, spread: float) -> float:
-    if not np.isfinite(spread) or spread == 0:
-        return np.nan if not np.isfinite(mean) or mean == 0 else np.inf if spread == 0 else np.nan
-    return abs(mean) / spread
+def _effect(values: Array) -> float:
+    """The mean in standard deviations; infinite where all values are the same and not 0."""
+    if len(values) < 2:
+        return np.nan
+    mean, spread = abs(float(np.mean(values))), float(np.std(values, ddof=1))
+    if spread <= 1e-12 * mean:
+        return np.inf if mean else np.nan
+    return mean / spread
 
 
 def _cliff(a: Array, b: Array) -> float:

@@ -2,43 +2,55 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-EXACT = 16
-"""Pairs up to which all sign patterns are tried: 2^15 of them, as the test has two sides."""
+EXACT = 24
+"""Pairs up to which all sign patterns are counted."""
 
 DRAWS = 20_000
+
+HALVINGS = 60
 
 
 def sign_flip(differences: Array, seed: int = 0, draws: int = DRAWS) -> Array:
     """Two-sided p of each row of ``differences (..., n)``: is their mean further from 0 than chance makes it?
 
-    If two methods are alike, each difference on a common seed could as well have the other sign. Up to 16
+    If two methods are alike, each difference on a common seed could as well have the other sign. Up to 24
     pairs p is exact, the share of all sign patterns with a mean at least as far from 0. Beyond, it is
     (1 + b) / (1 + m) with b of m random patterns, which never claims more than was tried (Phipson and Smyth
     2010). Pairs that are 0 do not change p.
     """
-    rows = np.atleast_2d(np.asarray(differences, np.float64))
-    rows = rows.reshape(-1, rows.shape[-1])
-    used = np.flatnonzero((rows != 0).any(0))
-    if not len(used):
-        return np.ones(np.shape(differences)[:-1])
-    rows = rows[:, used]
-    found = np.abs(rows.sum(1))
-    # Equal sums that differ by rounding are equal.
-    least = found - 1e-10 * np.abs(rows).sum(1)
-    n = len(used)
-    if n <= EXACT:
-        patterns = _all_signs(n)
-        p = (np.abs(rows @ patterns.T) >= least[:, None]).mean(1)
-    else:
-        patterns = 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, (draws, n), np.int8)
-        p = (1 + (np.abs(rows @ patterns.T) >= least[:, None]).sum(1)) / (1 + draws)
-    return np.asarray(p.reshape(np.shape(differences)[:-1]))
+    given = np.asarray(differences, np.float64)
+    rows = given.reshape(-1, given.shape[-1])
+    rows = rows[:, (rows != 0).any(0)]
+    n = rows.shape[1]
+    signs = None if n <= EXACT else _random_signs(n, seed, draws)
+    p = np.array([_two_sided(row, signs) for row in rows])
+    return np.asarray(p.reshape(given.shape[:-1]))
+
+
+def sign_flip_interval(
+    differences: Array, confidence: float = 0.95, seed: int = 0, draws: int = DRAWS
+) -> tuple[float, float]:
+    """The shifts of ``differences (n,)`` that the sign-flip test does not reject: an interval for their centre.
+
+    Its ends are order statistics of the means of subsets, any two neighbours of which enclose the centre
+    of a symmetric distribution with the same chance (Hartigan 1969): of all of them up to 24
+    differences, found by halving the range, else of random ones. With too few for an interval it is infinite.
+    """
+    values = np.asarray(differences, np.float64)
+    tail = (1 - confidence) / 2
+    if len(values) <= EXACT:
+        return _lowest_shift(values, tail), -_lowest_shift(-values, tail)
+    chosen = np.maximum(_random_signs(len(values), seed, draws), 0.0)
+    means = np.sort(chosen @ values / np.maximum(chosen.sum(1), 1))
+    outside = int(tail * (len(means) + 1) + 1e-9)
+    return (float(means[outside - 1]), float(means[-outside])) if outside else (-np.inf, np.inf)
 
 
 def holm(p: Array) -> Array:
@@ -57,7 +69,46 @@ def holm(p: Array) -> Array:
     return out
 
 
-def _all_signs(n: int) -> Array:
-    """All sign patterns ``(2^(n - 1), n)`` with the first sign +: the others mirror them."""
-    bits = np.arange(2 ** (n - 1))[:, None] >> np.arange(n)[None, :] & 1
-    return 1.0 - 2.0 * bits
+def _two_sided(values: Array, signs: Array | None) -> float:
+    # Equal sums that differ by rounding are equal.
+    least = abs(values.sum()) - 1e-10 * np.abs(values).sum()
+    if least <= 0:
+        return 1.0
+    if signs is None:
+        return min(1.0, 2 * _share_at_least(values, least))
+    return float((1 + np.sum(np.abs(signs @ values) >= least)) / (1 + len(signs)))
+
+
+def _lowest_shift(values: Array, tail: float) -> float:
+    """The lowest shift at which the one-sided test leaves more than ``tail``."""
+    if 2.0 ** -len(values) > tail:
+        return -np.inf
+    low, high = float(values.min()), float(values.max())
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        moved = values - middle
+        above = _share_at_least(moved, moved.sum() - 1e-13 * np.abs(values).sum()) > tail
+        low, high = (low, middle) if above else (middle, high)
+    return high
+
+
+def _share_at_least(values: Array, least: float) -> float:
+    """The share of the 2^n signed sums of ``values (n,)`` that are ``least`` or more.
+
+    Sums of one half of the values are looked up among the sorted sums of the other: 2^(n / 2) steps.
+    """
+    half = len(values) // 2
+    left = values[:half] @ _signs(half).T
+    right = np.sort(values[half:] @ _signs(len(values) - half).T)
+    found = len(right) - np.searchsorted(right, least - left, side="left")
+    return float(found.sum() / 2.0 ** len(values))
+
+
+@cache
+def _signs(n: int) -> Array:
+    """All patterns of signs ``(2^n, n)``."""
+    return 1.0 - 2.0 * (np.arange(2**n)[:, None] >> np.arange(n)[None, :] & 1)
+
+
+def _random_signs(n: int, seed: int, draws: int) -> Array:
+    return 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, (draws, n), np.int8)

@@ -73,7 +73,7 @@ def _pair(best: str, rival: str, deciding: pd.DataFrame, measure: str, confidenc
     low, high = sorted((turn * found["low"], turn * found["high"]))
     size = (
         f"{measure} {_signed(turn * found['difference'])}, {confidence:.0%} interval {_interval(low, high)}, "
-        f"p = {_p(found['p_holm'])} after Holm's correction for {len(deciding)} pairs"
+        f"p {_p(found['p_holm'])} after Holm's correction for {len(deciding)} pairs"
     )
     share = found["probability_a_better"] if turn > 0 else 1 - found["probability_a_better"]
     often = f"{best} is ahead on {share:.0%} of {found['n_pairs']} common runs"
@@ -182,4 +182,6 @@ def _interval(low: float, high: float) -> str:
 
 
 def _p(value: float) -> str:
-    return f"{value:.4f}" if value < 0.01 else f"{value:.3f}"
+    if value < 0.0001:
+        return "< 0.0001"
+    return f"= {value:.4f}" if value < 0.01 else f"= {value:.3f}"

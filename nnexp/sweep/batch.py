@@ -9,11 +9,14 @@ from typing import NamedTuple
 import joblib
 
 from nnexp.sweep.engine import run_tasks
-from nnexp.sweep.trial import Ended, Trial
 from nnexp.sweep.plan import plan
 from nnexp.sweep.recording import Recording
+from nnexp.sweep.source import frozen_source
 from nnexp.sweep.spool import Spool
-from nnexp.sweep.worker import Done, Task, train
+from nnexp.sweep.trial import Ended, Trial
+from nnexp.sweep.worker import CODE, Done, Task, train
+from nnexp.tracking.environment import git_state
+from nnexp.tracking.outcome import Outcome
 
 LOG = logging.getLogger(__name__)
 
@@ -67,6 +70,10 @@ class Batch:
             StoreError: the store cannot be opened.
             EngineError: the engine cannot be used.
         """
+        with frozen_source(self.spool.folder / "code"):
+            self._run(on_end)
+
+    def _run(self, on_end: Callable[[Ended], None]) -> None:
         positions = plan([job.config for job in self.jobs], self.engine.workers, self.engine.group)
         groups = [[self.jobs[at] for at in group] for group in positions]
         for attempt in range(self.retries + 1):
@@ -86,7 +93,7 @@ class Batch:
             if not groups:
                 return
 
-    def _outcomes(self, groups: list[list[Trial]]) -> Iterator[tuple[Trial, object]]:
+    def _outcomes(self, groups: list[list[Trial]]) -> Iterator[tuple[Trial, Outcome | Exception | None]]:
         """Every job with its outcome, an exception where its worker was lost, None where it was not begun."""
         tasks = [
             Task(
@@ -94,6 +101,8 @@ class Batch:
                 [job.config for job in group],
                 self.runs,
                 str(self.spool.folder),
+                CODE,
+                git_state(),
             )
             for group in groups
         ]

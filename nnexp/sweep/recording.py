@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from nnexp.sweep.identity import code_hash, config_hash
-from nnexp.sweep.trial import Trial
 from nnexp.sweep.spool import Spool, Spooled
+from nnexp.sweep.trial import Trial
 from nnexp.tracking import files
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
 from nnexp.tracking.outcome import Outcome, reason_of
-from nnexp.tracking.recorder import RunResult, Thinning, flatten, publish, result, start_tags
+from nnexp.tracking.recorder import RunResult, Thinning, flatten, last_tags, publish, result, start_tags
 
 LOG = logging.getLogger(__name__)
 
@@ -35,7 +35,9 @@ class Home(NamedTuple):
 
 
 class _Entry:
-    """A run that the store knows."""
+    """A run that the store knows; ``params`` are those that it does not have yet."""
+
+    tagged = False
 
     def __init__(self, home: Home, run: Any, thinning: Thinning, params: dict[str, str] | None) -> None:
         self.home, self.run, self.thinning, self.params = home, run, thinning, params
@@ -116,13 +118,17 @@ class Recording:
         return ended
 
     def _publish(self, job: Trial, made: Outcome) -> RunResult:
-        entry = self._entries.get(job.number) or self._begin(job, made.started, made.tags)
-        publish(entry.run, made, job.config, entry.thinning, entry.params)
+        entry, tags = self._entries.get(job.number), last_tags(made, job.config)
+        if entry is None:
+            # With the run's beginning tags cost next to nothing, on their own a query each.
+            entry = self._begin(job, made.started, tags)
+            entry.tagged = True
+        publish(entry.run, made, entry.thinning, None if entry.tagged else tags, entry.params)
         return result(entry.run.run_id, entry.home.store.run_url(entry.run.run_id), made)
 
-    def _begin(self, job: Trial, started: int, machine_tags: dict[str, str]) -> _Entry:
+    def _begin(self, job: Trial, started: int, more: dict[str, str]) -> _Entry:
         home = self.home(job)
-        tags = start_tags(job.config, job.overrides) | machine_tags | self.tags
+        tags = start_tags(job.config, job.overrides) | self.tags | more
         tags["nnexp.config_hash"] = config_hash(job.config)
         run = home.store.start(job.name, {}, tags, home.parent, started)
         entry = _Entry(home, run, Thinning(job.config.tracking.points), flatten(job.config))

@@ -71,7 +71,7 @@ def find(store: Any, wanted: bool | str, overrides: Sequence[str], keep: bool = 
     conditions = ["tags.`nnexp.kind` = 'sweep'"]
     if isinstance(wanted, str):
         conditions.append(f"tags.`nnexp.sweep_id` = '{wanted}'")
-    parents = _search(store, " and ".join(conditions))
+    parents = search(store, " and ".join(conditions))
     if wanted is True:
         same = " ".join(lasting(overrides))
         parents = [p for p in parents if " ".join(lasting(p.data.tags["nnexp.overrides"].split(" "))) == same]
@@ -88,7 +88,7 @@ def find(store: Any, wanted: bool | str, overrides: Sequence[str], keep: bool = 
         raise StoreError(
             f"sweep.resume={sweep_id}: expected a sweep that has ended; {process} still works on it"
         )
-    children = _search(store, f"tags.`nnexp.kind` = 'run' and tags.`nnexp.sweep_id` = '{sweep_id}'")
+    children = search(store, f"tags.`nnexp.kind` = 'run' and tags.`nnexp.sweep_id` = '{sweep_id}'")
     return Earlier(store, parent, children, keep)
 
 
@@ -97,31 +97,27 @@ def lasting(overrides: Sequence[str]) -> list[str]:
     return [o for o in overrides if not o.lstrip("+~").startswith(("sweep.", "hydra"))]
 
 
-def give_up(store: Any, runs: Sequence[Any], reason: str = "") -> int:
-    """Mark those of the runs that are RUNNING as KILLED with a reason; how many there were."""
-    count = 0
-    for run in runs:
-        if run.info.status == "RUNNING":
-            why = reason or stale(run.data.tags, run.info.start_time / 1000)
-            tags = {"nnexp.status": "killed", "nnexp.reason": why or "its sweep is gone"}
-            store.run(run.info.run_id).finish("KILLED", tags)
-            count += 1
-    return count
+def give_up(store: Any, run: Any) -> str:
+    """Mark a run that is RUNNING, and that nobody records any more, as KILLED; gives the reason."""
+    why = stale(run.data.tags, run.info.start_time / 1000) or "its sweep is gone"
+    store.run(run.info.run_id).finish("KILLED", {"nnexp.status": "killed", "nnexp.reason": why})
+    return why
 
 
-def stale_runs(store: Any) -> list[tuple[Any, str]]:
-    """RUNNING runs of the experiment that nobody records any more, each with the reason."""
-    running = _search(store, "attributes.status = 'RUNNING'")
-    alive: dict[str, bool] = {}
-    found = []
+def end_stale(store: Any) -> list[tuple[str, str]]:
+    """Mark all stale runs of the experiment; gives the name of each and why.
+
+    A run of a sweep is alive as long as its sweep's parent is.
+    """
+    running = search(store, "attributes.status = 'RUNNING'")
+    gone = {run.info.run_id: bool(stale(run.data.tags, run.info.start_time / 1000)) for run in running}
+    parents = {run.info.run_id for run in running if run.data.tags.get("nnexp.kind") == "sweep"}
+    ended = []
     for run in running:
-        if run.data.tags.get("nnexp.kind") == "sweep":
-            alive[run.info.run_id] = not stale(run.data.tags, run.info.start_time / 1000)
-    for run in running:
-        why = stale(run.data.tags, run.info.start_time / 1000)
-        if why and not alive.get(run.data.tags.get("mlflow.parentRunId", "")):
-            found.append((run, why))
-    return found
+        parent = run.data.tags.get("mlflow.parentRunId", "")
+        if gone[parent] if parent in parents else gone[run.info.run_id]:
+            ended.append((str(run.info.run_name), give_up(store, run)))
+    return ended
 
 
 def replace(store: Any, run: Any) -> None:
@@ -157,7 +153,8 @@ def _result(store: Any, run: Any) -> RunResult:
     )
 
 
-def _search(store: Any, condition: str) -> list[Any]:
+def search(store: Any, condition: str) -> list[Any]:
+    """All runs of the experiment that meet a condition, oldest first."""
     runs: list[Any] = []
     token = None
     while True:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from nnexp.config import Config
 from nnexp.group import Group
 from nnexp.session import prepare
+from nnexp.sweep.identity import code_hash
 from nnexp.sweep.spool import Spool
 from nnexp.tracking.environment import environment
 from nnexp.tracking.outcome import Outcome, outcome, reason_of
@@ -19,13 +20,23 @@ FLUSH_SECONDS = 2.0
 """Runs that take no longer than this are recorded once, when they have ended."""
 
 
+CODE = code_hash()
+"""Of the code that this process has loaded."""
+
+
 class Task(NamedTuple):
-    """Jobs to train together: their numbers and configs, how many the sweep has, and its spool."""
+    """Jobs to train together: their numbers and configs, and what they need to know of their sweep.
+
+    ``runs`` is how many it has, ``spool`` the folder for rows, ``code`` the hash of its code, ``git`` the state
+    of its source.
+    """
 
     numbers: list[int]
     configs: list[Config]
     runs: int
     spool: str
+    code: str
+    git: dict[str, Any] | None
 
 
 class Done(NamedTuple):
@@ -44,12 +55,23 @@ class Stopped(BaseException):
     """The sweep was told to stop."""
 
 
+class OtherCode(RuntimeError):
+    """The worker has loaded other code than the sweep has."""
+
+
 def train(task: Task) -> Done:
     """Train a task's jobs to their ends, or until the sweep is told to stop.
 
     An error in a group of several is looked for by training each alone, so it costs only its own run.
+
+    Raises:
+        OtherCode: results would not be those of the sweep's code.
     """
     begun = perf_counter()
+    if task.code != CODE:
+        raise OtherCode(
+            "the worker has other code of nnexp than the sweep; start it anew with the same version"
+        )
     spool = Spool(Path(task.spool))
     outcomes: list[Outcome | None]
     try:
@@ -70,7 +92,7 @@ def train(task: Task) -> Done:
 def _together(task: Task, spool: Spool) -> list[Outcome | None]:
     if spool.stopped:
         return [None] * len(task.configs)
-    machine, started = environment(), milliseconds()
+    machine, started = environment() | {"git": task.git}, milliseconds()
     group = Group([prepare(config) for config in task.configs])
     error: BaseException | None = None
     trace = ""
@@ -108,7 +130,7 @@ def _failed(config: Config, error: Exception) -> Outcome:
     now = milliseconds()
     trace = "".join(traceback.format_exception(error))
     nothing: dict[str, Any] = {
-        "tags": environment_tags(environment()),
+        "tags": environment_tags(environment() | {"git": None}),
         "numbers": {},
         "images": [],
         "model": {},

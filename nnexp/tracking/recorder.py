@@ -17,8 +17,13 @@ from nnexp.tracking import files
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
 from nnexp.tracking.outcome import Outcome, optional, outcome, reason_of
-from nnexp.tracking.plain import flatten, to_yaml
+from nnexp.tracking.plain import flatten
 from nnexp.tracking.protocol import Rows, Run, Store, milliseconds
+
+__all__ = [
+    *("ENDINGS", "FLUSH_SECONDS", "RunResult", "Thinning", "flatten", "last_tags", "publish"),
+    *("reason_of", "record_session", "result", "start_tags", "to_yaml"),
+]
 
 FLUSH_SECONDS = 2.0
 """A process that dies loses at most about this much training from its record."""
@@ -123,15 +128,28 @@ def record_session(
             if on_rows is not None:
                 on_rows(rows)
         made = outcome(session, config, machine, started, milliseconds(), runs)
-        publish(run, made, config, thinning)
+        publish(run, made, thinning, last_tags(made, config))
         return result(run.run_id, url, made)
     except BaseException as error:
         _rescue(run, session, config, machine, started, thinning, error)
         raise
 
 
+def last_tags(made: Outcome, config: Any) -> dict[str, str]:
+    """Tags that a run has at its end, beside those that it began with."""
+    own = made.tags | {"nnexp.status": made.status, "nnexp.iterations": str(made.iterations)}
+    own |= {"nnexp.reason": made.reason} if made.reason else {}
+    if made.status in ("finished", "diverged"):
+        own["mlflow.note.content"] = _note(config, made)
+    return own
+
+
 def publish(
-    run: Run, made: Outcome, config: Any, thinning: Thinning, params: Mapping[str, str] | None = None
+    run: Run,
+    made: Outcome,
+    thinning: Thinning,
+    tags: Mapping[str, str] | None,
+    params: Mapping[str, str] | None = None,
 ) -> None:
     """Send what the store does not have yet of an outcome, and end the run.
 
@@ -139,13 +157,10 @@ def publish(
 
     Args:
         thinning: what chose the rows that were sent before.
+        tags: :func:`last_tags`, if they were not sent before.
         params: if they were not sent before.
     """
-    own = made.tags | {"nnexp.status": made.status, "nnexp.iterations": str(made.iterations)}
-    own |= {"nnexp.reason": made.reason} if made.reason else {}
-    if made.status in ("finished", "diverged"):
-        own["mlflow.note.content"] = _note(config, made)
-    run.record(thinning.select(made.rows, last=True), params, own, made.numbers, made.iterations)
+    run.record(thinning.select(made.rows, last=True), params, tags, made.numbers, made.iterations)
     if made.files:
         with tempfile.TemporaryDirectory(prefix="nnexp-") as place:
             files.write(Path(place), made.files)
@@ -201,7 +216,7 @@ def _rescue(
             session.stop()
         with contextlib.suppress(Exception):
             made = outcome(session, config, machine, started, milliseconds(), error=error)
-            publish(run, made, config, thinning)
+            publish(run, made, thinning, last_tags(made, config))
             done = True
     finally:
         # A second interruption ends the rescue, and still not the run's end.
@@ -217,9 +232,3 @@ def _note(config: Any, made: Outcome) -> str:
         f"seed {config.seed}: loss {last.loss:.4f}, accuracy {last.accuracy:.3f} after "
         f"{last.iterations:,} iterations ({last.evaluations:,} evaluations, {last.seconds:.2f} s)."
     )
-
-
-__all__ = [
-    "ENDINGS", "FLUSH_SECONDS", "RunResult", "Thinning", "flatten", "publish", "reason_of", "record_session",
-    "result", "start_tags", "to_yaml",
-]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Sweeps: jobs composed, chosen by grids, launched together."""

@@ -1,0 +1,31 @@
+"""The package's source as it was when a sweep began, for all that is loaded while it runs."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nnexp
+
+
+@contextmanager
+def frozen_source(folder: Path) -> Iterator[None]:
+    """A context in which modules of the package are loaded from a copy in ``folder``, here and in new processes.
+
+    So an edit of the source changes no job of a sweep that runs already. Processes inherit ``sys.path``.
+    """
+    package = Path(nnexp.__file__).resolve().parent
+    copy = folder / "nnexp"
+    # Compiled files go along: their times still fit, so workers need not compile.
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("*.ipynb", "conf"), dirs_exist_ok=True)
+    before = list(nnexp.__path__)
+    nnexp.__path__ = [str(copy)]
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        nnexp.__path__ = before
