@@ -86,7 +86,7 @@ def test_a_grid_runs_and_its_repeated_jobs_are_said(tmp_path: Path) -> None:
     [
         (
             ["-m", "sweep=methods", "optimizer=adam"],
-            "optimizer=adam: the sweep's grid has perturb, random, sgd; ",
+            "optimizer=adam: unknown; expected one of perturb, random, sgd",
         ),
         (
             ["-m", "sweep=methods", "optimizer.momentum=2"],
