@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ def nnexp(place: Path, *arguments: str, **options: Any) -> subprocess.CompletedP
 
 
 def runs(place: Path, kind: str = "run") -> list[Any]:
-    """Runs of the store that commands leave in ``place``, oldest first."""
+    """Runs of the store that commands leave in ``place``, oldest first, those of a sweep by their jobs."""
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{place / 'runs' / 'mlflow.db'}")
@@ -28,4 +31,37 @@ def runs(place: Path, kind: str = "run") -> list[Any]:
         f"tags.`nnexp.kind` = '{kind}'",
         order_by=["attributes.start_time ASC"],
     )
-    return list(found)
+    return sorted(found, key=lambda run: int(run.data.tags.get("nnexp.job", 0)))
+
+
+def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Begin ``python -m nnexp.run`` in ``place``."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "nnexp.run", *arguments],
+        cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def in_store(place: Path, query: str) -> list[Any]:
+    """Rows of a query to the store's file, none while it is being made; MLflow's client would make it itself."""
+    try:
+        with sqlite3.connect(f"file:{place}/runs/mlflow.db?mode=ro", uri=True) as store:
+            return store.execute(query).fetchall()
+    except sqlite3.OperationalError:
+        return []
+
+
+def running(place: Path) -> list[Any]:
+    """Runs of the store that are RUNNING and have a metric."""
+    return in_store(
+        place,
+        "select distinct runs.run_uuid from runs join metrics using (run_uuid) where status = 'RUNNING'",
+    )
+
+
+def wait_for(fact: Callable[[], object], seconds: float = 90) -> None:
+    """Wait until ``fact()`` is true."""
+    until = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < until, "it did not come to pass in time"
+        time.sleep(0.1)

@@ -7,11 +7,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from commands import SMALL, nnexp, runs
+from commands import SMALL, nnexp, running, runs, start, wait_for
 
 from nnexp.cli.jobs import representatives
 
@@ -113,7 +112,7 @@ sys.exit(main(sys.argv[1:]))
 
 def test_a_job_that_fails_leaves_the_rest_of_the_sweep_going(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", BREAKING, "-m", "optimizer=random,sgd,perturb", *SMALL],
+        [sys.executable, "-c", BREAKING, "-m", "optimizer=random,sgd,perturb", *SMALL, "hydra.launcher.n_jobs=1"],
         cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 1
@@ -127,24 +126,20 @@ def test_a_job_that_fails_leaves_the_rest_of_the_sweep_going(tmp_path):
     assert [run.info.status for run in runs(tmp_path, "sweep")] == ["FAILED"]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_run_and_its_sweep_as_killed(tmp_path, number, code):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "nnexp.run", "-m", "seed=0,1", "tracking=lean",
-         "budget.iterations=null", "budget.seconds=100"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    until = time.monotonic() + 60
-    while not (any((tmp_path / "runs/hydra").glob("*/*/0")) and runs(tmp_path)) and time.monotonic() < until:
-        time.sleep(0.2)
-    time.sleep(3)
+@pytest.mark.parametrize(
+    ("launcher", "number", "code"), [("batched", signal.SIGTERM, 143), ("basic", signal.SIGINT, 130)]
+)
+def test_a_signal_ends_the_run_and_its_sweep_as_killed(tmp_path, launcher, number, code):
+    arguments = ("-m", "seed=0,1", "tracking=lean", "budget.iterations=null", "budget.seconds=100")
+    process = start(tmp_path, *arguments, f"hydra/launcher={launcher}")
+    wait_for(lambda: running(tmp_path))
     process.send_signal(number)
     out, error = process.communicate(timeout=60)
     assert process.returncode == code, error
     assert "Traceback" not in error
     assert re.search(r"│sgd +│ +0 │.*killed", out)
-    (run,), (parent,) = runs(tmp_path), runs(tmp_path, "sweep")
-    assert (run.info.status, parent.info.status) == ("KILLED", "KILLED")
+    (run, *_), (parent,) = runs(tmp_path), runs(tmp_path, "sweep")
+    assert {run.info.status for run in [*runs(tmp_path), parent]} == {"KILLED"}
     assert run.data.metrics["loss"] > 0
 
 

@@ -6,16 +6,13 @@ import os
 import re
 import shlex
 import signal
-import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from commands import SMALL, nnexp, runs
+from commands import SMALL, in_store, nnexp, running, runs, start, wait_for
 
 LONG = ("budget.iterations=null", "budget.evaluations=1500000", "dataset.samples=50", "tracking=lean")
 
@@ -102,7 +99,16 @@ def test_every_job_keeps_its_own_folder_log_and_overrides(tmp_path):
         assert f"num: {folder.name}" in (folder / ".hydra" / "hydra.yaml").read_text()
         assert "finished: loss" in (folder / "run.log").read_text()
     (sweep,) = (tmp_path / "runs" / "hydra").glob("*/*")
-    assert {path.name for path in sweep.iterdir()} == {"0", "1", "2", "3", "multirun.yaml", "timings.json"}
+    assert {path.name for path in sweep.iterdir()} == {
+        "0",
+        "1",
+        "2",
+        "3",
+        "multirun.yaml",
+        "sweep.log",
+        "timings.json",
+    }
+    assert "BLAS threads" in (sweep / "sweep.log").read_text()
 
 
 def test_a_worker_that_is_killed_costs_no_run(tmp_path):
@@ -199,13 +205,6 @@ def test_nothing_to_resume_is_one_line(tmp_path):
         assert re.match(rf"nnexp: sweep.resume={value}: expected .* in experiment nnexp\n", done.stderr)
 
 
-def start(place, *arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", "nnexp.run", *arguments],
-        cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
 def children(pid):
     """Workers of a process: its children that loky made."""
     found = []
@@ -223,27 +222,3 @@ def children(pid):
 
 def exists(pid):
     return Path(f"/proc/{pid}").exists() and "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-
-
-def in_store(place, query):
-    """Rows of a query to the store's file, none while it is being made; MLflow's client would make it itself."""
-    try:
-        with sqlite3.connect(f"file:{place}/runs/mlflow.db?mode=ro", uri=True) as store:
-            return store.execute(query).fetchall()
-    except sqlite3.OperationalError:
-        return []
-
-
-def running(place):
-    """Runs of the store that are RUNNING and have a metric."""
-    return in_store(
-        place,
-        "select distinct runs.run_uuid from runs join metrics using (run_uuid) where status = 'RUNNING'",
-    )
-
-
-def wait_for(fact, seconds=90):
-    until = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < until, "it did not come to pass in time"
-        time.sleep(0.1)

@@ -21,6 +21,7 @@ MOST_ROWS = 60
 class Row(NamedTuple):
     """One job of a session of work: what it was, how it ended, and what it reached."""
 
+    job: int
     method: str
     seed: int
     overrides: str

@@ -86,7 +86,7 @@ class Work:
         begun = {"id": "", "url": ""}
         tags = {"nnexp.config_hash": config_hash(config), "nnexp.code_hash": code_hash()}
         if self.jobs is not None:
-            tags["nnexp.sweep_id"] = self.sweep_id
+            tags |= {"nnexp.sweep_id": self.sweep_id, "nnexp.job": str(job.number)}
 
         def started(run_id: str, url: str) -> None:
             begun.update(id=run_id, url=url)
@@ -164,7 +164,7 @@ class Work:
 
     def _add(self, job: Trial, result: RunResult) -> None:
         numbers = {name: getattr(result, name) for name in Row._fields if hasattr(result, name)}
-        about = (job.config.optimizer.name, job.config.seed, " ".join(job.overrides))
+        about = (job.number, job.config.optimizer.name, job.config.seed, " ".join(job.overrides))
         self.rows.append(Row(*about, **(numbers | {"log": str(job.log)})))
 
     def _say(self, line: str) -> None:

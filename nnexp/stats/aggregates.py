@@ -46,13 +46,14 @@ def aggregate(
         none = Estimate(np.nan, np.nan, np.nan)
         return Aggregates(none, none, none)
     drawn = resample(strata, resamples, rng)
-    sizes = [len(values) for values in strata]
+    smallest, freedom = min(map(len, strata)), sum(len(values) - 1 for values in strata)
     middle = float(iqm(np.concatenate(strata)))
-    quarters = expanded(middle, iqm(np.concatenate(drawn, axis=-1)), sizes, confidence)
+    quarters = expanded(middle, iqm(np.concatenate(drawn, axis=-1)), smallest, freedom, confidence)
     if len(strata) == 1:
         halves = median(strata[0], confidence)
     else:
         means = np.stack([values.mean(-1) for values in drawn])
         value = float(np.median([values.mean() for values in strata]))
-        halves = expanded(value, np.median(means, axis=0), sizes, confidence)
+        # One task's few runs may decide it.
+        halves = expanded(value, np.median(means, axis=0), smallest, smallest - 1, confidence)
     return Aggregates(studentized(strata, drawn, confidence), halves, quarters)

@@ -90,19 +90,21 @@ def studentized(strata: Sequence[Array], drawn: Sequence[Array], confidence: flo
     return Estimate(mean, mean - float(high) * error, mean - float(low) * error)
 
 
-def expanded(value: float, replicates: Array, sizes: Sequence[int], confidence: float = 0.95) -> Estimate:
+def expanded(
+    value: float, replicates: Array, smallest: int, freedom: int, confidence: float = 0.95
+) -> Estimate:
     """The percentile interval of bootstrap ``replicates (B,)``, widened for few values.
 
-    Its tails are Phi(-sqrt(n / (n - 1)) t), with Student's t for the strata's pooled degrees of freedom: resampling n
-    values has a variance too small by (n - 1) / n (Hesterberg 2015).
+    Its tails are Phi(-sqrt(n / (n - 1)) t), with Student's t: resampling n values has a variance too small by
+    (n - 1) / n, and their spread is not known either (Hesterberg 2015).
 
     Args:
         value: of the statistic.
-        sizes: of the strata; the smallest counts.
+        smallest: n, the size of the smallest stratum.
+        freedom: degrees of freedom of the spread.
     """
-    if min(sizes) < 2:
+    if smallest < 2:
         return Estimate(value, np.nan, np.nan)
-    smallest, freedom = min(sizes), sum(size - 1 for size in sizes)
     quantile = stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(smallest / (smallest - 1))
     tail = float(stats.norm.cdf(-quantile))
     low, high = np.quantile(replicates, [tail, 1 - tail])

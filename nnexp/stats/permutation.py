@@ -53,6 +53,12 @@ def sign_flip_interval(
     return (float(means[outside - 1]), float(means[-outside])) if outside else (-np.inf, np.inf)
 
 
+def subset_means(values: Array) -> Array:
+    """The means ``(..., 2^n - 1)`` of all subsets of ``values (..., n)`` that are not empty."""
+    chosen = (1.0 - _signs(values.shape[-1])[1:]) / 2
+    return np.asarray(values @ (chosen / chosen.sum(1, keepdims=True)).T)
+
+
 def holm(p: Array) -> Array:
     """Holm's (1979) adjusted p along the last axis, which hold the error of the whole family.
 

@@ -2,38 +2,65 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from nnexp.stats.permutation import subset_means
+
+Array = np.ndarray[Any, Any]
+
 MOST = 1_000_000
 """Seeds beyond which a difference counts as out of reach: infinitely many."""
 
+FEW = 12
+"""Seeds up to which sign patterns are so few that the test falls short of Student's, and is simulated."""
 
-def power(effect: Any, seeds: Any, alpha: float = 0.05) -> Any:
-    """The chance that a two-sided paired test at ``alpha`` sees an ``effect``, the mean difference in its own sd's.
+MANY = 30
+"""Seeds from which on sign patterns are so many that any level is attained."""
 
-    Student's paired test, 1 - F(t_crit) + F(-t_crit) with F of the noncentral t, effect sqrt(n) its centre: the
-    sign-flip test has nearly the same power. An exact one cannot give p below 2^(1 - n), so that with
-    fewer than 1 + log2(1 / alpha) seeds the power is 0.
+FAR = 30.0
+"""Standard errors beyond which an effect is seen for certain."""
+
+SIMULATED = 2000
+
+
+def fewest_seeds(alpha: float) -> int:
+    """The fewest seeds whose sign patterns can give p <= ``alpha``: 2^(1 - n) <= alpha."""
+    return int(np.ceil(1 + np.log2(1 / alpha) - 1e-9))
+
+
+def power(effect: float, seeds: int, alpha: float = 0.05) -> float:
+    """The chance that the paired test at ``alpha`` sees an ``effect``, the mean difference in its own sd's.
+
+    For normal differences. Up to 12 seeds the sign-flip test itself is simulated; beyond, it has the power of Student's
+    two-sided test, 1 - F(t) + F(-t) with F of the noncentral t about effect sqrt(n), at the level that sign
+    patterns attain: p is a multiple of 2^(1 - n), so that the power is 0 for n < 1 + log2(1 / alpha).
     """
-    n = np.asarray(seeds, np.float64)
-    critical = stats.t.ppf(1 - alpha / 2, n - 1)
-    centre = np.abs(np.asarray(effect, np.float64)) * np.sqrt(n)
-    # Far from the centre SciPy's noncentral t gives NaN, where the power is 1.
-    found = np.where(
-        centre > critical + 30, 1.0, stats.nct.sf(critical, n - 1, np.minimum(centre, critical + 30))
-    )
-    found = found + stats.nct.cdf(-critical, n - 1, np.minimum(centre, 30))
-    return np.where(n < _fewest(alpha), 0.0, np.minimum(np.nan_to_num(found, nan=1.0), 1.0))
+    if seeds < fewest_seeds(alpha):
+        return 0.0
+    if seeds <= FEW:
+        below, above = _seen_from(seeds, alpha)
+        return float(np.mean(below < effect) + np.mean(above > effect))
+    level = alpha
+    if seeds < MANY:
+        patterns = 2.0 ** (seeds - 1)
+        level = float(np.floor(alpha * patterns + 1e-9) / patterns)
+    critical = float(stats.t.ppf(1 - level / 2, seeds - 1))
+    centre = abs(effect) * float(np.sqrt(seeds))
+    if centre > critical + FAR:
+        return 1.0
+    found = stats.nct.sf(critical, seeds - 1, centre) + stats.nct.cdf(-critical, seeds - 1, min(centre, FAR))
+    return float(min(found, 1.0))
 
 
 def seeds_needed(effect: float, alpha: float = 0.05, wanted: float = 0.8) -> float:
     """The fewest seeds that give the ``wanted`` power; infinite where a million do not, NaN for an unknown effect."""
     if np.isnan(effect):
         return np.nan
-    low, high = max(2, _fewest(alpha)), MOST
+    low, high = max(2, fewest_seeds(alpha)), MOST
     if power(effect, high, alpha) < wanted:
         return np.inf
     while low < high:
@@ -42,5 +69,10 @@ def seeds_needed(effect: float, alpha: float = 0.05, wanted: float = 0.8) -> flo
     return float(low)
 
 
-def _fewest(alpha: float) -> int:
-    return int(np.ceil(1 + np.log2(1 / alpha) - 1e-9))
+@cache
+def _seen_from(seeds: int, alpha: float) -> tuple[Array, Array]:
+    """The effects above which, and below which, each of many simulated comparisons would be seen."""
+    means = subset_means(np.random.default_rng(seeds).normal(size=(SIMULATED, seeds)))
+    allowed = int(alpha / 2 * 2**seeds + 1e-9)
+    ordered = np.partition(means, (allowed - 1, -allowed), axis=-1)
+    return -ordered[:, allowed - 1], -ordered[:, -allowed]

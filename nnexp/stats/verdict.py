@@ -8,6 +8,7 @@ import pandas as pd
 
 from nnexp.stats.measure import higher_is_better
 from nnexp.stats.pairs import BETTER
+from nnexp.stats.power import fewest_seeds
 
 UNITS = {"iteration": "iterations", "evaluations": "evaluations", "seconds": "seconds", "epochs": "epochs"}
 
@@ -97,7 +98,7 @@ def _needed(row: pd.Series) -> str:
 
 def _too_few(deciding: pd.DataFrame, confidence: float) -> str:
     pairs, seeds = len(deciding), int(deciding["seeds"].max())
-    needed = math.ceil(1 + math.log2(pairs / (1 - confidence)) - 1e-9)
+    needed = fewest_seeds((1 - confidence) / pairs)
     if seeds >= needed:
         return ""
     return (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -69,7 +71,8 @@ class BatchedLauncher(Launcher):
         if callbacks is not None:
             for job in jobs:
                 callbacks.on_job_start(config=job.config, task_function=self.task)
-        results = self.task.work.batch(trials, self.choice, place, perf_counter() - start)  # type: ignore[attr-defined]
+        with _logged(place / "sweep.log"):
+            results = self.task.work.batch(trials, self.choice, place, perf_counter() - start)  # type: ignore[attr-defined]
         returns = [Returned(job, name, results.get(job.number)) for job in jobs]
         if callbacks is not None:
             for job, returned in zip(jobs, returns, strict=True):
@@ -99,6 +102,23 @@ class Returned(JobReturn):
         if name == "hydra_cfg":
             return self._job.hydra_config()
         return super().__getattribute__(name)
+
+
+@contextmanager
+def _logged(file: Path) -> Iterator[None]:
+    """A context in which what is logged goes to a file, which is made once there is something."""
+    handler = logging.FileHandler(file, delay=True)
+    handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
+        handler.close()
 
 
 def _trial(job: Job, name: str) -> Trial:

@@ -91,7 +91,11 @@ class Recording:
         """Record a job's outcome, or the exception that took the place of one, and write its log.
 
         A store that fails is tried again; if it stays so, what the run left is written beside its log.
+
+        Raises:
+            StoreError: the store cannot be opened at all.
         """
+        self.home(job)
         start = perf_counter()
         if isinstance(made, Exception):
             made = lost(made)
@@ -129,7 +133,7 @@ class Recording:
     def _begin(self, job: Trial, started: int, more: dict[str, str]) -> _Entry:
         home = self.home(job)
         tags = start_tags(job.config, job.overrides) | self.tags | more
-        tags["nnexp.config_hash"] = config_hash(job.config)
+        tags |= {"nnexp.config_hash": config_hash(job.config), "nnexp.job": str(job.number)}
         run = home.store.start(job.name, {}, tags, home.parent, started)
         entry = _Entry(home, run, Thinning(job.config.tracking.points), flatten(job.config))
         self._entries[job.number] = entry
