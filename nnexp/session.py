@@ -71,11 +71,6 @@ class Session(Record):
         return "diverged" if self.training.diverged.any() else "finished"
 
     @property
-    def ended(self) -> bool:
-        """Whether training reached its end."""
-        return bool(self.training.ended.all())
-
-    @property
     def iterations(self) -> int:
         """Iterations done."""
         return int(self.training.state.iteration[0])
