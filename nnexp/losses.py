@@ -23,22 +23,23 @@ class Target(NamedTuple):
     labels: Array | None
 
 
-def target(y: Array, n_outputs: int, dtype: Any) -> Target:
-    """Targets from classes ``(..., N)``, or from one-hot or numeric values ``(..., C, N)``.
+def target(y: Array, n_outputs: int, dtype: Any, lead: int = 0) -> Target:
+    """Targets from classes ``(*lead, N)``, or from one-hot or numeric values ``(*lead, C, N)``.
 
-    Values whose every column is one-hot count as classes, so accuracy is defined for them.
+    ``lead`` is the number of leading axes. Values whose every column is one-hot count as classes, so accuracy is
+    defined for them.
 
     Raises:
         ValueError: a class outside ``0 .. n_outputs - 1``, or values with another number of rows.
     """
     labels: Array | None
-    if np.issubdtype(y.dtype, np.integer) and (y.ndim < 2 or y.shape[-2] != n_outputs):
+    if np.issubdtype(y.dtype, np.integer) and y.ndim == lead + 1:
         labels = y
         if y.size and not (y.min() >= 0 and y.max() < n_outputs):
             raise ValueError(f"targets {y.min()} to {y.max()}: expected classes 0 to {n_outputs - 1}")
         values = (y[..., None, :] == np.arange(n_outputs)[:, None]).astype(dtype)
     else:
-        if y.ndim < 2 or y.shape[-2] != n_outputs:
+        if y.ndim != lead + 2 or y.shape[-2] != n_outputs:
             raise ValueError(f"targets of shape {y.shape}: expected {n_outputs} rows, one an output")
         values = np.ascontiguousarray(y, dtype)
         one_hot = n_outputs > 1 and np.isin(values, (0, 1)).all() and (values.sum(axis=-2) == 1).all()
@@ -93,32 +94,29 @@ def _mean(values: Array) -> Array:
 
 
 class _Hits:
-    """Counts the samples whose first largest output is their class.
+    """Counts the samples whose first largest output is their class, for outputs relative to the largest.
 
-    Without ties, and without NaN, that is where their class's output equals the largest. Else argmax
-    decides, for all.
+    Without ties, and without NaN, that is where their class's is zero. Else argmax decides, for all.
     """
 
-    def __init__(self, z: Array, top: Array, picked: Array, labels: Array) -> None:
+    def __init__(self, z: Array, picked: Array, labels: Array) -> None:
+        self._z, self._picked, self._labels = z, picked.reshape(-1), labels
+        self._at_top, self._hit = np.empty_like(z, bool), np.empty(picked.shape, bool)
+        self._right = np.empty(picked.shape[:-1], np.intp)
         self.share = np.empty(z.shape[:-2])
-        self._at_top = np.empty_like(z, bool)
-        self._hit, self._right = np.empty(picked.shape, bool), np.empty(picked.shape[:-1], np.intp)
-        self._z, self._top, self._labels = z, top.reshape(-1), labels
-        self._tied = False
-        self.before: list[Call] = [partial(np.equal, z, top, self._at_top), self._look]
-        self.after: list[Call] = [partial(np.equal, picked, z.dtype.type(0), self._hit), self._count]
-
-    def _look(self) -> None:
-        top = self._top
-        square = top.dot(top)
-        # As many as samples: one each, unless a sample with NaN, which has none, makes up for a tie.
-        self._tied = np.count_nonzero(self._at_top) != top.size or square != square
-        if self._tied:
-            self._tied_hits = self._z.argmax(axis=-2) == self._labels
+        zero = z.dtype.type(0)
+        self.calls: list[Call] = [
+            partial(np.equal, z, zero, self._at_top),
+            partial(np.equal, picked, zero, self._hit),
+            self._count,
+        ]
 
     def _count(self) -> None:
-        hit = self._tied_hits if self._tied else self._hit
-        samples = hit.shape[-1]
+        hit, picked, samples = self._hit, self._picked, self._hit.shape[-1]
+        square = picked.dot(picked)
+        # As many as samples: one each, unless a sample with NaN, which has none, makes up for a tie.
+        if np.count_nonzero(self._at_top) != picked.size or square != square:
+            hit = self._z.argmax(axis=-2) == self._labels
         if hit.size == samples:
             self.share[...] = np.count_nonzero(hit) / samples
         else:
@@ -133,10 +131,9 @@ class _Fused:
         row, each = np.empty_like(z[..., :1, :]), np.empty_like(z)
         picked, log = np.empty(z[..., 0, :].shape, z.dtype), np.empty(z[..., 0, :].shape, z.dtype)
         self.loss = np.empty(z.shape[:-2], z.dtype)
-        self._hits = None if to.labels is None else _Hits(z, row, picked, to.labels)
+        self._hits = None if to.labels is None else _Hits(z, picked, to.labels)
         self.accuracy = None if self._hits is None else self._hits.share
-        self._top = [partial(np.maximum.reduce, z, -2, None, row, True)]
-        self._shift = [partial(np.subtract, z, row, z)]
+        self._shift = [partial(np.maximum.reduce, z, -2, None, row, True), partial(np.subtract, z, row, z)]
         # The true class's output, for values that are one there and zero elsewhere.
         self._pick = [
             partial(np.multiply, z, to.values, each),
@@ -158,11 +155,9 @@ class _Fused:
     def calls(self, *, loss: bool = True, accuracy: bool = False, gradient: bool = False) -> list[Call]:
         hits = self._hits if accuracy else None
         return [
-            *self._top,
-            *(hits.before if hits else []),
             *self._shift,
             *(self._pick if loss or hits else []),
-            *(hits.after if hits else []),
+            *(hits.calls if hits else []),
             *(self._exp if loss or gradient else []),
             *(self._mean if loss else []),
             *(self._pull if gradient else []),

@@ -151,7 +151,7 @@ class Problem:
 
     def _prepare(self, data: Data) -> _Part:
         outputs, dtype = self.network.layout.sizes[-1], self.network.dtype
-        return _Part(with_ones(np.asarray(data.x, dtype)), target(data.y, outputs, dtype))
+        return _Part(with_ones(np.asarray(data.x, dtype)), target(data.y, outputs, dtype, data.x.ndim - 2))
 
     def bind(self, runs: int, batch_size: int | None, memory: Memory) -> Pass:
         """A pass with gradient for thetas ``(runs, P)``, on all samples or on batches ``(runs, batch_size)``.
