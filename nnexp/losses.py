@@ -15,12 +15,13 @@ Array = np.ndarray[Any, Any]
 class Target(NamedTuple):
     """What the outputs should be, prepared once: values ``(..., C, N)`` and values / N.
 
-    Where they are classes, also the classes ``(..., N)``.
+    Where they are classes, also the classes ``(..., N)`` and whether each output is its sample's class.
     """
 
     values: Array
     scaled: Array
     labels: Array | None
+    mask: Array
 
 
 def target(y: Array, n_outputs: int, dtype: Any, lead: int = 0) -> Target:
@@ -45,7 +46,7 @@ def target(y: Array, n_outputs: int, dtype: Any, lead: int = 0) -> Target:
         one_hot = n_outputs > 1 and np.isin(values, (0, 1)).all() and (values.sum(axis=-2) == 1).all()
         labels = values.argmax(axis=-2) if one_hot else None
     scaled = (values / y.shape[-1]).astype(dtype)
-    return Target(values, scaled, labels)
+    return Target(values, scaled, labels, values != 0)
 
 
 class Measure(Protocol):
@@ -94,60 +95,58 @@ def _mean(values: Array) -> Array:
 
 
 class _Hits:
-    """Counts the samples whose first largest output is their class, for outputs relative to the largest.
+    """Counts the samples whose first largest output is their class, for outputs ``z`` relative to the largest.
 
     Without ties, and without NaN, that is where their class's is zero. Else argmax decides, for all.
     """
 
-    def __init__(self, z: Array, picked: Array, labels: Array) -> None:
-        self._z, self._picked, self._labels = z, picked.reshape(-1), labels
-        self._at_top, self._hit = np.empty_like(z, bool), np.empty(picked.shape, bool)
-        self._right = np.empty(picked.shape[:-1], np.intp)
+    def __init__(self, z: Array, to: Target, picked: Array) -> None:
+        assert to.labels is not None
+        self._z, self._labels, self._picked = z, to.labels, picked.reshape(-1)
+        self._at_top, self._right = np.empty_like(z, bool), np.empty_like(z, bool)
+        self._hit, self._counts = np.empty(z[..., 0, :].shape, bool), np.empty(z.shape[:-2], np.intp)
         self.share = np.empty(z.shape[:-2])
-        zero = z.dtype.type(0)
         self.calls: list[Call] = [
-            partial(np.equal, z, zero, self._at_top),
-            partial(np.equal, picked, zero, self._hit),
+            partial(np.equal, z, z.dtype.type(0), self._at_top),
+            partial(np.logical_and, self._at_top, to.mask, self._right),
             self._count,
         ]
 
     def _count(self) -> None:
-        hit, picked, samples = self._hit, self._picked, self._hit.shape[-1]
-        square = picked.dot(picked)
+        samples = self._hit.shape[-1]
+        total = self._picked.dot(self._picked)
         # As many as samples: one each, unless a sample with NaN, which has none, makes up for a tie.
-        if np.count_nonzero(self._at_top) != picked.size or square != square:
+        if np.count_nonzero(self._at_top) != self._hit.size or total != total:
             hit = self._z.argmax(axis=-2) == self._labels
-        if hit.size == samples:
-            self.share[...] = np.count_nonzero(hit) / samples
+        elif self._hit.size == samples:
+            self.share[...] = np.count_nonzero(self._right) / samples
+            return
         else:
-            np.divide(np.add.reduce(hit, -1, np.intp, out=self._right), samples, self.share)
+            hit = np.logical_or.reduce(self._right, -2, out=self._hit)
+        np.divide(np.add.reduce(hit, -1, np.intp, out=self._counts), samples, self.share)
 
 
 class _Fused:
     """Softmax and cross-entropy of one ``z``: relative to each sample's largest output, no exp overflows."""
 
     def __init__(self, z: Array, to: Target) -> None:
-        count = z.dtype.type(z.shape[-1])
-        row, each = np.empty_like(z[..., :1, :]), np.empty_like(z)
-        picked, log = np.empty(z[..., 0, :].shape, z.dtype), np.empty(z[..., 0, :].shape, z.dtype)
-        self.loss = np.empty(z.shape[:-2], z.dtype)
-        self._hits = None if to.labels is None else _Hits(z, picked, to.labels)
+        samples = z.dtype.type(z.shape[-1])
+        row, log = np.empty_like(z[..., :1, :]), np.empty(z[..., 0, :].shape, z.dtype)
+        each = np.empty(z.shape[:-1], z.dtype)
+        picked, self.loss = np.empty(z.shape[:-2], z.dtype), np.empty(z.shape[:-2], z.dtype)
+        self._hits = None if to.labels is None else _Hits(z, to, picked)
         self.accuracy = None if self._hits is None else self._hits.share
         self._shift = [partial(np.maximum.reduce, z, -2, None, row, True), partial(np.subtract, z, row, z)]
-        # The true class's output, for values that are one there and zero elsewhere.
-        self._pick = [
-            partial(np.multiply, z, to.values, each),
-            partial(np.add.reduce, each, -2, None, picked),
-        ]
+        # The mean output of the true class, for targets that are 1 / N there and zero elsewhere.
+        self._pick = [partial(np.vecdot, z, to.scaled, each), partial(np.add.reduce, each, -1, None, picked)]
         self._exp = [partial(np.exp, z, z), partial(np.add.reduce, z, -2, None, row, True)]
         self._mean = [
             partial(np.log, row[..., 0, :], log),
-            partial(np.subtract, log, picked, log),
-            partial(np.add.reduce, log, -1, None, self.loss),
-            partial(np.divide, self.loss, count, self.loss),
+            partial(np.vecdot, log, np.full(z.shape[-1], 1 / samples, z.dtype), self.loss),
+            partial(np.subtract, self.loss, picked, self.loss),
         ]
         self._pull = [
-            partial(np.multiply, row, count, row),
+            partial(np.multiply, row, samples, row),
             partial(np.divide, z, row, z),
             partial(np.subtract, z, to.scaled, z),
         ]

@@ -69,7 +69,9 @@ class Workspace:
         self.forward: list[Call] = []
         for block, below, above in zip(layers, hidden, hidden[1:], strict=False):
             self.forward.append(network.product(block, below, above[..., :-1, :]))
-            self.forward += network.activation.forward(above[..., :-1, :])
+            # With their row of ones, if that stays, activations are one long loop.
+            whole = above if network.activation.keeps_one else above[..., :-1, :]
+            self.forward += network.activation.forward(whole)
         self.forward.append(network.product(layers[-1], hidden[-1], self.z))
         self.backward: list[Call] = []
         if self.gradient is None:

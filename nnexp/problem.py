@@ -52,9 +52,11 @@ class _Part(NamedTuple):
         """The same for candidates: where there are runs, an axis of one after theirs."""
         if self.x.ndim == 2:
             return self
-        values, scaled, labels = self.to
-        to = Target(values[..., None, :, :], scaled[..., None, :, :], None)
-        return _Part(self.x[..., None, :, :], to._replace(labels=None if labels is None else labels[:, None]))
+        values, scaled, mask = (
+            array[..., None, :, :] for array in (self.to.values, self.to.scaled, self.to.mask)
+        )
+        labels = None if self.to.labels is None else self.to.labels[..., None, :]
+        return _Part(self.x[..., None, :, :], Target(values, scaled, labels, mask))
 
 
 class Pass:
@@ -109,7 +111,7 @@ class BatchPass(Pass):
         self._labels = part.to.labels
         buffers = [np.empty((*outer, a.shape[-2], size), a.dtype) for a in self._from]
         labels = None if part.to.labels is None else np.empty((*outer, size), np.int64)
-        to = Target(buffers[1], np.empty_like(buffers[1]), labels)
+        to = Target(buffers[1], np.empty_like(buffers[1]), labels, np.empty_like(buffers[1], bool))
         self._index = [np.empty(buffer.shape, np.intp) for buffer in buffers]
         # Where each row of the flat arrays starts; runs have their own rows if the data have.
         self._rows = [
@@ -130,6 +132,7 @@ class BatchPass(Pass):
         if labels and self._to.labels is not None and self._labels is not None:
             np.add(self._rows[1][..., 0, :] // self._from[1].shape[-2], batch, self._index[0][..., 0, :])
             self._to.labels[...] = self._labels.take(self._index[0][..., 0, :])
+            np.not_equal(self._to.values, 0, self._to.mask)
 
 
 class Problem:
