@@ -15,12 +15,9 @@ from nnexp.marks import marks
 from nnexp.network import Memory
 from nnexp.optim import GradientMethod
 from nnexp.problem import Pass, Problem
-from nnexp.rows import EVALUATIONS_PER_GRADIENT, HEARTBEAT, Rows, Standing
+from nnexp.rows import EVALUATIONS_PER_GRADIENT, HEARTBEAT, SPAN, Rows, Standing
 
 Array = np.ndarray[Any, Any]
-
-SPAN = 128
-"""Rows of as many iterations are handed out together."""
 
 SPAN_BYTES = 1 << 22
 """No more weights than this wait in rows to be handed out."""

@@ -104,7 +104,9 @@ class _Hits:
         assert to.labels is not None
         self._z, self._labels, self._picked = z, to.labels, picked.reshape(-1)
         self._at_top, self._right = np.empty_like(z, bool), np.empty_like(z, bool)
-        self._hit, self._counts = np.empty(z[..., 0, :].shape, bool), np.empty(z.shape[:-2], np.intp)
+        self._hit = np.empty(z[..., 0, :].shape, bool)
+        self._samples: int = z.shape[-1]
+        self._counts = np.empty(z.shape[:-2], np.intp)
         self.share = np.empty(z.shape[:-2])
         self.calls: list[Call] = [
             partial(np.equal, z, z.dtype.type(0), self._at_top),
@@ -113,7 +115,7 @@ class _Hits:
         ]
 
     def _count(self) -> None:
-        samples = self._hit.shape[-1]
+        samples = self._samples
         total = self._picked.dot(self._picked)
         # As many as samples: one each, unless a sample with NaN, which has none, makes up for a tie.
         if np.count_nonzero(self._at_top) != self._hit.size or total != total:

@@ -17,6 +17,8 @@ Array = np.ndarray[Any, Any]
 CHUNK_BYTES = 1 << 20
 """Activations of as many candidates as fit in this are computed together: measured on a core with 2 MB of L2."""
 
+INFINITY = np.float32(np.inf)
+
 PASSES = 24
 """The most passes that a problem keeps, each for one number of candidates."""
 
@@ -81,11 +83,16 @@ class Pass:
         self._measure = problem.loss.bind(self._work.z, part.to)
         self.theta, self.gradient = self._work.theta, self._work.gradient
         self.loss, self.accuracy = self._measure.loss, self._measure.accuracy
+        self._calls: dict[tuple[bool, bool, bool], tuple[Call, ...]] = {}
 
     def calls(self, *, loss: bool = True, accuracy: bool = False, gradient: bool = False) -> tuple[Call, ...]:
         """The calls, in order, that write what is asked for."""
-        measured = self._measure.calls(loss=loss, accuracy=accuracy, gradient=gradient)
-        return (*self._work.forward, *measured, *(self._work.backward if gradient else ()))
+        calls = self._calls.get((loss, accuracy, gradient))
+        if calls is None:
+            measured = self._measure.calls(loss=loss, accuracy=accuracy, gradient=gradient)
+            calls = (*self._work.forward, *measured, *(self._work.backward if gradient else ()))
+            self._calls[loss, accuracy, gradient] = calls
+        return calls
 
     def fill(self, batch: Array, labels: bool = False) -> None:
         """Nothing: all samples are there."""
@@ -223,7 +230,7 @@ class Problem:
             call()
         share = None if own.accuracy is None or not accuracy else own.accuracy.copy()
         # Of NaN and inf, inf.
-        return Score(np.fmin(own.loss, np.inf) if loss else None, share, own.gradient if gradient else None)
+        return Score(np.fmin(own.loss, INFINITY) if loss else None, share, own.gradient if gradient else None)
 
     def evaluate(self, theta: Array, train: bool = True) -> Evaluation:
         """Training and test loss and accuracy of theta ``(T, P)``, or ``(R, T, P)`` where data has runs.
