@@ -52,7 +52,8 @@ def power(effect: float, seeds: int, alpha: float = 0.05) -> float:
     centre = abs(effect) * float(np.sqrt(seeds))
     if seeds >= LARGE or centre > critical + 10:
         return float(stats.norm.sf(critical - centre) + stats.norm.cdf(-critical - centre))
-    found = stats.nct.sf(critical, seeds - 1, centre) + stats.nct.cdf(-critical, seeds - 1, centre)
+    # The other tail by its mirror: where it is nearly 0, SciPy gives NaN for the plain one.
+    found = stats.nct.sf(critical, seeds - 1, centre) + stats.nct.sf(critical, seeds - 1, -centre)
     return float(min(found, 1.0))
 
 
