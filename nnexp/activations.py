@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+Call = Callable[[], Any]
+"""A NumPy function bound to the arrays that it reads and writes: a step is many, made once and called often."""
+
+
+def run(calls: Iterable[Call]) -> None:
+    """Call one after another."""
+    for call in calls:
+        call()
 
 
 class Activation(NamedTuple):
-    """An elementwise function and its pullback, both written into the arrays that they are given.
+    """An elementwise function and its pullback, as calls on the arrays that they are given.
 
     ``forward(z)`` replaces ``z`` by ``a = f(z)``; ``backward(grad, a, scratch)`` replaces ``grad = dL/da``
     by ``dL/dz = grad * f'(z)``, where ``f'`` is written in terms of ``a`` so that ``z`` need not be kept.
@@ -19,41 +28,62 @@ class Activation(NamedTuple):
     """
 
     name: str
-    forward: Callable[[Array], Array]
-    backward: Callable[[Array, Array, Array], Array]
+    forward: Callable[[Array], list[Call]]
+    backward: Callable[[Array, Array, Array], list[Call]]
+
+    def __call__(self, z: Array) -> Array:
+        """``z`` replaced by ``f(z)``."""
+        run(self.forward(z))
+        return z
 
 
-def _relu(z: Array) -> Array:
-    return np.maximum(z, 0, out=z)
+def _relu(z: Array) -> list[Call]:
+    # NumPy compares two arrays four times as fast as an array and a number.
+    return [partial(np.maximum, z, np.zeros(z.shape[-2:], z.dtype), out=z)]
 
 
-def _relu_backward(grad: Array, a: Array, scratch: Array) -> Array:
-    np.greater(a, 0, out=scratch, casting="unsafe")
-    return np.multiply(grad, scratch, out=grad)
+def _relu_backward(grad: Array, a: Array, scratch: Array) -> list[Call]:
+    # a is 0 or more, so its bits, read as an integer, are above 0 where a is: the sign of their negative,
+    # spread over all bits, is the mask. It is faster than a comparison, whose result must be converted.
+    whole = np.dtype(f"i{a.itemsize}")
+    bits, mask, kept = a.view(whole), scratch.view(whole), grad.view(whole)
+    sign = whole.type(8 * a.itemsize - 1)
+    return [
+        partial(np.negative, bits, mask),
+        partial(np.right_shift, mask, sign, mask),
+        partial(np.bitwise_and, kept, mask, kept),
+    ]
 
 
-def _sigmoid(z: Array) -> Array:
+def _sigmoid(z: Array) -> list[Call]:
     # 1 / (1 + exp(-z)) = (1 + tanh(z / 2)) / 2, which cannot overflow.
-    np.multiply(z, 0.5, out=z)
-    np.tanh(z, out=z)
-    np.add(z, 1, out=z)
-    return np.multiply(z, 0.5, out=z)
+    half = z.dtype.type(0.5)
+    return [
+        partial(np.multiply, z, half, z),
+        partial(np.tanh, z, z),
+        partial(np.add, z, z.dtype.type(1), z),
+        partial(np.multiply, z, half, z),
+    ]
 
 
-def _sigmoid_backward(grad: Array, a: Array, scratch: Array) -> Array:
-    np.subtract(1, a, out=scratch)
-    np.multiply(scratch, a, out=scratch)
-    return np.multiply(grad, scratch, out=grad)
+def _sigmoid_backward(grad: Array, a: Array, scratch: Array) -> list[Call]:
+    return [
+        partial(np.subtract, a.dtype.type(1), a, scratch),
+        partial(np.multiply, scratch, a, scratch),
+        partial(np.multiply, grad, scratch, grad),
+    ]
 
 
-def _tanh(z: Array) -> Array:
-    return np.tanh(z, out=z)
+def _tanh(z: Array) -> list[Call]:
+    return [partial(np.tanh, z, z)]
 
 
-def _tanh_backward(grad: Array, a: Array, scratch: Array) -> Array:
-    np.multiply(a, a, out=scratch)
-    np.subtract(1, scratch, out=scratch)
-    return np.multiply(grad, scratch, out=grad)
+def _tanh_backward(grad: Array, a: Array, scratch: Array) -> list[Call]:
+    return [
+        partial(np.multiply, a, a, scratch),
+        partial(np.subtract, a.dtype.type(1), scratch, scratch),
+        partial(np.multiply, grad, scratch, grad),
+    ]
 
 
 RELU = Activation("relu", _relu, _relu_backward)
@@ -62,7 +92,7 @@ SIGMOID = Activation("sigmoid", _sigmoid, _sigmoid_backward)
 """``f(z) = 1 / (1 + exp(-z))``, ``f' = f (1 - f)``."""
 TANH = Activation("tanh", _tanh, _tanh_backward)
 """``f(z) = tanh(z)``, ``f' = 1 - f**2``."""
-LINEAR = Activation("linear", lambda z: z, lambda grad, a, scratch: grad)
+LINEAR = Activation("linear", lambda z: [], lambda grad, a, scratch: [])
 """``f(z) = z``, ``f' = 1``."""
 
 ACTIVATIONS = {activation.name: activation for activation in (RELU, SIGMOID, TANH, LINEAR)}

@@ -41,3 +41,9 @@ class Batches:
         batch = self._order[:, self._at : self._at + self._size]
         self._at += self._size
         return batch
+
+    def select(self, runs: Array) -> Batches:
+        """The batches of some of the runs, from where they are."""
+        part = Batches([self._generators[run] for run in runs], self._samples, self._size)
+        part._order, part._at = self._order[runs], self._at
+        return part

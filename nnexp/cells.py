@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnexp.activations import run
 from nnexp.network import Network, with_ones
 
 Array = np.ndarray[Any, Any]
@@ -65,10 +66,13 @@ def gradients(weights: Any, biases: Any, inputs: Any, dl_dz: Any) -> Gradients:
     x = np.asarray(inputs, np.float64)
     built, theta = network([x.T, weights], [np.zeros(x.shape[1]), biases])
     ones = with_ones(np.eye(len(x)))
-    work = built.workspace((), len(x), gradient=True)
-    built.preactivations(theta, ones, work)
+    work = built.workspace(ones, gradient=True)
+    work.theta[...] = theta
+    run(work.forward)
     work.z[...] = np.asarray(dl_dz, np.float64).T
-    named = built.layout.named(built.backward(ones, work))
+    run(work.backward)
+    assert work.gradient is not None
+    named = built.layout.named(work.gradient)
     return Gradients(named["dense_1/weights"], named["dense_1/biases"], named["dense_0/weights"].T)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from nnexp.activations import ACTIVATIONS, softmax, softmax_backward
+from nnexp.activations import ACTIVATIONS, Call, run, softmax, softmax_backward
 
 Array = np.ndarray[Any, Any]
 
@@ -14,13 +15,12 @@ Array = np.ndarray[Any, Any]
 class Target(NamedTuple):
     """What the outputs should be, prepared once: values ``(..., C, N)`` and values / N.
 
-    Where they are classes, also the classes ``(..., N)`` and whether each output is its sample's class.
+    Where they are classes, also the classes ``(..., N)``.
     """
 
     values: Array
     scaled: Array
     labels: Array | None
-    mask: Array | None
 
 
 def target(y: Array, n_outputs: int, dtype: Any) -> Target:
@@ -44,7 +44,32 @@ def target(y: Array, n_outputs: int, dtype: Any) -> Target:
         one_hot = n_outputs > 1 and np.isin(values, (0, 1)).all() and (values.sum(axis=-2) == 1).all()
         labels = values.argmax(axis=-2) if one_hot else None
     scaled = (values / y.shape[-1]).astype(dtype)
-    return Target(values, scaled, labels, None if labels is None else values != 0)
+    return Target(values, scaled, labels)
+
+
+class Measure(Protocol):
+    """A loss bound to one array of pre-activations ``z (..., C, N)`` and its targets.
+
+    Attributes:
+        loss: mean loss ``(...)``, written by the calls.
+        accuracy: share ``(...)`` of samples whose first largest output is their class; None without classes.
+    """
+
+    loss: Array
+    accuracy: Array | None
+
+    def calls(self, *, loss: bool = True, accuracy: bool = False, gradient: bool = False) -> list[Call]:
+        """Calls that write what is asked for and use ``z`` up; with ``gradient``, ``z`` becomes dL/dz."""
+
+
+class Loss(Protocol):
+    """A loss together with the output activation that it follows."""
+
+    def outputs(self, z: Array) -> Array:
+        """The network's outputs ``(..., C, N)`` for pre-activations ``z``, which they may replace."""
+
+    def bind(self, z: Array, to: Target) -> Measure:
+        """The measure of ``z``."""
 
 
 class Measured(NamedTuple):
@@ -54,40 +79,94 @@ class Measured(NamedTuple):
     accuracy: Array | None
 
 
-class Loss(Protocol):
-    """A loss together with the output activation that it follows."""
-
-    def outputs(self, z: Array) -> Array:
-        """The network's outputs ``(..., C, N)`` for pre-activations ``z``, which they may replace."""
-
-    def measure(
-        self, z: Array, to: Target, *, loss: bool = True, accuracy: bool = False, gradient: bool = False
-    ) -> Measured:
-        """Mean loss and accuracy of ``z (..., C, N)``; with ``gradient``, ``z`` becomes dL/dz."""
+def measure(
+    of: Loss, z: Array, to: Target, *, loss: bool = True, accuracy: bool = False, gradient: bool = False
+) -> Measured:
+    """Mean loss and accuracy of ``z``, which is used up; with ``gradient`` it becomes dL/dz."""
+    bound = of.bind(z, to)
+    run(bound.calls(loss=loss, accuracy=accuracy, gradient=gradient))
+    return Measured(bound.loss if loss else None, bound.accuracy if accuracy else None)
 
 
 def _mean(values: Array) -> Array:
     return np.add.reduce(values, axis=-1) / values.dtype.type(values.shape[-1])
 
 
-def hits(z: Array, top: Array, to: Target) -> Array:
-    """Share ``(...)`` of samples whose first largest output, ``top (..., 1, N)``, is the target's class."""
-    assert to.labels is not None
-    assert to.mask is not None
-    lead, samples = z.shape[:-2], z.shape[-1]
-    at_top = np.equal(z, top)
-    flat = top.reshape(-1)
-    square = flat.dot(flat)
-    # As many as samples: one each, unless a sample with NaN, which has none, makes up for a tie.
-    if np.count_nonzero(at_top) == top.size and square == square:
-        right = np.logical_and(at_top, to.mask)
-        if top.size == samples:
-            return np.full(lead, np.count_nonzero(right) / samples)
-        counts = np.count_nonzero(right.reshape(*lead, -1), axis=-1)
-    else:
-        # argmax's rule, the first of the largest.
-        counts = np.count_nonzero(z.argmax(axis=-2) == to.labels, axis=-1)
-    return np.asarray(counts) / samples
+class _Hits:
+    """Counts the samples whose first largest output is their class.
+
+    Without ties, and without NaN, that is where their class's output equals the largest. Else argmax
+    decides, for all.
+    """
+
+    def __init__(self, z: Array, top: Array, picked: Array, labels: Array) -> None:
+        self.share = np.empty(z.shape[:-2])
+        self._at_top = np.empty_like(z, bool)
+        self._hit, self._right = np.empty(picked.shape, bool), np.empty(picked.shape[:-1], np.intp)
+        self._z, self._top, self._labels = z, top.reshape(-1), labels
+        self._tied = False
+        self.before: list[Call] = [partial(np.equal, z, top, self._at_top), self._look]
+        self.after: list[Call] = [partial(np.equal, picked, z.dtype.type(0), self._hit), self._count]
+
+    def _look(self) -> None:
+        top = self._top
+        square = top.dot(top)
+        # As many as samples: one each, unless a sample with NaN, which has none, makes up for a tie.
+        self._tied = np.count_nonzero(self._at_top) != top.size or square != square
+        if self._tied:
+            self._tied_hits = self._z.argmax(axis=-2) == self._labels
+
+    def _count(self) -> None:
+        hit = self._tied_hits if self._tied else self._hit
+        samples = hit.shape[-1]
+        if hit.size == samples:
+            self.share[...] = np.count_nonzero(hit) / samples
+        else:
+            np.divide(np.add.reduce(hit, -1, np.intp, out=self._right), samples, self.share)
+
+
+class _Fused:
+    """Softmax and cross-entropy of one ``z``: relative to each sample's largest output, no exp overflows."""
+
+    def __init__(self, z: Array, to: Target) -> None:
+        count = z.dtype.type(z.shape[-1])
+        row, each = np.empty_like(z[..., :1, :]), np.empty_like(z)
+        picked, log = np.empty(z[..., 0, :].shape, z.dtype), np.empty(z[..., 0, :].shape, z.dtype)
+        self.loss = np.empty(z.shape[:-2], z.dtype)
+        self._hits = None if to.labels is None else _Hits(z, row, picked, to.labels)
+        self.accuracy = None if self._hits is None else self._hits.share
+        self._top = [partial(np.maximum.reduce, z, -2, None, row, True)]
+        self._shift = [partial(np.subtract, z, row, z)]
+        # The true class's output, for values that are one there and zero elsewhere.
+        self._pick = [
+            partial(np.multiply, z, to.values, each),
+            partial(np.add.reduce, each, -2, None, picked),
+        ]
+        self._exp = [partial(np.exp, z, z), partial(np.add.reduce, z, -2, None, row, True)]
+        self._mean = [
+            partial(np.log, row[..., 0, :], log),
+            partial(np.subtract, log, picked, log),
+            partial(np.add.reduce, log, -1, None, self.loss),
+            partial(np.divide, self.loss, count, self.loss),
+        ]
+        self._pull = [
+            partial(np.multiply, row, count, row),
+            partial(np.divide, z, row, z),
+            partial(np.subtract, z, to.scaled, z),
+        ]
+
+    def calls(self, *, loss: bool = True, accuracy: bool = False, gradient: bool = False) -> list[Call]:
+        hits = self._hits if accuracy else None
+        return [
+            *self._top,
+            *(hits.before if hits else []),
+            *self._shift,
+            *(self._pick if loss or hits else []),
+            *(hits.after if hits else []),
+            *(self._exp if loss or gradient else []),
+            *(self._mean if loss else []),
+            *(self._pull if gradient else []),
+        ]
 
 
 class SoftmaxCrossEntropy:
@@ -100,27 +179,8 @@ class SoftmaxCrossEntropy:
     def outputs(self, z: Array) -> Array:
         return softmax(z, out=z)
 
-    def measure(
-        self, z: Array, to: Target, *, loss: bool = True, accuracy: bool = False, gradient: bool = False
-    ) -> Measured:
-        row = np.maximum.reduce(z, axis=-2, keepdims=True)
-        share = hits(z, row, to) if accuracy and to.labels is not None else None
-        np.subtract(z, row, out=z)
-        count = z.shape[-1]
-        value = None
-        flat = (*z.shape[:-2], z.shape[-2] * count)
-        picked = (
-            np.vecdot(z.reshape(flat), to.scaled.reshape(to.scaled.shape[:-2] + flat[-1:])) if loss else None
-        )
-        np.exp(z, out=z)
-        np.add.reduce(z, axis=-2, keepdims=True, out=row)
-        if picked is not None:
-            value = _mean(np.log(row[..., 0, :])) - picked
-        if gradient:
-            np.multiply(row, row.dtype.type(count), out=row)
-            np.divide(z, row, out=z)
-            np.subtract(z, to.scaled, out=z)
-        return Measured(value, share)
+    def bind(self, z: Array, to: Target) -> Measure:
+        return _Fused(z, to)
 
 
 class Composed:
@@ -130,23 +190,10 @@ class Composed:
         self.output = output
 
     def outputs(self, z: Array) -> Array:
-        return softmax(z, out=z) if self.output == "softmax" else ACTIVATIONS[self.output].forward(z)
+        return softmax(z, out=z) if self.output == "softmax" else ACTIVATIONS[self.output](z)
 
-    def measure(
-        self, z: Array, to: Target, *, loss: bool = True, accuracy: bool = False, gradient: bool = False
-    ) -> Measured:
-        a = self.outputs(z)
-        share = None
-        if accuracy and to.labels is not None:
-            share = hits(a, np.maximum.reduce(a, axis=-2, keepdims=True), to)
-        value = self.value(a, to) if loss else None
-        if gradient:
-            grad = self.gradient(a, to)
-            if self.output == "softmax":
-                z[...] = softmax_backward(grad, a)
-            else:
-                z[...] = ACTIVATIONS[self.output].backward(grad, a, np.empty_like(a))
-        return Measured(value, share)
+    def bind(self, z: Array, to: Target) -> Measure:
+        return _Composition(self, z, to)
 
     def value(self, a: Array, to: Target) -> Array:
         """Mean loss ``(...)`` of outputs ``a (..., C, N)``."""
@@ -155,6 +202,34 @@ class Composed:
     def gradient(self, a: Array, to: Target) -> Array:
         """``dL/da`` with the shape of ``a``, a new array."""
         raise TypeError(f"{type(self).__name__} has no gradient of its own")
+
+
+class _Composition:
+    """A composed loss of one ``z``."""
+
+    def __init__(self, of: Composed, z: Array, to: Target) -> None:
+        self._of, self._z, self._to = of, z, to
+        self.loss = np.empty(z.shape[:-2], z.dtype)
+        self.accuracy = None if to.labels is None else np.empty(z.shape[:-2])
+
+    def calls(self, *, loss: bool = True, accuracy: bool = False, gradient: bool = False) -> list[Call]:
+        return [partial(self._write, loss, accuracy and self.accuracy is not None, gradient)]
+
+    def _write(self, loss: bool, accuracy: bool, gradient: bool) -> None:
+        of, z, to = self._of, self._z, self._to
+        a = of.outputs(z)
+        if accuracy:
+            assert self.accuracy is not None
+            self.accuracy[...] = np.count_nonzero(a.argmax(axis=-2) == to.labels, axis=-1) / z.shape[-1]
+        if loss:
+            self.loss[...] = of.value(a, to)
+        if gradient:
+            grad = of.gradient(a, to)
+            if of.output == "softmax":
+                z[...] = softmax_backward(grad, a)
+            else:
+                run(ACTIVATIONS[of.output].backward(grad, a, np.empty_like(a)))
+                z[...] = grad
 
 
 class ClippedCrossEntropy(Composed):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
+from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from nnexp.activations import ACTIVATIONS, softmax
+from nnexp.activations import ACTIVATIONS, Call, run, softmax
 from nnexp.layout import Layout
 
 Array = np.ndarray[Any, Any]
@@ -19,43 +20,70 @@ def with_ones(x: Array) -> Array:
     return np.concatenate([x, np.ones_like(x[..., :1, :])], axis=-2)
 
 
-class Workspace:
-    """Buffers of one shape, made once: activations, their gradients, and the parameters' gradient.
+class Memory:
+    """Flat arrays by name, shared by workspaces that are used in turns; the first asked for fits the smaller."""
 
-    Args:
-        lead: leading axes of theta (runs, candidates).
-        samples: N.
-        gradient: whether :meth:`Network.backward` will be called.
+    def __init__(self) -> None:
+        self._flat: dict[Any, Array] = {}
+
+    def take(self, name: Any, shape: tuple[int, ...], dtype: Any) -> Array:
+        """An uninitialized contiguous array of ``shape``."""
+        size = prod(shape)
+        if name not in self._flat or self._flat[name].size < size:
+            self._flat[name] = np.empty(size, dtype)
+        return self._flat[name][:size].reshape(shape)
+
+
+class Workspace:
+    """Buffers of one shape and the calls between them, made once: theta in, Z and the gradient out.
+
+    Attributes:
+        theta: ``(*lead, P)``, written by the caller.
+        z: the last layer's pre-activations ``(*lead, C, N)``, written by ``forward``.
+        gradient: ``(*lead, P)``, written by ``backward`` for z holding dL/dZ; None if not asked for.
     """
 
     def __init__(
-        self, layout: Layout, lead: tuple[int, ...], samples: int, dtype: Any, gradient: bool
+        self, network: Network, x: Array, lead: tuple[int, ...], gradient: bool, memory: Memory
     ) -> None:
-        self.layout = layout
-        self.layers: list[Array] = []  # views of the theta that was last forwarded
-        self.hidden: list[Array] = []
-        for n_out, _ in layout.blocks[:-1]:
-            buffer = np.empty((*lead, n_out + 1, samples), dtype)
-            buffer[..., -1, :] = 1
-            self.hidden.append(buffer)
-        self.z = np.empty((*lead, layout.sizes[-1], samples), dtype)
-        self.grads = [np.empty_like(buffer[..., :-1, :]) for buffer in self.hidden] if gradient else []
-        self.scratch = [np.empty_like(buffer) for buffer in self.grads]
-        self.gradient = np.empty((*lead, layout.size), dtype) if gradient else None
-        self.gradient_layers = [] if self.gradient is None else layout.layers(self.gradient)
+        layout, dtype, samples = network.layout, network.dtype, x.shape[-1]
 
-    def first(self, count: int) -> Workspace:
-        """The same buffers, for the first ``count`` of the last leading axis."""
-        part = copy(self)
-        part.hidden, part.grads, part.scratch = (
-            [buffer[..., :count, :, :] for buffer in buffers]
-            for buffers in (self.hidden, self.grads, self.scratch)
-        )
-        part.z = self.z[..., :count, :, :]
-        if self.gradient is not None:
-            part.gradient = self.gradient[..., :count, :]
-            part.gradient_layers = self.layout.layers(part.gradient)
-        return part
+        def take(name: str, *shape: int) -> Array:
+            return memory.take((name, samples), shape, dtype)
+
+        self.theta = memory.take("theta", (*lead, layout.size), dtype)
+        # With classes outermost, each operation on the outputs of all runs is one long loop. Of a single
+        # sample the classes must stay together, so that their sum is rounded alike for any lead.
+        classes = layout.sizes[-1]
+        if samples > 1:
+            self.z = np.moveaxis(take("z", classes, *lead, samples), 0, -2)
+        else:
+            self.z = take("z", *lead, classes, samples)
+        self.gradient = memory.take("gradient", (*lead, layout.size), dtype) if gradient else None
+        hidden = [x]
+        for layer, (n_out, _) in enumerate(layout.blocks[:-1]):
+            hidden.append(take(f"hidden {layer}", *lead, n_out + 1, samples))
+            hidden[-1][..., -1, :] = 1
+        layers = layout.layers(self.theta)
+        self.forward: list[Call] = []
+        for block, below, above in zip(layers, hidden, hidden[1:], strict=False):
+            self.forward.append(network.product(block, below, above[..., :-1, :]))
+            self.forward += network.activation.forward(above[..., :-1, :])
+        self.forward.append(network.product(layers[-1], hidden[-1], self.z))
+        self.backward: list[Call] = []
+        if self.gradient is None:
+            return
+        pulled, dz = layout.layers(self.gradient), self.z
+        for layer in range(len(layers) - 1, -1, -1):
+            below = hidden[layer]
+            self.backward.append(network.plain_product(dz, below.swapaxes(-1, -2), pulled[layer]))
+            if layer:
+                a = below[..., :-1, :]
+                grad, scratch = take(f"grad {layer}", *a.shape), take(f"scratch {layer}", *a.shape)
+                weights = layers[layer][..., :-1].swapaxes(-1, -2)
+                self.backward.append(network.plain_product(weights, dz, grad))
+                self.backward += network.activation.backward(grad, a, scratch)
+                dz = grad
 
 
 class Network:
@@ -89,9 +117,16 @@ class Network:
         self.dtype = np.dtype(dtype)
         self.wide = np.dtype(accumulate) if accumulate else None
 
-    def workspace(self, lead: tuple[int, ...], samples: int, gradient: bool = False) -> Workspace:
-        """Buffers for thetas of leading shape ``lead`` on ``samples`` samples."""
-        return Workspace(self.layout, lead, samples, self.dtype, gradient)
+    def workspace(
+        self, x: Array, lead: tuple[int, ...] = (), gradient: bool = False, memory: Memory | None = None
+    ) -> Workspace:
+        """A workspace for thetas of leading shape ``lead`` on ``x``, inputs with their row of ones.
+
+        Args:
+            gradient: whether ``backward`` will be called.
+            memory: to share with workspaces that are used in turns.
+        """
+        return Workspace(self, x, lead, gradient, memory or Memory())
 
     def initial(self, rng: np.random.Generator, scale: float = 0.01) -> Array:
         """A theta ``(P,)`` with weights ``scale * N(0, 1)`` and zero biases."""
@@ -101,51 +136,34 @@ class Network:
         }
         return self.layout.join(named, self.dtype)
 
-    def _product(self, block: Array, x: Array, out: Array) -> Array:
+    def product(self, block: Array, x: Array, out: Array) -> Call:
+        """``out = W X + b`` for ``block = [W b]`` and ``x`` with its row of ones."""
         if self.wide is None:
-            return np.matmul(block, x, out=out)
-        wide = np.matmul(block[..., :-1].astype(self.wide), x[..., :-1, :].astype(self.wide))
-        return np.add(wide.astype(self.dtype), block[..., -1:], out=out)
+            return partial(np.matmul, block, x, out)
 
-    def preactivations(self, theta: Array, x: Array, work: Workspace) -> Array:
-        """The last layer's ``Z (..., C, N)`` for inputs ``x`` with their row of ones, in ``work.z``."""
-        layers = work.layers = self.layout.layers(theta)
-        for block, buffer in zip(layers[:-1], work.hidden, strict=True):
-            self.activation.forward(self._product(block, x, buffer[..., :-1, :]))
-            x = buffer
-        return self._product(layers[-1], x, work.z)
+        def call() -> None:
+            wide = np.matmul(block[..., :-1].astype(self.wide), x[..., :-1, :].astype(self.wide))
+            np.add(wide.astype(self.dtype), block[..., -1:], out=out)
 
-    def backward(self, x: Array, work: Workspace) -> Array:
-        """The gradient ``(..., P)`` for ``work.z`` holding dL/dZ: ``dW = dZ X^T``, ``dX = W^T dZ``.
+        return call
 
-        It follows :meth:`preactivations` with the same inputs and workspace, and is ``work``'s own buffer: the next
-        call overwrites it. ``dW`` has the shape of ``W`` (Rumelhart, Hinton and Williams, 1986).
-        """
-        assert work.gradient is not None
-        layers, dz = work.layers, work.z
-        for index in range(len(layers) - 1, -1, -1):
-            below = work.hidden[index - 1] if index else x
-            self._pull(dz, below, work.gradient_layers[index])
-            if index:
-                grad = work.grads[index - 1]
-                weights = layers[index][..., :-1].swapaxes(-1, -2)
-                if self.wide is None:
-                    np.matmul(weights, dz, out=grad)
-                else:
-                    grad[...] = np.matmul(weights.astype(self.wide), dz.astype(self.wide))
-                dz = self.activation.backward(grad, below[..., :-1, :], work.scratch[index - 1])
-        return work.gradient
-
-    def _pull(self, dz: Array, x: Array, out: Array) -> None:
+    def plain_product(self, a: Array, b: Array, out: Array) -> Call:
+        """``out = A B``: ``dW = dZ X^T``, of W's shape, and ``dX = W^T dZ`` (Rumelhart, Hinton and Williams, 1986)."""
         if self.wide is None:
-            np.matmul(dz, x.swapaxes(-1, -2), out=out)
-        else:
-            out[...] = np.matmul(dz.astype(self.wide), x.astype(self.wide).swapaxes(-1, -2))
+            return partial(np.matmul, a, b, out)
+
+        def call() -> None:
+            out[...] = np.matmul(a.astype(self.wide), b.astype(self.wide))
+
+        return call
 
     def forward(self, theta: Array, x: Array) -> Array:
         """Outputs ``(..., C, N)`` of theta ``(..., P)`` on inputs ``x (..., F, N)``."""
         theta = np.asarray(theta, self.dtype)
         x = with_ones(np.asarray(x, self.dtype))
-        lead = np.broadcast_shapes(theta.shape[:-1], x.shape[:-2])
-        z = self.preactivations(theta, x, self.workspace(lead, x.shape[-1]))
-        return softmax(z, out=z) if self.output == "softmax" else ACTIVATIONS[self.output].forward(z)
+        work = self.workspace(x, np.broadcast_shapes(theta.shape[:-1], x.shape[:-2]))
+        work.theta[...] = theta
+        run(work.forward)
+        if self.output == "softmax":
+            return np.ascontiguousarray(softmax(work.z, out=work.z))
+        return np.ascontiguousarray(ACTIVATIONS[self.output](work.z))

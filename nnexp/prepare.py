@@ -13,8 +13,8 @@ from nnexp.losses import make_loss
 from nnexp.network import Network
 from nnexp.optim import SGD, GeneratorNoise, LegacyNoise, Method, Noise, RandomPerturbation, RandomSearch
 from nnexp.problem import Problem
+from nnexp.rows import Budget
 from nnexp.streams import streams
-from nnexp.train import Budget
 
 Array = np.ndarray[Any, Any]
 

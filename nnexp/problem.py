@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnexp.activations import Call
 from nnexp.datasets import Data
 from nnexp.losses import Loss, Target, target
-from nnexp.network import Network, Workspace, with_ones
+from nnexp.network import Memory, Network, with_ones
 
 Array = np.ndarray[Any, Any]
 
 CHUNK_BYTES = 1 << 20
 """Activations of as many candidates as fit in this are computed together: measured on a core with 2 MB of L2."""
+
+PASSES = 24
+"""The most passes that a problem keeps, each for one number of candidates."""
 
 
 class Score(NamedTuple):
@@ -38,21 +43,99 @@ class Evaluation(NamedTuple):
 
 
 class _Part(NamedTuple):
+    """Inputs with their row of ones, and targets."""
+
     x: Array
     to: Target
 
+    def for_candidates(self) -> _Part:
+        """The same for candidates: where there are runs, an axis of one after theirs."""
+        if self.x.ndim == 2:
+            return self
+        values, scaled, labels = self.to
+        to = Target(values[..., None, :, :], scaled[..., None, :, :], None)
+        return _Part(self.x[..., None, :, :], to._replace(labels=None if labels is None else labels[:, None]))
 
-def _per_run(to: Target) -> Target:
-    """Targets with runs in front as targets for candidates ``(R, K)``: an axis of one for the candidates."""
-    labels = None if to.labels is None else to.labels[..., None, :]
-    mask = None if to.mask is None else to.mask[..., None, :, :]
-    return Target(to.values[..., None, :, :], to.scaled[..., None, :, :], labels, mask)
+
+class Pass:
+    """A forward pass and a backward pass on one leading shape, their calls bound once.
+
+    Attributes:
+        theta: ``(*lead, P)``, written by the caller.
+        loss: ``(*lead)``, NaN or infinite where theta's outputs are.
+        accuracy: ``(*lead)``; None where targets are not classes.
+        gradient: ``(*lead, P)``; None if it was not asked for.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        part: _Part,
+        lead: tuple[int, ...],
+        gradient: bool,
+        memory: Memory | None = None,
+    ) -> None:
+        self._work = problem.network.workspace(part.x, lead, gradient, memory)
+        self._measure = problem.loss.bind(self._work.z, part.to)
+        self.theta, self.gradient = self._work.theta, self._work.gradient
+        self.loss, self.accuracy = self._measure.loss, self._measure.accuracy
+
+    def calls(self, *, loss: bool = True, accuracy: bool = False, gradient: bool = False) -> tuple[Call, ...]:
+        """The calls, in order, that write what is asked for."""
+        measured = self._measure.calls(loss=loss, accuracy=accuracy, gradient=gradient)
+        return (*self._work.forward, *measured, *(self._work.backward if gradient else ()))
+
+    def fill(self, batch: Array, labels: bool = False) -> None:
+        """Nothing: all samples are there."""
+
+
+class BatchPass(Pass):
+    """A pass on mini-batches of ``size`` samples, which :meth:`fill` copies into its buffers.
+
+    Args:
+        part: inputs and targets of all samples, of all runs or one for each.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        part: _Part,
+        lead: tuple[int, ...],
+        outer: tuple[int, ...],
+        size: int,
+        memory: Memory | None = None,
+    ) -> None:
+        self._from = [part.x, part.to.values]
+        self._labels = part.to.labels
+        buffers = [np.empty((*outer, a.shape[-2], size), a.dtype) for a in self._from]
+        labels = None if part.to.labels is None else np.empty((*outer, size), np.int64)
+        to = Target(buffers[1], np.empty_like(buffers[1]), labels)
+        self._index = [np.empty(buffer.shape, np.intp) for buffer in buffers]
+        # Where each row of the flat arrays starts; runs have their own rows if the data have.
+        self._rows = [
+            (np.arange(a.size // a.shape[-1]) * a.shape[-1]).reshape(*a.shape[:-1], 1) for a in self._from
+        ]
+        self._buffers, self._to = buffers, to
+        fit = _Part(buffers[0], to)
+        super().__init__(problem, fit.for_candidates() if len(lead) > len(outer) else fit, lead, True, memory)
+
+    def fill(self, batch: Array, labels: bool = False) -> None:
+        """Take the samples ``batch (*outer, B)``, and their labels if accuracy will be asked for."""
+        for source, rows, index, buffer in zip(
+            self._from, self._rows, self._index, self._buffers, strict=True
+        ):
+            np.add(rows, batch[..., None, :], index)
+            source.take(index, out=buffer, mode="clip")
+        np.divide(self._to.values, self._to.values.dtype.type(batch.shape[-1]), self._to.scaled)
+        if labels and self._to.labels is not None and self._labels is not None:
+            np.add(self._rows[1][..., 0, :] // self._from[1].shape[-2], batch, self._index[0][..., 0, :])
+            self._to.labels[...] = self._labels.take(self._index[0][..., 0, :])
 
 
 class Problem:
     """Loss, accuracy and gradient of a network on data, for candidates ``(..., K, P)``.
 
-    The data's own leading axes, if any, are the run axis: ``x (R, F, N)`` goes with theta ``(R, K, P)``.
+    The data's own leading axis, if any, is the run axis: ``x (R, F, N)`` goes with theta ``(R, K, P)``.
 
     Raises:
         ValueError: targets that do not fit the network's outputs.
@@ -63,52 +146,33 @@ class Problem:
         self.samples = train.x.shape[-1]
         self._train = self._prepare(train)
         self._test = None if test is None else self._prepare(test)
-        self._work: dict[tuple[int, ...], tuple[int, dict[int, Workspace]]] = {}
+        self._passes: dict[Any, Pass] = {}
+        self._memory = Memory()
 
     def _prepare(self, data: Data) -> _Part:
         outputs, dtype = self.network.layout.sizes[-1], self.network.dtype
-        x, to = with_ones(np.asarray(data.x, dtype)), target(data.y, outputs, dtype)
-        if x.ndim > 2:
-            x, to = x[..., None, :, :], _per_run(to)
-        return _Part(x, to)
+        return _Part(with_ones(np.asarray(data.x, dtype)), target(data.y, outputs, dtype))
 
-    def _workspace(self, lead: tuple[int, ...], samples: int, gradient: bool) -> Workspace:
-        """Buffers for the first of a larger block's candidates, so that blocks may vary in length."""
-        *outer, count = lead
-        key = (*outer, samples)
-        pool = self._work.get(key)
-        if pool is None or pool[0] < count or (gradient and pool[1][pool[0]].gradient is None):
-            most = count if pool is None else max(count, pool[0])
-            if len(self._work) >= 8:
-                self._work.pop(next(iter(self._work)))
-            pool = self._work[key] = (most, {most: self.network.workspace((*outer, most), samples, gradient)})
-        most, views = pool
-        if count not in views:
-            views[count] = views[most].first(count)
-        return views[count]
+    def bind(self, runs: int, batch_size: int | None, memory: Memory) -> Pass:
+        """A pass with gradient for thetas ``(runs, P)``, on all samples or on batches ``(runs, batch_size)``.
+
+        Passes with one ``memory`` have one theta and one gradient.
+        """
+        if batch_size is None:
+            return Pass(self, self._train, (runs,), True, memory)
+        return BatchPass(self, self._train, (runs,), (runs,), batch_size, memory)
+
+    def select(self, runs: Array) -> Problem:
+        """The problem of some of the runs; itself where data are the same for all."""
+        if self._train.x.ndim == 2:
+            return self
+        return Problem(self.network, self.loss, Data(self.train.x[runs], self.train.y[runs]))
 
     def chunk(self, samples: int | None = None, runs: int = 1) -> int:
         """How many candidates a run keep the working set within :data:`CHUNK_BYTES`."""
         rows = sum(self.network.layout.sizes[1:]) + 4
         each = rows * (samples or self.samples) * self.network.dtype.itemsize * runs
         return max(1, CHUNK_BYTES // each)
-
-    def _batch(self, batch: Array) -> _Part:
-        x, to = self._train
-        if x.ndim > 2:
-            index = batch[..., None, None, :]
-            labels = None if to.labels is None else np.take_along_axis(to.labels, batch[..., None, :], -1)
-            x, values = np.take_along_axis(x, index, -1), np.take_along_axis(to.values, index, -1)
-        else:
-            labels = None if to.labels is None else to.labels[batch]
-            x, values = np.take(x, batch, axis=-1), np.take(to.values, batch, axis=-1)
-            if batch.ndim > 1:
-                x, values = (
-                    np.ascontiguousarray(np.moveaxis(a, 0, -2)[..., None, :, :]) for a in (x, values)
-                )
-                labels = None if labels is None else labels[..., None, :]
-        mask = None if labels is None else values != 0
-        return _Part(x, Target(values, values / values.dtype.type(batch.shape[-1]), labels, mask))
 
     def score(
         self,
@@ -120,31 +184,43 @@ class Problem:
         batch: Array | None = None,
     ) -> Score:
         """Score candidates ``(..., K, P)`` on the training data, or on its samples ``batch (..., B)``."""
-        if not (loss or accuracy or gradient):
-            return Score(None, None, None)
-        part = self._train if batch is None else self._batch(batch)
+        if batch is not None:
+            lead = theta.shape[:-1]
+            outer = batch.shape[:-1]
+            own = BatchPass(self, self._train, lead, outer, batch.shape[-1])
+            own.fill(batch, labels=accuracy)
+            return self._scored(own, theta, loss, accuracy, gradient)
         if gradient:
-            return self._score(theta, part, loss, accuracy, True)
+            return self._score(theta, self._train, loss, accuracy, True)
         lead, count = theta.shape[:-2], theta.shape[-2]
-        size = self.chunk(part.x.shape[-1], int(np.prod(lead, dtype=int)))
+        size = self.chunk(runs=prod(lead))
         if count <= size:
-            return self._score(theta, part, loss, accuracy, False)
+            return self._score(theta, self._train, loss, accuracy, False)
         pieces = [
-            self._score(theta[..., start : start + size, :], part, loss, accuracy, False)
+            self._score(theta[..., start : start + size, :], self._train, loss, accuracy, False)
             for start in range(0, count, size)
         ]
         return Score(*(None if piece[0] is None else np.concatenate(piece, axis=-1)
                        for piece in zip(*pieces, strict=True)))  # fmt: skip
 
     def _score(self, theta: Array, part: _Part, loss: bool, accuracy: bool, gradient: bool) -> Score:
-        work = self._workspace(theta.shape[:-1], part.x.shape[-1], gradient)
-        z = self.network.preactivations(theta, part.x, work)
-        measured = self.loss.measure(z, part.to, loss=loss, accuracy=accuracy, gradient=gradient)
-        value = measured.loss
-        if value is not None:
-            value = np.fmin(value, np.inf)  # of NaN and inf, inf
-        grad = self.network.backward(part.x, work) if gradient else None
-        return Score(value, measured.accuracy, grad)
+        key = (part is self._train, theta.shape[:-1], gradient)
+        own = self._passes.get(key)
+        if own is None:
+            if len(self._passes) >= PASSES:
+                self._passes.pop(next(iter(self._passes)))
+            own = Pass(self, part.for_candidates(), theta.shape[:-1], gradient, self._memory)
+            self._passes[key] = own
+        return self._scored(own, theta, loss, accuracy, gradient)
+
+    @staticmethod
+    def _scored(own: Pass, theta: Array, loss: bool, accuracy: bool, gradient: bool) -> Score:
+        np.copyto(own.theta, theta)
+        for call in own.calls(loss=loss, accuracy=accuracy, gradient=gradient):
+            call()
+        share = None if own.accuracy is None or not accuracy else own.accuracy.copy()
+        # Of NaN and inf, inf.
+        return Score(np.fmin(own.loss, np.inf) if loss else None, share, own.gradient if gradient else None)
 
     def evaluate(self, theta: Array, train: bool = True) -> Evaluation:
         """Training and test loss and accuracy of theta ``(T, P)``, or ``(R, T, P)`` where data has runs.
@@ -159,7 +235,7 @@ class Problem:
             if part is None:
                 columns += [np.full(theta.shape[:-1], np.nan)] * 2
                 continue
-            size = self.chunk(part.x.shape[-1], int(np.prod(theta.shape[:-2], dtype=int)))
+            size = self.chunk(part.x.shape[-1], prod(theta.shape[:-2]))
             scores = [
                 self._score(theta[..., at : at + size, :], part, True, True, False)
                 for at in range(0, theta.shape[-2], size)

@@ -41,3 +41,23 @@ def nnexp(tmp_path: Path) -> Command:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a real sweep of three methods, two tasks and three seeds, of which one run was deleted."""
+    place = tmp_path_factory.mktemp("swept")
+    small = ("budget.iterations=60", "dataset.samples=20", "dataset.test_samples=10", "tracking=lean")
+    command = ("-m", "optimizer=random,perturb,sgd", "dataset=spiral,vertical", "seed=0,1,2", *small)
+    done = subprocess.run(
+        [sys.executable, "-m", "nnexp.run", *command],
+        cwd=place, env=surroundings(), capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{place / 'runs' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("nnexp").experiment_id
+    chosen = "params.seed = '2' and params.`optimizer.name` = 'random' and params.`dataset.name` = 'vertical'"
+    client.delete_run(client.search_runs([experiment], chosen)[0].info.run_id)
+    return place

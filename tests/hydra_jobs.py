@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from nnexp.cli.errors import one_line
 from nnexp.cli.places import conf
+from nnexp.sweep.plugins import register
 
 FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 
@@ -27,6 +28,7 @@ FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 @contextmanager
 def hydra_sweep(*of_hydra: str) -> Iterator[tuple[Any, DictConfig]]:
     """Hydra's config loader and the config of a whole sweep, with overrides of Hydra's own settings."""
+    register()
     before = Singleton.get_state()
     GlobalHydra.instance().clear()
     try:

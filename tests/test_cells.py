@@ -10,7 +10,7 @@ import pytest
 from nnexp import cells
 from nnexp.activations import softmax, softmax_backward
 from nnexp.datasets import notebook_data
-from nnexp.losses import ClippedCrossEntropy, SoftmaxCrossEntropy, make_loss, target
+from nnexp.losses import ClippedCrossEntropy, SoftmaxCrossEntropy, make_loss, measure, target
 from nnexp.network import Network
 from nnexp.problem import Problem
 from tests import notebook_reference as reference
@@ -131,7 +131,7 @@ def test_cross_entropy_of_classes_and_of_one_hot_targets() -> None:
     close((PROBABILITIES.T * classes.values).sum(axis=0), [0.7, 0.5, 0.9])
     close(loss.value(PROBABILITIES.T, classes), AVERAGE_LOSS)
     close(loss.value(PROBABILITIES.T, one_hot), AVERAGE_LOSS)
-    fused = SoftmaxCrossEntropy().measure(np.log(PROBABILITIES.T), classes, accuracy=True)
+    fused = measure(SoftmaxCrossEntropy(), np.log(PROBABILITIES.T), classes, accuracy=True)
     close(fused.loss, AVERAGE_LOSS)
     close(fused.accuracy, 1.0)
 
@@ -183,7 +183,7 @@ def test_softmax_and_cross_entropy_have_the_gradient_of_their_fused_form() -> No
     close(grad.T, [[-1 / 0.7 / 3, 0, 0], [0, -1 / 0.5 / 3, 0], [0, -1 / 0.9 / 3, 0]])
     close(softmax_backward(grad, PROBABILITIES.T), expected)
     z = np.log(PROBABILITIES.T)
-    SoftmaxCrossEntropy().measure(z, to, gradient=True)
+    measure(SoftmaxCrossEntropy(), z, to, gradient=True)
     close(z, expected)
 
 

@@ -8,13 +8,15 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1] / "nnexp"
 
 FLOORS = [
-    {"nnexp", "settings", "layout", "activations", "streams", "marks", "batches"},
+    {"nnexp", "settings", "layout", "activations", "streams", "marks", "batches", "rows"},
     {"config", "losses", "datasets", "optim"},
     {"network"},
     {"problem"},
-    {"train", "cells"},
+    {"search", "descent", "cells"},
+    {"train"},
     {"prepare"},
-    {"session", "boundary", "style"},
+    {"record", "boundary", "style"},
+    {"session"},
     {"group"},
     {"plots"},
     {"tracking"},

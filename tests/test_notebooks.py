@@ -36,10 +36,19 @@ def test_the_walkthrough_runs(tmp_path):
     assert execute("walkthrough.ipynb", tmp_path) == 3
 
 
-def test_a_fresh_sweep_is_compared(tmp_path):
-    done = nnexp(tmp_path, "-m", "optimizer=random,perturb,sgd", "seed=0,1", *SMALL)
+def test_a_fresh_sweep_is_compared(swept):
+    assert execute("compare_sweep.ipynb", swept) == 6
+
+
+def test_the_inside_of_a_fresh_sweep_is_shown(swept):
+    assert execute("inside_training.ipynb", swept) == 6
+
+
+def test_the_hyperparameters_of_a_fresh_sweep_are_weighed(tmp_path):
+    grid = ("optimizer=sgd", "optimizer.learning_rate=0.1,1,3", "optimizer.momentum=0,0.9", "seed=0,1")
+    done = nnexp(tmp_path, "-m", *grid, *SMALL)
     assert done.returncode == 0, done.stderr
-    assert execute("compare_sweep.ipynb", tmp_path) == 4
+    assert execute("hyperparameters.ipynb", tmp_path) == 3
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)

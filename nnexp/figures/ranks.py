@@ -30,7 +30,11 @@ def rank_diagram(
     joined = [group for group in groups if len(group) > 1]
     half = (count + 1) // 2
     foot = -0.35 * len(joined) - 0.5 * half - 0.3
-    figure, (place,) = picture(size=(6.2, 0.9 + 0.28 * (half + len(joined))))
+    # Names stand outside the axes: the figure is wide enough for the longest on each side.
+    letters = [
+        max((len(name) for name in side), default=0) + 7 for side in (list(rank)[:half], list(rank)[half:])
+    ]
+    figure, (place,) = picture(size=(3.2 + 0.075 * sum(letters), 0.9 + 0.28 * (half + len(joined))))
     place.set(xlim=(0.4, count + 0.6), ylim=(foot, 1.0), xticks=[], yticks=[])
     place.grid(False)
     place.spines[["left", "bottom"]].set_visible(False)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from nnexp.config import from_mapping
+from nnexp.config import Config, from_mapping
 from nnexp.prepare import prepare
 from nnexp.problem import Problem
 from nnexp.results import load_config, load_history, load_snapshots
@@ -42,7 +43,8 @@ def load_trajectories(runs: pd.DataFrame, uri: str | None = None, by: str = "met
     found = []
     for run_id, label in zip(runs["run_id"], runs[by], strict=True):
         snapshots = load_snapshots(run_id, uri)
-        problem = prepare(from_mapping(load_config(run_id, uri))).problem
+        # A group that the package did not have yet when the run was recorded has its defaults.
+        problem = prepare(from_mapping(asdict(Config()) | load_config(run_id, uri))).problem
         spent = history[history["run_id"] == run_id].sort_values("iteration")
         # A snapshot is taken where a row was measured; the row before it stands for one that is missing.
         row = np.searchsorted(spent["iteration"].to_numpy(float), snapshots.iteration, side="right") - 1

@@ -3,17 +3,19 @@
 from nnexp.optim.gradient import SGD
 from nnexp.optim.noise import GeneratorNoise, LegacyNoise, Noise
 from nnexp.optim.perturb import RandomPerturbation
-from nnexp.optim.protocol import Improvements, Method, State
+from nnexp.optim.protocol import GradientMethod, Improvements, Method, SearchMethod, State
 from nnexp.optim.random_search import RandomSearch
 
 __all__ = [
     "SGD",
     "GeneratorNoise",
+    "GradientMethod",
     "Improvements",
     "LegacyNoise",
     "Method",
     "Noise",
     "RandomPerturbation",
     "RandomSearch",
+    "SearchMethod",
     "State",
 ]

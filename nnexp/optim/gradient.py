@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from nnexp.optim.noise import Noise
-from nnexp.optim.protocol import ScoreLike, State
 from nnexp.optim.rules import chain, scale_by, trace
 
 Array = np.ndarray[Any, Any]
@@ -25,25 +25,28 @@ class SGD:
     """
 
     needs_gradient = True
-    score_start = False
 
     def __init__(
         self, learning_rate: float | Array, momentum: float | Array = 0.0, batch_size: int | None = None
     ) -> None:
-        self.batch_size = batch_size
-        # A momentum of zero needs no memory, and leaves out two passes a step. It is the same arithmetic:
-        # 0 * v + g = g for every finite v.
-        rules = ([trace(momentum)] if np.any(momentum) else []) + [scale_by(learning_rate)]
-        self.rule = rules[0] if len(rules) == 1 else chain(*rules)
+        self.learning_rate, self.momentum, self.batch_size = learning_rate, momentum, batch_size
 
-    def init(self, theta: Array, loss: Array, noise: Noise | None) -> State:
-        zeros = np.zeros(len(theta), np.int64)
-        return State(theta, loss, zeros, np.ones_like(zeros), self.rule.init(theta), None)
+    def bind(self, theta: Array, gradient: Array, memory: dict[str, Array]) -> list[Callable[[], Any]]:
+        """Calls that move ``theta (R, P)`` in place by one update, for ``gradient (R, P)`` at theta.
 
-    def ask(self, state: State, limit: Array) -> tuple[State, Array]:
-        return state, state.theta[:, None, :]
+        ``memory`` is what the method remembers of its runs, arrays ``(R, ...)`` by name; empty at the start.
+        """
+        rule = scale_by(self.learning_rate)
+        if np.any(self.momentum):
+            # Without momentum there is nothing to remember, and two passes a step are left out.
+            rule = chain(trace(self.momentum), rule)
+        bound = rule(gradient, memory)
+        return [*bound.calls, partial(np.subtract, theta, bound.step, theta)]
 
-    def tell(self, state: State, candidates: Array, score: ScoreLike) -> State:
-        assert score.gradient is not None
-        step, memory = self.rule.update(score.gradient[:, 0, :], state.memory)
-        return State(state.theta - step, state.loss, state.iteration + 1, state.asked, memory, None)
+    def select(self, runs: Array) -> SGD:
+        """The same method for some of the runs."""
+        rate, momentum = (
+            np.asarray(value)[runs] if np.ndim(value) else value
+            for value in (self.learning_rate, self.momentum)
+        )
+        return SGD(rate, momentum, self.batch_size)

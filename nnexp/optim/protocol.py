@@ -1,8 +1,9 @@
-"""What a method is: three functions on flat vectors with a run axis."""
+"""What a method is: functions on flat vectors with a run axis."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -41,17 +42,14 @@ class State(NamedTuple):
 
 
 class ScoreLike(Protocol):
-    """Anything with a loss ``(R, K)`` and a gradient ``(R, K, P)``, each possibly None."""
+    """Anything with a loss ``(R, K)``, possibly None."""
 
     @property
     def loss(self) -> Array | None: ...
 
-    @property
-    def gradient(self) -> Array | None: ...
 
-
-class Method(Protocol):
-    """An optimization method; hyperparameters may be numbers, or arrays ``(R,)`` with one a run."""
+class SearchMethod(Protocol):
+    """A method that asks for candidates and is told their scores; hyperparameters may be arrays ``(R,)``."""
 
     needs_gradient: bool
     score_start: bool
@@ -65,3 +63,20 @@ class Method(Protocol):
 
     def tell(self, state: State, candidates: Array, score: ScoreLike) -> State:
         """The state after the candidates' scores are known."""
+
+
+@runtime_checkable
+class GradientMethod(Protocol):
+    """A method that looks where theta is and follows a rule; hyperparameters may be arrays ``(R,)``."""
+
+    needs_gradient: bool
+    batch_size: int | None
+
+    def bind(self, theta: Array, gradient: Array, memory: dict[str, Array]) -> list[Callable[[], Any]]:
+        """Calls that move ``theta (R, P)`` in place by one update; ``memory`` is kept between bindings."""
+
+    def select(self, runs: Array) -> GradientMethod:
+        """The same method for some of the runs."""
+
+
+Method = SearchMethod | GradientMethod

@@ -1,33 +1,47 @@
-"""Update rules: pure functions from a gradient to a step, that chain."""
+"""Update rules: what becomes of a gradient before it is subtracted from theta, as calls that chain."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+Call = Callable[[], Any]
 
 
-class Rule(NamedTuple):
-    """``init(theta)`` makes a memory; ``update(gradient, memory)`` gives a step and the next memory."""
+class Bound(NamedTuple):
+    """Calls that turn what is in one array into a step in another, ``step (R, P)``."""
 
-    init: Callable[[Array], Any]
-    update: Callable[[Array, Any], tuple[Array, Any]]
+    calls: list[Call]
+    step: Array
+
+
+class Rule(Protocol):
+    """``rule(gradient, memory)`` binds one update of R runs to the array that their gradient comes in.
+
+    What it remembers it keeps in ``memory``, arrays ``(R, ...)`` by name, written in place: whoever binds the
+    rule again for some of the runs hands over their rows.
+    """
+
+    def __call__(self, gradient: Array, memory: dict[str, Array]) -> Bound: ...
 
 
 def chain(*rules: Rule) -> Rule:
     """Rules applied one after another, each to the step of the one before."""
 
-    def update(step: Array, memories: Any) -> tuple[Array, Any]:
-        new = []
-        for rule, memory in zip(rules, memories, strict=True):
-            step, memory = rule.update(step, memory)
-            new.append(memory)
-        return step, tuple(new)
+    def bind(gradient: Array, memory: dict[str, Array]) -> Bound:
+        calls: list[Call] = []
+        step = gradient
+        for rule in rules:
+            bound = rule(step, memory)
+            calls += bound.calls
+            step = bound.step
+        return Bound(calls, step)
 
-    return Rule(lambda theta: tuple(rule.init(theta) for rule in rules), update)
+    return bind
 
 
 def _column(value: float | Array, dtype: Any) -> Array:
@@ -36,14 +50,24 @@ def _column(value: float | Array, dtype: Any) -> Array:
 
 def scale_by(factor: float | Array) -> Rule:
     """``step = factor * g``, the factor a number or one a run ``(R,)``."""
-    return Rule(lambda theta: _column(factor, theta.dtype), lambda step, f: (f * step, f))
+
+    def bind(gradient: Array, memory: dict[str, Array]) -> Bound:
+        step, rate = np.empty_like(gradient), _column(factor, gradient.dtype)
+        return Bound([partial(np.multiply, rate, gradient, step)], step)
+
+    return bind
 
 
 def trace(momentum: float | Array) -> Rule:
     """``v = momentum * v + g``, ``step = v``, ``v_0 = 0`` (Polyak, 1964; Sutskever et al., 2013)."""
 
-    def update(step: Array, memory: tuple[Array, Array]) -> tuple[Array, tuple[Array, Array]]:
-        velocity = memory[0] * memory[1] + step
-        return velocity, (memory[0], velocity)
+    def bind(gradient: Array, memory: dict[str, Array]) -> Bound:
+        velocity = memory.setdefault("velocity", np.zeros_like(gradient))
+        share = _column(momentum, gradient.dtype)
+        calls: list[Call] = [
+            partial(np.multiply, share, velocity, velocity),
+            partial(np.add, velocity, gradient, velocity),
+        ]
+        return Bound(calls, velocity)
 
-    return Rule(lambda theta: (_column(momentum, theta.dtype), np.zeros_like(theta)), update)
+    return bind

@@ -26,7 +26,7 @@ from nnexp.results import StoreError
 
 Array = np.ndarray[Any, Any]
 
-SIZE, STEPS, SHADES = 96, 48, 8
+SIZE, STEPS, SHADES = 96, 48, 24
 MOST_METHODS = 12
 
 

@@ -212,7 +212,12 @@ def _tuning(material: Material, colors: dict[str, str]) -> tables.Table | None:
         return None
     rows = [[tables.plain(value, name, colors) for name, value in row.items()] for _, row in table.iterrows()]
     right = [name in ("runs", "evaluations", "seconds", "settings") for name in table.columns]
-    return tables.Table("What each method was given", [str(c) for c in table.columns], right, rows)
+    return tables.Table(
+        "Settings of each method, and what choosing among them cost",
+        [str(c) for c in table.columns],
+        right,
+        rows,
+    )
 
 
 def _environment(material: Material) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from nnexp.stats import Comparison, higher_is_better
+from nnexp.stats.pairs import BETTER
 from nnexp.style import LABELS
 
 FORMATS = ("latex", "markdown", "csv")
@@ -43,8 +44,7 @@ class Cell(NamedTuple):
 def cells(comparison: Comparison) -> list[Cell]:
     """One cell a task and method, in the comparison's own order.
 
-    A tie is a method that was not shown to differ from the task's best: its Holm-corrected p value is at least
-    ``1 - confidence``, or there is none.
+    A tie is a method that was not shown to differ from the task's best.
     """
     sign = -1 if higher_is_better(comparison.measure) else 1
     found = []
@@ -59,9 +59,8 @@ def cells(comparison: Comparison) -> list[Cell]:
             against = pairs[
                 ((pairs["a"] == best) & (pairs["b"] == name)) | ((pairs["b"] == best) & (pairs["a"] == name))
             ]
-            p = float(against["p_holm"].iloc[0]) if len(against) else math.nan
             measured = bool(pd.notna(row["mean"]))
-            tie = measured and name != best and not p < 1 - comparison.confidence
+            tie = measured and name != best and not (against["verdict"] == BETTER).any()
             count = int(row["n"]) if pd.notna(row["n"]) else 0
             found.append(
                 Cell(str(task), name, float(row["mean"]), float(row["mean_low"]), float(row["mean_high"]), count,

@@ -13,7 +13,7 @@ from nnexp.report.material import Material
 from nnexp.report.paper import cells
 from nnexp.results import KEYS, MEASURES
 from nnexp.stats import Comparison
-from nnexp.style import LABELS, looks
+from nnexp.style import LABELS, looks, method_color
 
 MOST_RUNS = 2000
 
@@ -42,7 +42,12 @@ def results(comparison: Comparison, colors: dict[str, str]) -> Table:
     what = LABELS[comparison.measure].split(" (")[0]
     best = {(cell.task, cell.method): cell.best or cell.tie for cell in cells(comparison)}
     rows = []
-    for _, row in comparison.summary.iterrows():
+    order = {name: at for at, name in enumerate(comparison.methods)}
+    table = comparison.summary.sort_values(
+        ["task", "method"],
+        key=lambda column: column.map(order) if column.name == "method" else column.map(_order(column)),
+    )
+    for _, row in table.iterrows():
         emphasis = best.get((str(row["task"]), str(row["method"])), False)
         lost = int(row["lost"]) if pd.notna(row["lost"]) else 0
         diverged = int(row["diverged"]) if pd.notna(row["diverged"]) else 0
@@ -88,32 +93,22 @@ def pairs(comparison: Comparison, colors: dict[str, str]) -> Table:
                 Cell(str(row["task"]), str(row["task"])),
                 _method(row["a"], colors),
                 _method(row["b"], colors),
-                _count(row["n_pairs"]),
+                Cell(str(row["verdict"]), str(row["verdict"])),
                 _interval(row["difference"], row["low"], row["high"]),
                 _p(row["p_holm"]),
                 _share(row["probability_a_better"]),
                 _number(row["cliffs_delta"], 2),
+                _count(row["n_pairs"]),
                 _number(row["seeds_needed"]),
-                Cell(str(row["verdict"]), str(row["verdict"])),
             ]
         )
-    titles = [
-        "task",
-        "a",
-        "b",
-        "pairs",
-        "a - b",
-        "p (Holm)",
-        "P(a better)",
-        "Cliff's delta",
-        "seeds needed",
-        "verdict",
-    ]
+    shown = ["verdict", "a - b", "p (Holm)", "P(a better)", "Cliff's delta", "pairs", "seeds needed"]
+    titles = ["task", "a", "b", *shown]
     note = (
         "Differences are paired by seed; p values are of paired permutation tests, corrected by Holm. "
         "Seeds needed: to show a difference as large as the one found, with a power of 80%."
     )
-    return Table("Pairs of methods", titles, [False] * 3 + [True] * 6 + [False], rows, note)
+    return Table("Pairs of methods", titles, [False] * 4 + [True] * 6, rows, note)
 
 
 def targets(comparison: Comparison, colors: dict[str, str]) -> Table:
@@ -219,6 +214,11 @@ def plain(value: Any, name: str, colors: dict[str, str]) -> Cell:
     return Cell(_shown(value), _shown(value))
 
 
+def _order(column: pd.Series) -> dict[Any, int]:
+    """The place of each value's first appearance."""
+    return {value: at for at, value in enumerate(dict.fromkeys(column))}
+
+
 def _ranges(values: Sequence[str]) -> str:
     """Whole numbers as ranges: 0 to 19."""
     try:
@@ -231,7 +231,7 @@ def _ranges(values: Sequence[str]) -> str:
 
 
 def _method(name: Any, colors: dict[str, str]) -> Cell:
-    return Cell(str(name), str(name), color=colors.get(str(name), "#444444"))
+    return Cell(str(name), str(name), color=colors.get(str(name)) or method_color(str(name)))
 
 
 def _count(value: Any) -> Cell:
@@ -252,7 +252,18 @@ def _interval(middle: Any, low: Any, high: Any, strong: bool = False) -> Cell:
     cell = _number(middle)
     if cell.sort is None or pd.isna(low) or pd.isna(high):
         return cell._replace(strong=strong)
-    return Cell(f"{cell.text} [{_number(low).text}, {_number(high).text}]", cell.sort, strong)
+    ends = [float(low), float(high)]
+    half = (ends[1] - ends[0]) / 2
+    if (
+        not math.isfinite(half)
+        or half <= 0
+        or not math.isfinite(cell.sort if isinstance(cell.sort, float) else math.nan)
+    ):
+        return Cell(f"{cell.text} [{_number(low).text}, {_number(high).text}]", cell.sort, strong)
+    # As many decimals as the interval deserves, the same for its ends.
+    decimals = min(6, max(0, 1 - math.floor(math.log10(half))))
+    middle_text, *texts = (f"{value:,.{decimals}f}" for value in (float(middle), *ends))
+    return Cell(f"{middle_text} [{texts[0]}, {texts[1]}]", cell.sort, strong)
 
 
 def _p(value: Any) -> Cell:

@@ -10,8 +10,19 @@ from pathlib import Path
 from nnexp.config import Config, digest
 
 CODE = (
-    *("activations", "batches", "datasets", "group", "layout", "losses", "marks", "network", "prepare"),
-    *("problem", "session", "streams", "train", "optim"),
+    *(
+        "activations",
+        "batches",
+        "datasets",
+        "descent",
+        "group",
+        "layout",
+        "losses",
+        "marks",
+        "network",
+        "optim",
+    ),
+    *("prepare", "problem", "record", "rows", "search", "session", "streams", "train"),
 )
 """The rooms whose code decides a run's numbers."""
 

@@ -15,6 +15,7 @@ from nnexp.sweep.spool import Spool
 from nnexp.tracking.environment import environment
 from nnexp.tracking.outcome import Outcome, outcome, reason_of
 from nnexp.tracking.protocol import milliseconds
+from nnexp.train import EVALUATIONS_PER_GRADIENT
 
 FLUSH_SECONDS = 2.0
 """Runs that take no longer than this are recorded once, when they have ended."""
@@ -99,7 +100,7 @@ def _together(task: Task, spool: Spool) -> list[Outcome | None]:
     try:
         for parts in group.run(FLUSH_SECONDS):
             spool.put(
-                started, [(task.numbers[at], rows) for at, rows in parts if not group.sessions[at].ended]
+                started, [(task.numbers[at], rows) for at, rows in parts if not at_end(group.sessions[at])]
             )
             if spool.stopped:
                 error = Stopped("the sweep was stopped")
@@ -113,12 +114,24 @@ def _together(task: Task, spool: Spool) -> list[Outcome | None]:
     for session, config in zip(group.sessions, task.configs, strict=True):
         if error is not None:
             session.stop()
-        cut = None if session.ended and isinstance(error, Stopped) else error
+        cut = None if at_end(session) and isinstance(error, Stopped) else error
         begun = session.iterations > 0 or not isinstance(cut, Stopped)
         made.append(
             outcome(session, config, machine, started, ended, task.runs, cut, trace) if begun else None
         )
     return made
+
+
+def at_end(session: Any) -> bool:
+    """Whether a session reached the end of its budget, or diverged."""
+    budget, gradient = session.prepared.budget, session.prepared.method.needs_gradient
+    evaluations = session.evaluations + (EVALUATIONS_PER_GRADIENT - 1 if gradient else 0)
+    spent = (
+        (session.iterations, budget.iterations),
+        (evaluations, budget.evaluations),
+        (session.seconds, budget.seconds),
+    )
+    return session.status == "diverged" or any(most is not None and now >= most for now, most in spent)
 
 
 def _failed(config: Config, error: Exception) -> Outcome:

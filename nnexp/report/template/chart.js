@@ -78,6 +78,7 @@ function lineChart(host, spec) {
   }
   const across = makeScale(xs, spec.xLog), up = makeScale(ys, spec.yLog);
   if (!spec.xLog || !across.ticks.length) Object.assign(across, tight(xs));
+  if (spec.yRange) Object.assign(up, tight(spec.yRange));
   const px = (v) => left + across.place(v) * (width - left - right);
   const py = (v) => height - bottom - up.place(v) * (height - top - bottom);
   for (const tick of up.ticks) {
@@ -174,7 +175,8 @@ function quantile(sorted, share) {
 // groups: [{name, color, values: [{value, title}]}]; one strip a method, its name above it.
 function dotChart(host, groups, label) {
   host.replaceChildren();
-  const width = Math.max(280, host.clientWidth), strip = 58, left = 14, right = 22, bottom = 44;
+  const width = Math.max(280, host.clientWidth), narrow = width < 560, strip = narrow ? 74 : 58;
+  const left = 14, right = 22, bottom = 44;
   const height = groups.length * strip + bottom;
   const svg = element(host, "svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${label} of every run by method: ` + groups.map((g) => `${g.name}, ${g.values.length} runs`).join("; ") });
   const all = groups.flatMap((group) => group.values.map((v) => v.value));
@@ -194,11 +196,12 @@ function dotChart(host, groups, label) {
   }
   element(svg, "text", { x: width / 2, y: height - 7, "text-anchor": "middle" }, label);
   groups.forEach((group, row) => {
-    const top = row * strip, middle = top + 38;
+    const top = row * strip, middle = top + strip - 20;
     element(svg, "rect", { x: left, y: top + 5, width: 11, height: 11, rx: 3, fill: group.color });
     const sorted = group.values.map((v) => v.value).sort((a, b) => a - b);
     const said = sorted.length ? `median ${shortNumber(quantile(sorted, 0.5))}, n=${sorted.length}` : "no finished run";
-    element(svg, "text", { x: left + 18, y: top + 15 }, `${group.name}: ${said}`);
+    element(svg, "text", { x: left + 18, y: top + 15 }, narrow ? group.name : `${group.name}: ${said}`);
+    if (narrow) element(svg, "text", { x: left + 18, y: top + 31, class: "axis" }, said);
     if (!sorted.length) return;
     const [low, high] = [quantile(sorted, 0.25), quantile(sorted, 0.75)];
     element(svg, "rect", { x: px(low), y: middle - 11, width: Math.max(1, px(high) - px(low)), height: 22, fill: group.color, opacity: 0.14 });

@@ -59,7 +59,7 @@
     if (!host) return;
     const found = data.profiles[state.equal] || {};
     const series = data.methods.filter((m) => found[m.name]).map((m) => ({ ...m, x: found[m.name].x, y: found[m.name].y }));
-    lineChart(host, { series, hidden, xLabel: "factor of the least cost", yLabel: "share of runs", xLog: true, yLog: false, onToggle: toggle(tables, "profile-chart") });
+    lineChart(host, { series, hidden, xLabel: "factor of the fastest method's cost", yLabel: "share of runs", xLog: true, yLog: false, yRange: [0, 1.02], onToggle: toggle(tables, "profile-chart") });
   }
 
   const redraw = {

@@ -1,0 +1,152 @@
+"""The record of one run in memory: history, snapshots, best weights."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnexp.marks import log_spaced, marks
+from nnexp.prepare import Prepared
+from nnexp.rows import Rows
+
+Array = np.ndarray[Any, Any]
+
+PENDING_BYTES = 1 << 25
+"""Rows whose weights take as much are measured before more are kept."""
+
+
+class History(NamedTuple):
+    """Rows of a run as columns of equal length: counts int64, the rest float64.
+
+    ``loss`` and ``accuracy`` are those of theta, the answer so far, on all training data; ``val_loss`` and
+    ``val_accuracy`` on test data. NaN is a number that there is not (no test data, no classes, overflow).
+    """
+
+    iteration: Array
+    evaluations: Array
+    seconds: Array
+    loss: Array
+    accuracy: Array
+    val_loss: Array
+    val_accuracy: Array
+
+
+class Snapshots(NamedTuple):
+    """Weights over time: ``iteration (T,)``, ``theta (T, P)`` in memory's order, ``loss (T,)``."""
+
+    iteration: Array
+    theta: Array
+    loss: Array
+
+
+def join(parts: list[History]) -> History:
+    """Histories one after another."""
+    if not parts:
+        return History(*(np.empty(0, np.int64 if i < 2 else np.float64) for i in range(len(History._fields))))
+    return History(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _finite(column: Array) -> Array:
+    return np.where(np.isfinite(column), column, np.nan)
+
+
+class Record:
+    """What is known of one run: rows measured at its marks, weights of some of them.
+
+    Everything can be read while the run goes on, and after an interruption.
+    """
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+        self._parts: list[History] = []
+        self._pending: list[Rows] = []
+        self._kept: list[tuple[int, Array, float]] = []
+        self._best: tuple[float, Array] = (np.inf, prepared.theta)
+        self._grid = marks()
+        self._keep_from = next(self._grid)
+        self._last: tuple[int, Array, float] | None = None
+
+    def add(self, rows: Rows) -> bool:
+        """Keep rows to be measured; whether they have become so many that it is time."""
+        self._pending.append(rows)
+        return sum(part.theta.nbytes for part in self._pending[-64:]) > PENDING_BYTES
+
+    @property
+    def history(self) -> History:
+        """All rows measured so far."""
+        return join(self._parts)
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """``tracking.snapshots`` of the marks' weights, log-spaced, the first and the last always."""
+        if not self._kept or self._last is None:
+            size = self.prepared.problem.network.layout.size
+            return Snapshots(np.empty(0, np.int64), np.empty((0, size)), np.empty(0))
+        kept = list(self._kept)
+        if kept[-1][0] != self._last[0]:
+            kept.append(self._last)
+        iterations = np.array([row[0] for row in kept])
+        chosen = [kept[at] for at in log_spaced(iterations, self.prepared.config.tracking.snapshots).tolist()]
+        iteration, theta, loss = zip(*chosen, strict=True)
+        return Snapshots(np.array(iteration), np.stack(theta), np.array(loss))
+
+    @property
+    def best_theta(self) -> Array:
+        """The theta ``(P,)`` with the lowest loss among the rows."""
+        return self._best[1]
+
+    @property
+    def best_loss(self) -> float:
+        """The lowest loss among the rows, +inf before one was measured."""
+        return self._best[0]
+
+    @property
+    def last_iteration(self) -> int:
+        """Of the rows, measured or not; -1 without any."""
+        if self._pending:
+            return int(self._pending[-1].iteration[-1])
+        return -1 if self._last is None else self._last[0]
+
+    def measure(self) -> History:
+        """Measure the rows that were added, and give them."""
+        pending, self._pending = self._pending, []
+        if not pending:
+            return join([])
+        rows = pending[0] if len(pending) == 1 else Rows(*map(np.concatenate, zip(*pending, strict=True)))
+        problem, theta = self.prepared.problem, rows.theta
+        # A full-batch gradient step knows its own loss and accuracy, or that there is none.
+        known = not np.isnan(rows.loss).any()
+        own = known and (self.prepared.method.needs_gradient or not np.isnan(rows.accuracy).any())
+        with np.errstate(all="ignore"):
+            seen = problem.evaluate(theta, train=not own)
+        part = History(
+            rows.iteration,
+            rows.evaluations,
+            rows.seconds,
+            _finite(np.where(np.isnan(rows.loss), seen.loss, rows.loss)),
+            _finite(np.where(np.isnan(rows.accuracy), seen.accuracy, rows.accuracy)),
+            _finite(seen.val_loss),
+            seen.val_accuracy,
+        )
+        self._parts.append(part)
+        self._keep(rows.iteration, theta, part.loss)
+        return part
+
+    def _keep(self, iteration: Array, theta: Array, loss: Array) -> None:
+        """Copies of the weights that will be asked for: the best, the last, and those of the marks."""
+
+        def row(at: int) -> tuple[int, Array, float]:
+            return int(iteration[at]), theta[at].copy(), float(loss[at])
+
+        self._last = row(len(loss) - 1)
+        comparable = np.where(np.isnan(loss), np.inf, loss)
+        # The last of equals, so that a plateau's end counts.
+        at = len(loss) - 1 - int(comparable[::-1].argmin())
+        if loss[at] <= self._best[0]:
+            self._best = (float(loss[at]), theta[at].copy())
+        while self._keep_from <= iteration[-1]:
+            at = int(np.searchsorted(iteration, self._keep_from))
+            self._kept.append(row(at))
+            while self._keep_from <= iteration[at]:
+                self._keep_from = next(self._grid)

@@ -1,0 +1,246 @@
+"""The report's command, its tables and formats, and that its page stands alone."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnexp.report import load_material, paper_table, render
+from nnexp.report.__main__ import main
+from nnexp.report.insight import one_seed
+from nnexp.report.material import Material
+from nnexp.report.page import commands
+from nnexp.report.paper import cells
+from nnexp.stats.pairs import BETTER
+
+PAGE = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def uri(swept: Path) -> str:
+    return f"sqlite:///{swept / 'runs' / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="module")
+def material(uri: str) -> Material:
+    return load_material(uri=uri)
+
+
+@pytest.fixture(scope="module")
+def page(material: Material) -> str:
+    return render(material)
+
+
+def data(page: str) -> dict[str, Any]:
+    found = PAGE.search(page)
+    assert found is not None
+    return dict(json.loads(found[1]))
+
+
+def test_the_page_stands_alone_and_is_small(page: str) -> None:
+    assert len(page.encode()) < 10_000_000
+    assert not re.findall(r'(?:src|href|action)\s*=\s*["\'](?!#|data:)[^"\']+', page.split("<script")[0])
+    assert not re.findall(
+        r"url\((?!#)|@import|fetch\(|XMLHttpRequest|localStorage|sessionStorage|eval\(", page
+    )
+    assert set(re.findall(r"https?://[^\s\"'<)]+", page)) <= {"http://www.w3.org/2000/svg"}
+
+
+def test_the_same_runs_give_the_same_page(material: Material, page: str) -> None:
+    assert render(material) == page
+
+
+def test_the_page_says_the_verdict_and_names_what_is_missing(material: Material, page: str) -> None:
+    assert material.judgement is not None
+    first = material.judgement.text.splitlines()[0]
+    assert first.split(":")[0] in page
+    assert material.missing["status"].tolist() == ["missing"]
+    section = page.split('id="failures"')[1].split("</section>")[0]
+    assert ">vertical<" in section
+    assert "random" in section
+    assert ">missing<" in section
+
+
+def test_charts_hold_the_store_s_numbers(material: Material, page: str) -> None:
+    shown = data(page)
+    curve = shown["curves"]["spiral"]["iteration"]
+    runs = material.runs[(material.runs["task"] == "spiral") & (material.runs["variant"] == "sgd")]
+    assert curve["x"][0] == 0
+    assert curve["x"][-1] == 60
+    assert curve["of"]["loss"]["sgd"]["n"] == 3
+    assert curve["of"]["loss"]["sgd"]["mean"][-1] == pytest.approx(runs["loss"].mean(), rel=1e-4)
+    assert curve["of"]["val_loss"]["sgd"]["median"][-1] == pytest.approx(runs["val_loss"].median(), rel=1e-4)
+    assert {run["seed"] for run in shown["finals"]["vertical"]["random"]} == {"0", "1"}
+    assert list(shown["axes"]) == ["iteration", "evaluations", "seconds", "epochs"]
+
+
+def test_the_inside_shows_what_the_run_recorded(page: str) -> None:
+    inside = data(page)["inside"]["spiral"]
+    clock = inside["clocks"]["iteration"]
+    assert clock["moments"][-1] == 60
+    for name, plane in inside["plane"]["paths"].items():
+        frames = len(inside["losses"][name])
+        assert clock["at"][name][-1] == frames - 1 == len(plane["x"]) - 1
+        assert inside["plane"]["true"][name] == pytest.approx(inside["losses"][name], rel=1e-3)
+        assert all(0 <= v <= 1 for v in [*plane["x"], *plane["y"]])
+    assert sum(inside["plane"]["explained"]) <= 1.001
+
+
+def test_a_strip_has_a_frame_for_each_snapshot(page: str) -> None:
+    import base64
+
+    from PIL import Image
+
+    inside = data(page)["inside"]["vertical"]
+    for name, address in inside["boundary"]["strips"].items():
+        picture = Image.open(io.BytesIO(base64.b64decode(address.split(",")[1])))
+        size = inside["boundary"]["size"]
+        assert picture.size == (size, size * len(inside["losses"][name]))
+
+
+def test_text_from_runs_cannot_become_markup(material: Material) -> None:
+    evil = "</script><img src=x onerror=alert(1)>"
+    missing = material.missing.assign(reason=evil)
+    page = render(
+        dataclasses.replace(material, missing=missing, runs=material.runs.replace({"spiral": evil}))
+    )
+    assert evil not in page
+    assert "&lt;/script&gt;&lt;img src=x" in page
+
+
+@pytest.mark.parametrize("kind", ["latex", "markdown", "csv"])
+def test_the_paper_s_table_has_every_method_and_task(material: Material, kind: str) -> None:
+    assert material.judgement is not None
+    comparison = material.judgement.comparisons["evaluations"]
+    text = paper_table(comparison, kind)
+    for name in ("random", "perturb", "sgd", "spiral", "vertical"):
+        assert name in text
+    best = [cell for cell in cells(comparison) if cell.best]
+    assert len(best) == len({cell.task for cell in cells(comparison)})
+    if kind == "csv":
+        rows = list(csv.DictReader(io.StringIO(text)))
+        assert len(rows) == len(cells(comparison))
+        assert {row["best"] for row in rows} == {"True", "False"}
+    else:
+        bold = sum(cell.best or cell.tie for cell in cells(comparison))
+        assert text.count("**") == (2 * bold if kind == "markdown" else 0)
+        assert text.count(r"\mathbf") == (bold if kind == "latex" else 0)
+
+
+def test_a_cell_has_the_decimals_that_its_interval_deserves(material: Material) -> None:
+    assert material.judgement is not None
+    cell = cells(material.judgement.comparisons["iteration"])[0]
+    assert cell._replace(mean=1.23456, low=1.2, high=1.3).text == "1.235 ± 0.050"
+    assert cell._replace(mean=123.456, low=100, high=150).text == "123 ± 25"
+    assert cell._replace(mean=0.5, low=0.5, high=0.5).text == "0.5000 ± 0.0000"
+    assert cell._replace(mean=math.nan).text == "–"
+
+
+def test_ties_are_those_that_were_not_told_apart(material: Material) -> None:
+    assert material.judgement is not None
+    comparison = material.judgement.comparisons["iteration"]
+    sure = comparison.pairs.assign(verdict=BETTER)
+    assert not any(cell.tie for cell in cells(dataclasses.replace(comparison, pairs=sure)))
+    # Three seeds can tell nothing apart.
+    assert all(cell.tie or cell.best for cell in cells(comparison) if cell.n)
+
+
+def test_the_page_is_written_and_recorded_with_the_sweep(
+    uri: str, swept: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["--uri", uri]) == 0
+    said = capsys.readouterr().out
+    written = next((swept / "runs" / "reports").glob("*.html"))
+    assert str(written) in said
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri)
+    recorded = client.download_artifacts(said.split()[-1], "report.html", str(tmp_path))
+    assert Path(recorded).read_bytes() == written.read_bytes()
+    assert client.get_run(said.split()[-1]).data.tags["nnexp.kind"] == "sweep"
+
+
+def test_the_table_goes_to_the_terminal_or_a_file(
+    uri: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["latest", "--uri", uri, "--format", "markdown", "--axis", "seconds"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("| method |")
+    assert (
+        main(
+            ["--uri", uri, "--format", "markdown", "--axis", "seconds", "--out", str(tmp_path / "a" / "t.md")]
+        )
+        == 0
+    )
+    assert (tmp_path / "a" / "t.md").read_text("utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nosuch"], "sweep=nosuch"),
+        (["--uri", "sqlite:////nowhere/at/all.db"], "no such file"),
+        (["--uri", "ftp://x"], "tracking.uri=ftp://x"),
+        (["--experiment", "other"], "tracking.experiment=other"),
+        (["--format", "pdf"], "expected one of html, latex, markdown, csv"),
+        (["--axis", "epoch"], "expected one of iteration, evaluations, seconds"),
+        (["--measure", "speed"], "measure=speed"),
+        (["--confidence", "95"], "confidence=95"),
+        (["--confidence", "much"], "--confidence"),
+        (["--colour"], "--colour"),
+        (["--out", "/proc/nowhere/page.html"], "--out"),
+    ],
+)
+def test_bad_input_is_one_line(
+    uri: str, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*([] if "--uri" in arguments else ["--uri", uri]), *arguments]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert len(shown.err.splitlines()) == 1
+    assert said in shown.err
+
+
+def test_the_commands_are_a_shell_s(material: Material) -> None:
+    given = dict(commands(material))
+    assert given["The sweep"].startswith("python -m nnexp.run -m optimizer=random,perturb,sgd")
+    assert material.sweep in given["This page"]
+    spaced = dataclasses.replace(material, tags={"nnexp.overrides": "optimizer=sgd seed=range(0,3)"})
+    assert dict(commands(spaced))["The sweep"] == "python -m nnexp.run -m optimizer=sgd 'seed=range(0,3)'"
+
+
+def test_one_method_alone_still_has_a_page(material: Material) -> None:
+    alone = material.runs["variant"] == "sgd"
+    runs = material.runs[alone]
+    history = material.history[material.history["run_id"].isin(runs["run_id"])]
+    page = render(dataclasses.replace(material, runs=runs, history=history, judgement=None, why="one method"))
+    assert "Methods are not compared: one method" in page
+    assert data(page)["profiles"] == {}
+
+
+def test_a_sweep_without_finished_runs_has_a_page(material: Material) -> None:
+    runs = material.runs.assign(
+        status="failed", loss=np.nan, val_loss=np.nan, accuracy=np.nan, val_accuracy=np.nan
+    )
+    page = render(dataclasses.replace(material, runs=runs, judgement=None, why="no run finished"))
+    assert data(page)["inside"]["spiral"]["why"] == "No run of this task finished."
+
+
+def test_the_seed_shown_is_one_that_all_methods_share() -> None:
+    rows = [("a", 0), ("a", 1), ("b", 1), ("c", 1)]
+    runs = pd.DataFrame(
+        [{"variant": v, "replicate": s, "seed": s, "status": "finished", "loss": 1.0} for v, s in rows]
+    )
+    assert one_seed(runs, ["c", "b", "a"])["variant"].tolist() == ["c", "b", "a"]
+    lonely = runs[runs["variant"] != "b"].assign(replicate=[0, 1, 5])
+    assert len(one_seed(lonely, ["a", "b", "c"])) == 1
