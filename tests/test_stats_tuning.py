@@ -65,3 +65,21 @@ def test_the_noise_of_choosing_does_not_reach_the_comparison():
 def test_an_unknown_measure_is_said():
     with pytest.raises(ValueError, match="measure=speed: no run has it"):
         select_best(made_sweep(answers(), METHODS)[0], measure="speed")
+
+
+def test_settings_kept_apart_are_methods_that_are_tuned_on_their_own():
+    names = [f"sgd learning_rate={rate} momentum={share}" for share in ("0", "0.9") for rate in ("0.1", "1")]
+    means = np.array([0.9, 0.5, 0.3, 0.8])[:, None]
+    runs, history = made_sweep((means + np.random.default_rng(0).normal(0, 0.02, (4, 12)))[None], names)
+    found = select_best(runs, apart=["optimizer.momentum"])
+    assert found.costs.set_index("method")["chosen"].to_dict() == {
+        "sgd": "sgd learning_rate=1",
+        "sgd momentum=0.9": "sgd learning_rate=0.1 momentum=0.9",
+    }
+    assert found.warnings == []
+    told = judge(found.runs, history)
+    assert told.tuning[["method", "settings", "runs"]].to_numpy().tolist() == [
+        ["sgd", 2, 12],
+        ["sgd momentum=0.9", 2, 12],
+    ]
+    assert told.comparisons["iteration"].methods[0] == "sgd learning_rate=0.1 momentum=0.9"
