@@ -197,7 +197,7 @@ def from_mapping(values: Mapping[str, Any]) -> Config:
         ConfigError: an unknown setting, a wrong type, or a value that is not allowed.
     """
     config: Config = build(Config, values)
-    check(config)
+    _check_together(config)
     return config
 
 
@@ -207,7 +207,10 @@ def check(config: Config) -> None:
     Raises:
         ConfigError: the first setting that is not allowed.
     """
-    build(Config, asdict(config))
+    _check_together(build(Config, asdict(config)))
+
+
+def _check_together(config: Config) -> None:
     hidden, kind = config.architecture.hidden, config.architecture.name
     if kind == "single_layer" and hidden:
         raise ConfigError(f"architecture.hidden={hidden}: expected [] for architecture=single_layer")

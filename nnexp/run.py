@@ -94,7 +94,7 @@ def _command(given: list[str]) -> int:
     overrides = jobs.overrides_in(given)
     sweep = "-m" in given or "--multirun" in given
     if "--dry-run" in given:
-        return _list(jobs.expand(overrides) if sweep else [overrides], jobs.search_path(given))
+        return _list(overrides, jobs.search_path(given), sweep)
     if "--end-stale" in given:
         return _end_stale(jobs.search_path(given) + overrides)
     shown = [flag for flag in given if flag.split("=")[0] in PRINTING]
@@ -106,12 +106,14 @@ def _command(given: list[str]) -> int:
     out = console()
     work = Work(out, overrides, None)
     if sweep:
-        expanded = jobs.expand(overrides)
-        first = _checked(jobs.representatives(expanded), jobs.search_path(given))
-        work = SweepWork(out, overrides, len(expanded))
+        plan = jobs.plan(overrides, jobs.search_path(given))
+        first = jobs.check(plan.jobs)
+        if plan.repeated:
+            out.print(_left_out(plan.repeated), highlight=False)
+        work = SweepWork(out, overrides, len(plan.jobs))
         work.begin(first)
     try:
-        _launch(given, work)
+        _launch(jobs.as_axes(given) if sweep else given, work)
     except BaseException as error:
         work.end("KILLED" if not isinstance(error, Exception) else "FAILED")
         raise
@@ -127,25 +129,28 @@ def _known_flags(given: list[str]) -> None:
             raise ConfigError(f"{flag}: unknown; expected one of {', '.join(FLAGS)}")
 
 
-def _checked(sample: list[list[str]], search_path: list[str]) -> Any:
-    """The first job's config, once the configs of a sample of the jobs are known to be good."""
+def _list(overrides: list[str], search_path: list[str], sweep: bool) -> int:
     from nnexp.cli import jobs
     from nnexp.prepare import prepare
 
-    configs = list(jobs.compose([search_path + job for job in sample]))
-    for config in configs:
-        prepare(config)
-    return configs[0]
-
-
-def _list(expanded: list[list[str]], search_path: list[str]) -> int:
-    from nnexp.cli import jobs
-
-    _checked(jobs.representatives(expanded), search_path)
-    for number, job in enumerate(expanded):
+    listed, repeated = [overrides], 0
+    if sweep:
+        plan = jobs.plan(overrides, search_path)
+        jobs.check(plan.jobs)
+        listed, repeated = [job.overrides for job in plan.jobs], plan.repeated
+    else:
+        for config in jobs.compose([search_path + overrides]):
+            prepare(config)
+    for number, job in enumerate(listed):
         print(f"{number:4}  {' '.join(job) or '(defaults)'}")
-    print(f"{len(expanded)} job{'s' if len(expanded) != 1 else ''}, nothing trained")
+    if repeated:
+        print(_left_out(repeated))
+    print(f"{len(listed)} job{'s' if len(listed) != 1 else ''}, nothing trained")
     return 0
+
+
+def _left_out(repeated: int) -> str:
+    return f"{repeated} job{'s that repeat others are' if repeated != 1 else ' that repeats another is'} left out"
 
 
 def _end_stale(overrides: list[str]) -> int:
@@ -182,7 +187,10 @@ def _launch(given: list[str], work: Any) -> None:
         number = 0 if OmegaConf.is_missing(hydra_config.job, "num") else hydra_config.job.num
         try:
             plain: Any = OmegaConf.to_container(composed, resolve=True)
-            trial = Trial(number, from_mapping(plain), list(hydra_config.overrides.task), log)
+            config = from_mapping(plain)
+            if work.jobs is None and config.sweep.grid is not None:
+                raise ConfigError("sweep.grid: expected with -m, a grid is for a sweep")
+            trial = Trial(number, config, list(hydra_config.overrides.task), log)
             return objective(work.run(trial))
         except (ConfigError, StoreError) as error:
             raise Stop(str(error)) from error

@@ -34,11 +34,11 @@ def runs(place: Path, kind: str = "run") -> list[Any]:
     return sorted(found, key=lambda run: int(run.data.tags.get("nnexp.job", 0)))
 
 
-def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(place: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
     """Begin ``python -m nnexp.run`` in ``place``."""
     return subprocess.Popen(
         [sys.executable, "-m", "nnexp.run", *arguments],
-        cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
     )  # fmt: skip
 
 
@@ -65,3 +65,18 @@ def wait_for(fact: Callable[[], object], seconds: float = 90) -> None:
     while not fact():
         assert time.monotonic() < until, "it did not come to pass in time"
         time.sleep(0.1)
+
+
+def children(pid: int) -> list[int]:
+    """Workers of a process: its children that loky made."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                stat = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+                command = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if int(stat[1]) == pid and stat[0] != "Z" and b"popen_loky" in command:
+                found.append(int(folder.name))
+    return sorted(found)

@@ -114,7 +114,7 @@ def test_jobs_that_repeat_others_are_left_out_and_counted(loader: Any) -> None:
             [{"seed": "0"}, {"samples": 3}],
             "sweep.grid[1]: expected one axis or more, such as seed: range(0,3)",
         ),
-        ([{"seed": "0,"}], "sweep.grid[0].seed=0,: expected Hydra's sweep syntax (...)"),
+        ([{"seed": "0,"}], "sweep.grid[0].seed=0,: expected values in Hydra's sweep syntax, such as ..."),
         (
             [{"hydra.job.name": "a,b"}],
             "sweep.grid[0].hydra.job.name=a,b: expected the name of a setting or ...",

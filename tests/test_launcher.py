@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from commands import SMALL, in_store, nnexp, running, runs, start, wait_for
+from commands import SMALL, children, in_store, nnexp, running, runs, start, wait_for
 
 LONG = ("budget.iterations=null", "budget.evaluations=1500000", "dataset.samples=50", "tracking=lean")
 
@@ -203,21 +203,6 @@ def test_nothing_to_resume_is_one_line(tmp_path):
         done = nnexp(tmp_path, "-m", "seed=0,1", *SMALL, f"sweep.resume={value}")
         assert done.returncode == 2
         assert re.match(rf"nnexp: sweep.resume={value}: expected .* in experiment nnexp\n", done.stderr)
-
-
-def children(pid):
-    """Workers of a process: its children that loky made."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                stat = (folder / "stat").read_text().rsplit(")", 1)[1].split()
-                command = (folder / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if int(stat[1]) == pid and stat[0] != "Z" and b"popen_loky" in command:
-                found.append(int(folder.name))
-    return sorted(found)
 
 
 def exists(pid):

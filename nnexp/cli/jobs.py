@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nnexp.cli.places import conf
-from nnexp.config import Config, from_mapping
+from nnexp.cli.places import conf, groups
+from nnexp.config import Config, ConfigError, from_mapping
+
+if TYPE_CHECKING:
+    from hydra.core.config_loader import ConfigLoader
+    from omegaconf import DictConfig
+
+    from nnexp.sweep.job import Job
+
+
+_ONE_VALUE = re.compile(r"(?!null$)[\w.+-]+|\[[\w.,+-]*\]", re.IGNORECASE)
+"""Numbers, words and lists of them; quoted texts and what ``choice`` does not take stay as they are."""
+
+
+class Plan(NamedTuple):
+    """The jobs of a sweep, and how many were left out since they repeat another."""
+
+    jobs: list[Job]
+    repeated: int
 
 
 def overrides_in(arguments: Sequence[str]) -> list[str]:
@@ -24,45 +43,78 @@ def search_path(arguments: Sequence[str]) -> list[str]:
     return []
 
 
-def expand(overrides: Sequence[str]) -> list[list[str]]:
-    """The overrides of each job of a sweep, in the order of Hydra's own sweeper.
+def as_axes(arguments: Sequence[str]) -> list[str]:
+    """A sweep's arguments with settings of config groups as axes of one value each.
+
+    Hydra composes a config for the sweep as a whole with the groups' default options, where a setting such as
+    ``optimizer.scale`` of ``-m optimizer=random,perturb optimizer.scale=0.1`` is unknown; axes it leaves to the jobs.
+    """
+    made = []
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        group, dot, _ = key.partition(".")
+        moved = dot and group in groups() and group != "sweep" and _ONE_VALUE.fullmatch(value)
+        made.append(f"{key}=choice({value})" if moved else argument)
+    return made
+
+
+def plan(overrides: Sequence[str], search_path: Sequence[str] = ()) -> Plan:
+    """The jobs of a sweep, composed; :func:`check` says whether they can be.
 
     Raises:
-        HydraException: an override that cannot be read.
+        HydraException: an override that cannot be read, or that no job can have.
+        ConfigError: a grid that cannot be.
     """
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from omegaconf import OmegaConf
 
-    with _hydra():
-        loader = GlobalHydra.instance().config_loader()
-        parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
-        batches = BasicSweeper.split_arguments(parsed, None)
-    return [list(job) for batch in batches for job in batch]
+    from nnexp.sweep.compose import Composer
+    from nnexp.sweep.sweeper import expansion
+
+    with _sweep([*search_path, *as_axes(overrides)]) as (loader, config):
+        of_task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+        expanded = expansion(config, loader, of_task)
+        return Plan(Composer(loader, config).jobs(expanded.jobs), expanded.repeated)
+
+
+def expand(overrides: Sequence[str]) -> list[list[str]]:
+    """The overrides of each job of a sweep; errors as in :func:`plan`."""
+    return [job.overrides for job in plan(overrides).jobs]
+
+
+def check(jobs: Sequence[Job]) -> Config:
+    """Check every job; the config of the first.
+
+    Raises:
+        HydraException, OmegaConfBaseException, ConfigError: a job whose config cannot be.
+    """
+    from nnexp.prepare import prepare
+
+    configs = {tuple(job.overrides): _config(job) for job in jobs}
+    for chosen in representatives([job.overrides for job in jobs]):
+        prepare(configs[tuple(chosen)])
+    return next(iter(configs.values()))
 
 
 def compose(jobs: Sequence[Sequence[str]]) -> Iterator[Config]:
-    """The checked config of each job.
+    """The checked config of each job; of Hydra's own settings they may give the search path, the same for all.
 
     Raises:
         HydraException, ConfigError: a job whose config cannot be.
     """
-    import hydra
-    from omegaconf import OmegaConf
+    from nnexp.sweep.compose import Composer
 
-    with _hydra():
-        for job in jobs:
-            own = [
-                o for o in job if not o.lstrip("+~").startswith("hydra") or o.startswith("hydra.searchpath=")
-            ]
-            composed: Any = OmegaConf.to_container(hydra.compose("config", own), resolve=True)
-            yield from_mapping(composed)
+    path = [o for o in jobs[0] if o.startswith("hydra.searchpath=")] if jobs else []
+    with _sweep(path) as (loader, config):
+        composer = Composer(loader, config)
+        for number, job in enumerate(jobs):
+            own = [o for o in job if not o.lstrip("+~").startswith(("hydra.", "hydra/"))]
+            yield _config(composer.job(number, own))
 
 
 def representatives(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
     """Jobs in which every override of the sweep occurs; of seeds, whose values cannot clash, only the first.
 
-    Composing takes a tenth of a second, so checking these in place of a large grid's product saves minutes.
+    Making a run's data and network costs far more than checking its config, so these stand for the others.
     """
     seen: set[str] = set()
     chosen: list[list[str]] = []
@@ -77,10 +129,28 @@ def representatives(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
     return chosen
 
 
-def _hydra() -> Any:
+def _config(job: Job) -> Config:
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if job.error is None:
+        return from_mapping(job.task)
+    if isinstance(job.error, HydraException | OmegaConfBaseException):
+        raise job.error
+    # Hydra has no error of its own for some overrides, such as a number for a config group.
+    raise ConfigError(f"{' '.join(job.overrides)}: {job.error}") from job.error
+
+
+@contextmanager
+def _sweep(overrides: Sequence[str]) -> Iterator[tuple[ConfigLoader, DictConfig]]:
+    """Hydra's config loader, and the config of a whole sweep with these overrides."""
     import hydra
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
 
     from nnexp.sweep.plugins import register
 
     register()
-    return hydra.initialize_config_dir(str(conf()), version_base="1.3", job_name="run")
+    with hydra.initialize_config_dir(str(conf()), version_base="1.3", job_name="run"):
+        loader = GlobalHydra.instance().config_loader()
+        yield loader, loader.load_configuration("config", list(overrides), RunMode.MULTIRUN)

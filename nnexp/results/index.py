@@ -1,7 +1,8 @@
 """A local copy of what a store holds, which asks it only for what may have changed.
 
 A run that has ended does not change: its record and history are kept, and read from here. Each refresh
-asks for runs begun or ended since the last one, for those that were running, and for deleted ones.
+asks for runs begun or ended since the last one, for those that are or were running, for all of sweeps
+that go on or have ended since, and for deleted ones.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from nnexp.tracking.locations import database
 
 FORMAT = "1"
 
-LATE_LOCAL, LATE_SERVER = 15_000, 600_000
-"""Milliseconds by which another process or machine may be late in telling of a run's start or end."""
+LATE_LOCAL, LATE_SERVER = 60_000, 600_000
+"""Milliseconds by which another process or machine may tell of a lone run's end too late, or its clock be behind."""
 
 ASKED = 100
 """Runs that are asked for by their ids in one query."""
@@ -64,12 +65,18 @@ class Index:
         return self.records
 
     def _changed(self) -> Iterable[Record]:
-        late = LATE_LOCAL if database(self.source.uri) else LATE_SERVER
-        since = self.refreshed - late
-        found = {record.run_id: record for record in self._search(f"attributes.start_time > {since}")}
-        found |= {record.run_id: record for record in self._search(f"attributes.end_time > {since}")}
+        since = self.refreshed - (LATE_LOCAL if database(self.source.uri) else LATE_SERVER)
+        found: dict[str, Record] = {}
+        for condition in (f"start_time > {since}", f"end_time > {since}", "status = 'RUNNING'"):
+            found |= {record.run_id: record for record in self._search(f"attributes.{condition}")}
         running = {name for name, record in self.records.items() if not record.over} - set(found)
-        return [*found.values(), *self._by_id(running)]
+        found |= {record.run_id: record for record in self._by_id(running)}
+        # A sweep may record its runs long after they were trained: while it goes on all of them are asked for.
+        for record in list(found.values()):
+            if record.tags.get("nnexp.kind") == "sweep":
+                whole = self._search(f"tags.`nnexp.sweep_id` = '{record.tags.get('nnexp.sweep_id', '')}'")
+                found |= {child.run_id: child for child in whole}
+        return found.values()
 
     def _search(self, condition: str) -> Iterable[Record]:
         return (Record.of(run) for run in search(self.source, self.experiment_id, condition))

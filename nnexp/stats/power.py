@@ -21,8 +21,8 @@ FEW = 12
 MANY = 30
 """Seeds from which on sign patterns are so many that any level is attained."""
 
-FAR = 30.0
-"""Standard errors beyond which an effect is seen for certain."""
+LARGE = 200
+"""Seeds from which on the noncentral t is a normal about the effect; SciPy's gives NaN for large ones."""
 
 SIMULATED = 2000
 
@@ -50,9 +50,9 @@ def power(effect: float, seeds: int, alpha: float = 0.05) -> float:
         level = float(np.floor(alpha * patterns + 1e-9) / patterns)
     critical = float(stats.t.ppf(1 - level / 2, seeds - 1))
     centre = abs(effect) * float(np.sqrt(seeds))
-    if centre > critical + FAR:
-        return 1.0
-    found = stats.nct.sf(critical, seeds - 1, centre) + stats.nct.cdf(-critical, seeds - 1, min(centre, FAR))
+    if seeds >= LARGE or centre > critical + 10:
+        return float(stats.norm.sf(critical - centre) + stats.norm.cdf(-critical - centre))
+    found = stats.nct.sf(critical, seeds - 1, centre) + stats.nct.cdf(-critical, seeds - 1, centre)
     return float(min(found, 1.0))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -84,8 +83,9 @@ def from_setting(parser: OverridesParser, name: str, key: Any, value: Any) -> Ax
         raise ConfigError(f"{name}={text}: expected the name of a setting or a config group before the colon")
     try:
         axis = parsed(parser, f"{key}={text}")
-    except (HydraException, ValueError) as error:
-        raise ConfigError(f"{name}={text}: expected Hydra's sweep syntax ({_first_line(error)})") from error
+    except (HydraException, ValueError):
+        words = "expected values in Hydra's sweep syntax, such as 1,2 or range(0,3) or interval(0,1)"
+        raise ConfigError(f"{name}={text}: {words}") from None
     if axis.interval is not None:
         low, high = axis.interval.start, axis.interval.end
         least = 0 if "log" in axis.interval.tags else -math.inf
@@ -112,8 +112,3 @@ def _interval(override: Override) -> IntervalSweep:
     value = override.value()
     assert isinstance(value, IntervalSweep)
     return value
-
-
-def _first_line(error: BaseException) -> str:
-    lines: Sequence[str] = str(error).splitlines() or [""]
-    return lines[0]

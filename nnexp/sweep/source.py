@@ -21,11 +21,14 @@ def frozen_source(folder: Path) -> Iterator[None]:
     copy = folder / "nnexp"
     # Compiled files go along: their times still fit, so workers need not compile.
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("*.ipynb", "conf"), dirs_exist_ok=True)
-    before = list(nnexp.__path__)
-    nnexp.__path__ = [str(copy)]
+    packages = [m for n, m in sys.modules.items() if n.split(".")[0] == "nnexp" and hasattr(m, "__path__")]
+    before = [list(module.__path__) for module in packages]
+    for module in packages:
+        module.__path__ = [str(folder.joinpath(*module.__name__.split(".")))]
     sys.path.insert(0, str(folder))
     try:
         yield
     finally:
         sys.path.remove(str(folder))
-        nnexp.__path__ = before
+        for module, path in zip(packages, before, strict=True):
+            module.__path__ = path

@@ -31,8 +31,6 @@ class GridSweeper(Sweeper):
 
     def __init__(self, max_batch_size: int | None, params: dict[str, str] | None = None) -> None:
         super().__init__()
-        if max_batch_size is not None and max_batch_size < 1:
-            raise ConfigError(f"hydra.sweeper.max_batch_size={max_batch_size}: expected 1 or more or null")
         self.max_batch_size = max_batch_size
         self.params = params or {}
 
@@ -70,6 +68,9 @@ def expansion(config: DictConfig, loader: Any, arguments: Sequence[str]) -> Expa
     Raises:
         HydraException, ConfigError: axes that cannot be.
     """
+    size = OmegaConf.select(config, "hydra.sweeper.max_batch_size")
+    if size is not None and size < 1:
+        raise ConfigError(f"hydra.sweeper.max_batch_size={size}: expected 1 or more or null")
     params: Any = OmegaConf.select(config, "hydra.sweeper.params") or {}
     blocks: Any = OmegaConf.select(config, "sweep.grid")
     if blocks is not None:

@@ -22,7 +22,8 @@ class Trial(NamedTuple):
     def name(self) -> str:
         """A readable name: method, seed, and what else this job overrides."""
         plain = ("seed=", "optimizer=", "tracking.", "tracking=", "sweep", "hydra")
-        others = [o.split(".")[-1] for o in self.overrides if not o.lstrip("+").startswith(plain)]
+        settings = [o.partition("=") for o in self.overrides if not o.lstrip("+").startswith(plain)]
+        others = [f"{key.split('.')[-1]}{equals}{value}" for key, equals, value in settings]
         return ", ".join([self.config.optimizer.name, f"seed {self.config.seed}", *others])
 
 

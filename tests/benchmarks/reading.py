@@ -31,9 +31,9 @@ def make(folder: Path, runs: int) -> str:
 
     from nnexp.config import Budget, Config, Perturb, Random, Sgd
     from nnexp.session import History
-    from nnexp.tracking.files import write_history
+    from nnexp.tracking.files import history_table, write
     from nnexp.tracking.mlflow_store import Store
-    from nnexp.tracking.recorder import flatten
+    from nnexp.tracking.plain import flatten
 
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     if (folder / "mlflow.db").exists():
@@ -62,8 +62,7 @@ def make(folder: Path, runs: int) -> str:
             tags=[RunTag("nnexp.status", "finished")],
         )
         place = Path(info.artifact_uri.removeprefix("file://"))
-        place.mkdir(parents=True)
-        write_history(place / "history.parquet", history)
+        write(place, {"history.parquet": history_table(history)})
         store.client.set_terminated(info.run_id, "FINISHED", start + 1000)
     return uri
 
