@@ -109,6 +109,10 @@ def test_a_grid_runs_and_its_repeated_jobs_are_said(tmp_path: Path) -> None:
         (["--dry-run", "-m", "sweep.grid=[{}]"], "sweep.grid[0]: expected one axis or more"),
         (["--dry-run", "-m", "sweep=methods,zipped"], "sweep=methods,zipped: expected one value"),
         (["sweep=methods"], "sweep.grid: expected with -m"),
+        (
+            ["-m", "sweep=methods", "hydra/sweeper=basic"],
+            "sweep.grid: expected with hydra/sweeper=grid, not BasicSweeper",
+        ),
     ],
 )
 def test_a_bad_grid_is_one_line_and_leaves_no_run(tmp_path: Path, arguments: list[str], line: str) -> None:
