@@ -16,6 +16,7 @@ from pathlib import Path
 import engine_tasks as functions
 import psutil
 import pytest
+from commands import running, runs, start, wait_for
 from conftest import surroundings
 from required import need_module
 from test_engine import soon
@@ -150,6 +151,47 @@ def test_a_killed_ray_worker_costs_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert "WorkerCrashedError" in type(found[1]).__name__
     assert [found[position][0] for position in (0, 2, 3)] == [1, 2, 1]
     assert len((tmp_path / "b").read_text()) == 3
+
+
+LONG = ("budget.iterations=null", "budget.evaluations=600000", "dataset.samples=50", "tracking=lean")
+
+
+def workers(names: bytes) -> list[int]:
+    """Processes in a sweep's tasks: those whose command line has ``names``."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):
+                if names in (folder / "cmdline").read_bytes():
+                    found.append(int(folder.name))
+    return found
+
+
+@pytest.mark.parametrize("backend", ["dask", "ray"])
+def test_a_sweep_records_each_run_once_though_a_worker_is_killed(
+    backend: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    need_module({"dask": "distributed", "ray": "ray"}[backend], backend)
+    engine = [f"hydra.launcher.backend={backend}", "hydra.launcher.group=1", "hydra.launcher.n_jobs=2"]
+    if backend == "dask":
+        engine.append(f"hydra.launcher.address={request.getfixturevalue('dask')}")
+    before = set(workers(b"ray::"))
+    sweep = start(tmp_path, "-m", "seed=range(0,4)", "optimizer=random", *LONG, *engine, env=surroundings())
+    wait_for(lambda: running(tmp_path))
+    if backend == "dask":
+        nannies = [
+            pid for pid in workers(b"dask_worker") if str(tmp_path) in " ".join(psutil.Process(pid).cmdline())
+        ]
+        victim = psutil.Process(nannies[0]).children()[-1].pid
+    else:
+        victim = next(pid for pid in workers(b"ray::call") if pid not in before)
+    os.kill(victim, signal.SIGKILL)
+    out, err = sweep.communicate(timeout=120)
+    assert sweep.returncode == 0, out + err
+    assert not psutil.pid_exists(victim)
+    found = runs(tmp_path)
+    assert sorted(run.data.params["seed"] for run in found) == list("0123")
+    assert {run.info.status for run in found} == {"FINISHED"}
 
 
 @pytest.mark.parametrize(
