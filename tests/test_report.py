@@ -8,6 +8,7 @@ import io
 import json
 import math
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +245,21 @@ def test_the_seed_shown_is_one_that_all_methods_share() -> None:
     assert one_seed(runs, ["c", "b", "a"])["variant"].tolist() == ["c", "b", "a"]
     lonely = runs[runs["variant"] != "b"].assign(replicate=[0, 1, 5])
     assert len(one_seed(lonely, ["a", "b", "c"])) == 1
+
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("command", re.findall(r"^python -m nnexp\.report( .*)?$", README, re.MULTILINE))
+def test_a_command_of_the_readme_works(swept: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.chdir(swept)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert main(shlex.split(command)) == 0
+
+
+def test_the_readme_s_analysis_works(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(swept)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    code = "".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+    exec(compile(code, "README.md", "exec"), {})
+    assert (swept / "plane.svg").exists()
