@@ -56,6 +56,31 @@ def test_few_seeds_are_said_to_be_too_few():
     assert "5 seeds cannot show any difference among 3 pairs at 5%: 7 or more are needed." in found.verdict
 
 
+def test_one_seed_is_compared_without_a_claim():
+    found = compare(*made_sweep(spread(seeds=1, gap=0.3), METHODS))
+    assert found.overall["p"].tolist() == [1, 1, 1]
+    assert found.overall["low"].isna().all()
+    assert "1 seed cannot show any difference among 3 pairs" in found.verdict
+    assert "(one run: no interval)" in found.verdict
+    assert "nan" not in found.verdict
+
+
+def test_a_verdict_on_many_methods_spells_out_the_nearest():
+    names = [f"sgd learning_rate={number}" for number in range(1, 15)]
+    answers = np.arange(14)[None, :, None] + np.random.default_rng(0).normal(0, 0.1, (1, 14, 12))
+    found = compare(*made_sweep(answers, names))
+    assert found.verdict.count("- sgd learning_rate=1 is better than") == 8
+    assert "5 more methods are behind these" in found.verdict
+
+
+def test_the_training_loss_judges_where_a_task_has_no_test_data():
+    runs, history = made_sweep(spread(gap=0.2), METHODS)
+    runs, history = runs.assign(loss=runs["val_loss"]), history.assign(loss=history["val_loss"])
+    assert compare(runs, history).measure == "val_loss"
+    runs.loc[0, "val_loss"] = np.nan
+    assert compare(runs, history).measure == "loss"
+
+
 def test_values_are_held_at_the_largest_common_cost():
     runs, history = made_sweep(spread(), METHODS)
     at_iterations = compare(runs, history, axis="iteration")
