@@ -16,12 +16,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnexp.report import load_material, paper_table, render
 from nnexp.report.__main__ import main
 from nnexp.report.insight import one_seed
-from nnexp.report.material import Material
-from nnexp.report.page import commands
-from nnexp.report.paper import cells
+from nnexp.report.material import Material, load_material
+from nnexp.report.page import commands, render
+from nnexp.report.paper import cells, paper_table, task_order
 from nnexp.stats.pairs import BETTER
 
 PAGE = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
@@ -235,6 +234,11 @@ def test_a_sweep_without_finished_runs_has_a_page(material: Material) -> None:
     )
     page = render(dataclasses.replace(material, runs=runs, judgement=None, why="no run finished"))
     assert data(page)["inside"]["spiral"]["why"] == "No run of this task finished."
+
+
+def test_tasks_are_in_order_of_their_numbers() -> None:
+    tasks = ["all tasks", "spiral classes=10", "vertical", "spiral classes=2", "spiral"]
+    assert task_order(tasks) == ["spiral", "spiral classes=2", "spiral classes=10", "vertical", "all tasks"]
 
 
 def test_the_seed_shown_is_one_that_all_methods_share() -> None:
