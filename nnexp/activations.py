@@ -24,10 +24,11 @@ class Activation(NamedTuple):
 
     ``forward(z)`` replaces ``z`` by ``a = f(z)``; ``backward(grad, a, scratch)`` replaces ``grad = dL/da``
     by ``dL/dz = grad * f'(z)``, where ``f'`` is written in terms of ``a`` so that ``z`` need not be kept.
-    ``scratch`` has the shape and dtype of ``a``.
+    ``scratch`` has the shape and dtype of ``a``. ``keeps_one`` is whether ``f(1) = 1``.
     """
 
     name: str
+    keeps_one: bool
     forward: Callable[[Array], list[Call]]
     backward: Callable[[Array, Array, Array], list[Call]]
 
@@ -86,13 +87,13 @@ def _tanh_backward(grad: Array, a: Array, scratch: Array) -> list[Call]:
     ]
 
 
-RELU = Activation("relu", _relu, _relu_backward)
+RELU = Activation("relu", True, _relu, _relu_backward)
 """``f(z) = max(0, z)``, ``f'(z) = [z > 0]`` (Nair and Hinton, 2010)."""
-SIGMOID = Activation("sigmoid", _sigmoid, _sigmoid_backward)
+SIGMOID = Activation("sigmoid", False, _sigmoid, _sigmoid_backward)
 """``f(z) = 1 / (1 + exp(-z))``, ``f' = f (1 - f)``."""
-TANH = Activation("tanh", _tanh, _tanh_backward)
+TANH = Activation("tanh", False, _tanh, _tanh_backward)
 """``f(z) = tanh(z)``, ``f' = 1 - f**2``."""
-LINEAR = Activation("linear", lambda z: [], lambda grad, a, scratch: [])
+LINEAR = Activation("linear", True, lambda z: [], lambda grad, a, scratch: [])
 """``f(z) = z``, ``f' = 1``."""
 
 ACTIVATIONS = {activation.name: activation for activation in (RELU, SIGMOID, TANH, LINEAR)}

@@ -168,6 +168,12 @@ class Sweep:
     fail_fast: bool = setting(False, "end the sweep at its first failure")
     stale_code: Literal["rerun", "keep"] = setting("rerun", "what resume does with runs of changed code")
     grid: list[dict[str, Any]] | None = setting(None, "blocks of axes in Hydra's sweep syntax")
+    trials: int | None = least(
+        1, None, "trials in which Optuna searches intervals, for each method; null: none"
+    )
+    at_once: int = least(1, 8, "trials of a method chosen before their results are known")
+    prune: bool = setting(True, "leave out the later jobs of trials that do worse than the median")
+    sampler_seed: int = setting(0, "of Optuna's choices", "0 to 4294967295", lambda v: 0 <= v < 2**32)
 
 
 @dataclass

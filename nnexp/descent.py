@@ -15,12 +15,9 @@ from nnexp.marks import marks
 from nnexp.network import Memory
 from nnexp.optim import GradientMethod
 from nnexp.problem import Pass, Problem
-from nnexp.rows import EVALUATIONS_PER_GRADIENT, HEARTBEAT, Rows, Standing
+from nnexp.rows import EVALUATIONS_PER_GRADIENT, HEARTBEAT, SPAN, Rows, Standing
 
 Array = np.ndarray[Any, Any]
-
-SPAN = 128
-"""Rows of as many iterations are handed out together."""
 
 SPAN_BYTES = 1 << 22
 """No more weights than this wait in rows to be handed out."""
@@ -147,8 +144,8 @@ class Descent:
 
     def rows(self) -> list[tuple[int, Rows]]:
         """Rows that were not handed out: none, unless training was interrupted."""
-        rows, self._ready = [*self._ready, *self._block.take()], []
-        return rows
+        ready, self._ready = [*self._ready, *self._block.take()], []
+        return [(run, rows) for run, rows in ready if len(rows.iteration)]
 
     def _bind(self, problem: Problem, method: GradientMethod, memory: dict[str, Array], theta: Array) -> None:
         """Make buffers and calls for the runs that are going."""
@@ -188,7 +185,8 @@ class Descent:
                 call()
             if look:
                 block.add(self._at, self._share + (now - self._since) / runs)
-                if self._at == self._mark:
+                marked = self._at == self._mark
+                if marked:
                     self._mark = next(self._marks)
                 if batches is not None:
                     sound = bool(np.isfinite(self._pass.theta).all())
@@ -196,7 +194,7 @@ class Descent:
                     sound = isfinite(loss.item() if runs == 1 else np.add.reduce(loss))
                 late = late or block.due(self._mark)
                 if over or not sound:
-                    self._end(self._out_of_time(now))
+                    self._end(marked, self._out_of_time(now))
                     late = True
                     if not len(self._going):
                         return
@@ -206,17 +204,24 @@ class Descent:
             if late:
                 return
 
-    def _end(self, out_of_time: bool) -> None:
-        """Take out the runs that are over, or have diverged, at a step whose gradient is known."""
+    def _end(self, marked: bool, out_of_time: bool) -> None:
+        """Take out the runs that are over, or have diverged, at a step whose gradient is known.
+
+        Where there is no mark, the last row is theirs alone.
+        """
         going, theta, gradient = self._going, self._pass.theta, self._pass.gradient
         assert gradient is not None
+        over = (self._limits[going] <= self._at) | out_of_time
         bad = ~(np.isfinite(self._pass.loss) if self._batches is None else np.isfinite(theta).all(axis=1))
+        bad &= over | marked
         self.diverged[going[bad]] = True
-        over = bad | (self._limits[going] <= self._at) | out_of_time
+        over |= bad
         if not over.any():
             return  # the sum of the losses was not finite, but each was
         self._spend()
-        self._ready += self._block.take()
+        for (run, rows), own in zip(self._block.take(), over.tolist(), strict=True):
+            last = len(rows.iteration) - (not marked and not own)
+            self._ready.append((run, Rows(*(column[:last] for column in rows))))
         gone, keep = going[over], np.flatnonzero(~over)
         self._answers[gone], self._iterations[gone], self._shares[gone] = theta[over], self._at, self._share
         self._going = going[keep]

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
+from nnexp.activations import Call
 from nnexp.config import Config, Sgd
-from nnexp.session import History, Prepared, Session, join
+from nnexp.datasets import Data
+from nnexp.descent import Descent
+from nnexp.optim import SGD
+from nnexp.prepare import Prepared
+from nnexp.problem import Problem
+from nnexp.record import PENDING_BYTES, History, Record
+from nnexp.rows import HEARTBEAT, Standing
+from nnexp.session import Session
+from nnexp.train import gradient_steps
+
+Array = np.ndarray[Any, Any]
 
 GROUP_BYTES = 1 << 20
 """Activations of as many runs as fit in this are computed together: measured on a core with 1 MB of L2."""
 
 MOST = 64
 """The most runs of a group, however small: beyond it a step's fixed cost is shared enough."""
-
-HEARTBEAT = 0.25
-"""Seconds after which an empty list is yielded if nothing else is, so that callers get a word in."""
 
 
 def key(config: Config) -> Hashable:
@@ -80,40 +89,136 @@ def _shapes(config: Config) -> tuple[tuple[int, ...], int, int]:
     return (2, *hidden, data.classes), *counts
 
 
+class Member(Record):
+    """One run of a group, read like a :class:`nnexp.session.Session`."""
+
+    def __init__(self, prepared: Prepared, position: int, descent: Descent, collect: Call) -> None:
+        super().__init__(prepared)
+        self._position, self._descent, self._collect = position, descent, collect
+
+    def stop(self) -> History:
+        """Rows not yielded yet, with one for where training stands; for use after an interruption."""
+        self._collect()
+        now = self._standing
+        return self.stopped(Standing(*(column[self._position : self._position + 1] for column in now)))
+
+    @property
+    def _standing(self) -> Standing:
+        return self._descent.standing
+
+    @property
+    def final_theta(self) -> Array:
+        """The answer ``(P,)`` where training stands."""
+        theta: Array = self._standing.theta[self._position]
+        return theta
+
+    @property
+    def improvements(self) -> list[tuple[int, float]]:
+        """None: gradient runs have no candidates."""
+        return []
+
+    @property
+    def status(self) -> str:
+        """``diverged`` once a loss or a weight is not finite, else ``finished``."""
+        return "diverged" if self._descent.diverged[self._position] else "finished"
+
+    @property
+    def iterations(self) -> int:
+        """Iterations done."""
+        return int(self._standing.iteration[self._position])
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations spent."""
+        return int(self._standing.evaluations[self._position])
+
+    @property
+    def seconds(self) -> float:
+        """The run's share of the group's seconds of training."""
+        return float(self._standing.seconds[self._position])
+
+
 class Group:
     """Runs trained together; each can be read through its session while they go on.
 
-    The clock is shared: a run's ``seconds`` are its share of the group's, the time that passes divided by
-    the runs still going.
+    Gradient runs are one computation: the clock is shared, and each moment's time is divided by the runs then
+    going, so that ``seconds`` is what a run cost. Gradient-free runs are trained one after another: what they
+    spend is the arithmetic of their candidates, which are computed in blocks already.
 
     Args:
-        prepared: runs whose configs have one :func:`key`.
+        prepared: one or more runs whose configs have one :func:`key`.
+
+    Attributes:
+        sessions: one for each run, in order.
     """
 
     def __init__(self, prepared: Sequence[Prepared]) -> None:
-        self.sessions = [Session(one) for one in prepared]
+        self._descent = None
+        self.sessions: list[Session | Member]
+        if prepared[0].method.needs_gradient and len(prepared) > 1:
+            self._descent = _descent(prepared)
+            self.sessions = [Member(one, at, self._descent, self._collect) for at, one in enumerate(prepared)]
+        else:
+            self.sessions = [Session(one) for one in prepared]
 
     def run(self, flush_seconds: float = 2.0) -> Iterator[list[tuple[int, History]]]:
         """Train all to their ends, yielding new rows by the run's position every ``flush_seconds``.
 
         An empty list is a sign of life, at most every :data:`HEARTBEAT` seconds.
         """
-        flushed, waiting = perf_counter(), []
-        for position, session in enumerate(self.sessions):
-            for rows in session.run(HEARTBEAT):
-                waiting.append((position, rows))
-                if perf_counter() - flushed < flush_seconds:
-                    yield []
-                    continue
-                yield _merged(waiting)
-                flushed, waiting = perf_counter(), []
-        yield _merged(waiting)
+        flushed = beaten = perf_counter()
+        for _ in self._together() if self._descent else self._in_turn():
+            now = perf_counter()
+            full = sum(session.waiting for session in self.sessions) > PENDING_BYTES
+            if full or now - flushed >= flush_seconds:
+                yield self._measured()
+                flushed = beaten = perf_counter()
+            elif now - beaten >= HEARTBEAT:
+                yield []
+                beaten = perf_counter()
+        yield self._measured()
+
+    def _together(self) -> Iterator[None]:
+        """All runs, coming back at every block of rows, and without one as a sign of life."""
+        assert self._descent is not None
+        while (block := self._descent.advance()) is not None:
+            for position, rows in block:
+                self.sessions[position].add(rows)
+            yield
+
+    def _in_turn(self) -> Iterator[None]:
+        """The same, one run after another."""
+        for session in self.sessions:
+            assert isinstance(session, Session)
+            for block in session.training.blocks():
+                for _, rows in block:
+                    session.add(rows)
+                yield
+
+    def _collect(self) -> None:
+        """Rows that an interruption kept from being handed out."""
+        assert self._descent is not None
+        for position, rows in self._descent.rows():
+            self.sessions[position].add(rows)
+
+    def _measured(self) -> list[tuple[int, History]]:
+        rows = [(position, session.measure()) for position, session in enumerate(self.sessions)]
+        return [(position, part) for position, part in rows if len(part.iteration)]
 
 
-def _merged(parts: list[tuple[int, History]]) -> list[tuple[int, History]]:
-    """One history a run."""
-    own: dict[int, list[History]] = {}
-    for position, rows in parts:
-        own.setdefault(position, []).append(rows)
-    merged = [(position, join(rows)) for position, rows in own.items()]
-    return [(position, rows) for position, rows in merged if len(rows.iteration)]
+def _descent(prepared: Sequence[Prepared]) -> Descent:
+    """The runs as one computation, each with its own data and hyperparameters."""
+    first = prepared[0]
+    data = [one.problem.train for one in prepared]
+    stacked = Data(np.stack([own.x for own in data]), np.stack([own.y for own in data]))
+    methods = [one.method for one in prepared]
+    assert all(isinstance(method, SGD) for method in methods)
+    rates, momenta = ([getattr(method, name) for method in methods] for name in ("learning_rate", "momentum"))
+    return Descent(
+        Problem(first.problem.network, first.problem.loss, stacked),
+        SGD(np.array(rates), np.array(momenta), first.method.batch_size),
+        np.stack([one.theta for one in prepared]),
+        iterations=np.array([gradient_steps(one.budget) for one in prepared]),
+        batches=[one.batches for one in prepared],
+        log_every=first.config.tracking.log_every,
+    )

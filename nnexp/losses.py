@@ -15,36 +15,38 @@ Array = np.ndarray[Any, Any]
 class Target(NamedTuple):
     """What the outputs should be, prepared once: values ``(..., C, N)`` and values / N.
 
-    Where they are classes, also the classes ``(..., N)``.
+    Where they are classes, also the classes ``(..., N)`` and whether each output is its sample's class.
     """
 
     values: Array
     scaled: Array
     labels: Array | None
+    mask: Array
 
 
-def target(y: Array, n_outputs: int, dtype: Any) -> Target:
-    """Targets from classes ``(..., N)``, or from one-hot or numeric values ``(..., C, N)``.
+def target(y: Array, n_outputs: int, dtype: Any, lead: int = 0) -> Target:
+    """Targets from classes ``(*lead, N)``, or from one-hot or numeric values ``(*lead, C, N)``.
 
-    Values whose every column is one-hot count as classes, so accuracy is defined for them.
+    ``lead`` is the number of leading axes. Values whose every column is one-hot count as classes, so accuracy is
+    defined for them.
 
     Raises:
         ValueError: a class outside ``0 .. n_outputs - 1``, or values with another number of rows.
     """
     labels: Array | None
-    if np.issubdtype(y.dtype, np.integer) and (y.ndim < 2 or y.shape[-2] != n_outputs):
+    if np.issubdtype(y.dtype, np.integer) and y.ndim == lead + 1:
         labels = y
         if y.size and not (y.min() >= 0 and y.max() < n_outputs):
             raise ValueError(f"targets {y.min()} to {y.max()}: expected classes 0 to {n_outputs - 1}")
         values = (y[..., None, :] == np.arange(n_outputs)[:, None]).astype(dtype)
     else:
-        if y.ndim < 2 or y.shape[-2] != n_outputs:
+        if y.ndim != lead + 2 or y.shape[-2] != n_outputs:
             raise ValueError(f"targets of shape {y.shape}: expected {n_outputs} rows, one an output")
         values = np.ascontiguousarray(y, dtype)
         one_hot = n_outputs > 1 and np.isin(values, (0, 1)).all() and (values.sum(axis=-2) == 1).all()
         labels = values.argmax(axis=-2) if one_hot else None
     scaled = (values / y.shape[-1]).astype(dtype)
-    return Target(values, scaled, labels)
+    return Target(values, scaled, labels, values != 0)
 
 
 class Measure(Protocol):
@@ -93,64 +95,60 @@ def _mean(values: Array) -> Array:
 
 
 class _Hits:
-    """Counts the samples whose first largest output is their class.
+    """Counts the samples whose first largest output is their class, for outputs ``z`` relative to the largest.
 
-    Without ties, and without NaN, that is where their class's output equals the largest. Else argmax
-    decides, for all.
+    Without ties, and without NaN, that is where their class's is zero. Else argmax decides, for all.
     """
 
-    def __init__(self, z: Array, top: Array, picked: Array, labels: Array) -> None:
+    def __init__(self, z: Array, to: Target, picked: Array) -> None:
+        assert to.labels is not None
+        self._z, self._labels, self._picked = z, to.labels, picked.reshape(-1)
+        self._at_top, self._right = np.empty_like(z, bool), np.empty_like(z, bool)
+        self._hit = np.empty(z[..., 0, :].shape, bool)
+        self._samples: int = z.shape[-1]
+        self._counts = np.empty(z.shape[:-2], np.intp)
         self.share = np.empty(z.shape[:-2])
-        self._at_top = np.empty_like(z, bool)
-        self._hit, self._right = np.empty(picked.shape, bool), np.empty(picked.shape[:-1], np.intp)
-        self._z, self._top, self._labels = z, top.reshape(-1), labels
-        self._tied = False
-        self.before: list[Call] = [partial(np.equal, z, top, self._at_top), self._look]
-        self.after: list[Call] = [partial(np.equal, picked, z.dtype.type(0), self._hit), self._count]
-
-    def _look(self) -> None:
-        top = self._top
-        square = top.dot(top)
-        # As many as samples: one each, unless a sample with NaN, which has none, makes up for a tie.
-        self._tied = np.count_nonzero(self._at_top) != top.size or square != square
-        if self._tied:
-            self._tied_hits = self._z.argmax(axis=-2) == self._labels
+        self.calls: list[Call] = [
+            partial(np.equal, z, z.dtype.type(0), self._at_top),
+            partial(np.logical_and, self._at_top, to.mask, self._right),
+            self._count,
+        ]
 
     def _count(self) -> None:
-        hit = self._tied_hits if self._tied else self._hit
-        samples = hit.shape[-1]
-        if hit.size == samples:
-            self.share[...] = np.count_nonzero(hit) / samples
+        samples = self._samples
+        total = self._picked.dot(self._picked)
+        # As many as samples: one each, unless a sample with NaN, which has none, makes up for a tie.
+        if np.count_nonzero(self._at_top) != self._hit.size or total != total:
+            hit = self._z.argmax(axis=-2) == self._labels
+        elif self._hit.size == samples:
+            self.share[...] = np.count_nonzero(self._right) / samples
+            return
         else:
-            np.divide(np.add.reduce(hit, -1, np.intp, out=self._right), samples, self.share)
+            hit = np.logical_or.reduce(self._right, -2, out=self._hit)
+        np.divide(np.add.reduce(hit, -1, np.intp, out=self._counts), samples, self.share)
 
 
 class _Fused:
     """Softmax and cross-entropy of one ``z``: relative to each sample's largest output, no exp overflows."""
 
     def __init__(self, z: Array, to: Target) -> None:
-        count = z.dtype.type(z.shape[-1])
-        row, each = np.empty_like(z[..., :1, :]), np.empty_like(z)
-        picked, log = np.empty(z[..., 0, :].shape, z.dtype), np.empty(z[..., 0, :].shape, z.dtype)
-        self.loss = np.empty(z.shape[:-2], z.dtype)
-        self._hits = None if to.labels is None else _Hits(z, row, picked, to.labels)
+        samples = z.dtype.type(z.shape[-1])
+        row, log = np.empty_like(z[..., :1, :]), np.empty(z[..., 0, :].shape, z.dtype)
+        each = np.empty(z.shape[:-1], z.dtype)
+        picked, self.loss = np.empty(z.shape[:-2], z.dtype), np.empty(z.shape[:-2], z.dtype)
+        self._hits = None if to.labels is None else _Hits(z, to, picked)
         self.accuracy = None if self._hits is None else self._hits.share
-        self._top = [partial(np.maximum.reduce, z, -2, None, row, True)]
-        self._shift = [partial(np.subtract, z, row, z)]
-        # The true class's output, for values that are one there and zero elsewhere.
-        self._pick = [
-            partial(np.multiply, z, to.values, each),
-            partial(np.add.reduce, each, -2, None, picked),
-        ]
+        self._shift = [partial(np.maximum.reduce, z, -2, None, row, True), partial(np.subtract, z, row, z)]
+        # The mean output of the true class, for targets that are 1 / N there and zero elsewhere.
+        self._pick = [partial(np.vecdot, z, to.scaled, each), partial(np.add.reduce, each, -1, None, picked)]
         self._exp = [partial(np.exp, z, z), partial(np.add.reduce, z, -2, None, row, True)]
         self._mean = [
             partial(np.log, row[..., 0, :], log),
-            partial(np.subtract, log, picked, log),
-            partial(np.add.reduce, log, -1, None, self.loss),
-            partial(np.divide, self.loss, count, self.loss),
+            partial(np.vecdot, log, np.full(z.shape[-1], 1 / samples, z.dtype), self.loss),
+            partial(np.subtract, self.loss, picked, self.loss),
         ]
         self._pull = [
-            partial(np.multiply, row, count, row),
+            partial(np.multiply, row, samples, row),
             partial(np.divide, z, row, z),
             partial(np.subtract, z, to.scaled, z),
         ]
@@ -158,11 +156,9 @@ class _Fused:
     def calls(self, *, loss: bool = True, accuracy: bool = False, gradient: bool = False) -> list[Call]:
         hits = self._hits if accuracy else None
         return [
-            *self._top,
-            *(hits.before if hits else []),
             *self._shift,
             *(self._pick if loss or hits else []),
-            *(hits.after if hits else []),
+            *(hits.calls if hits else []),
             *(self._exp if loss or gradient else []),
             *(self._mean if loss else []),
             *(self._pull if gradient else []),

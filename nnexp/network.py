@@ -52,10 +52,11 @@ class Workspace:
             return memory.take((name, samples), shape, dtype)
 
         self.theta = memory.take("theta", (*lead, layout.size), dtype)
-        # With classes outermost, each operation on the outputs of all runs is one long loop. Of a single
-        # sample the classes must stay together, so that their sum is rounded alike for any lead.
+        # With classes outermost, each operation on the outputs of all runs is one long loop. Not so where a
+        # product has a vector, or a sum over classes only one sample: BLAS and NumPy then round
+        # differently for other strides, and a run would not be what it is alone.
         classes = layout.sizes[-1]
-        if samples > 1:
+        if min(samples, *layout.sizes[-2:]) > 1:
             self.z = np.moveaxis(take("z", classes, *lead, samples), 0, -2)
         else:
             self.z = take("z", *lead, classes, samples)
@@ -68,7 +69,9 @@ class Workspace:
         self.forward: list[Call] = []
         for block, below, above in zip(layers, hidden, hidden[1:], strict=False):
             self.forward.append(network.product(block, below, above[..., :-1, :]))
-            self.forward += network.activation.forward(above[..., :-1, :])
+            # With their row of ones, if that stays, activations are one long loop.
+            whole = above if network.activation.keeps_one else above[..., :-1, :]
+            self.forward += network.activation.forward(whole)
         self.forward.append(network.product(layers[-1], hidden[-1], self.z))
         self.backward: list[Call] = []
         if self.gradient is None:

@@ -17,6 +17,8 @@ Array = np.ndarray[Any, Any]
 CHUNK_BYTES = 1 << 20
 """Activations of as many candidates as fit in this are computed together: measured on a core with 2 MB of L2."""
 
+INFINITY = np.float32(np.inf)
+
 PASSES = 24
 """The most passes that a problem keeps, each for one number of candidates."""
 
@@ -52,9 +54,11 @@ class _Part(NamedTuple):
         """The same for candidates: where there are runs, an axis of one after theirs."""
         if self.x.ndim == 2:
             return self
-        values, scaled, labels = self.to
-        to = Target(values[..., None, :, :], scaled[..., None, :, :], None)
-        return _Part(self.x[..., None, :, :], to._replace(labels=None if labels is None else labels[:, None]))
+        values, scaled, mask = (
+            array[..., None, :, :] for array in (self.to.values, self.to.scaled, self.to.mask)
+        )
+        labels = None if self.to.labels is None else self.to.labels[..., None, :]
+        return _Part(self.x[..., None, :, :], Target(values, scaled, labels, mask))
 
 
 class Pass:
@@ -79,11 +83,16 @@ class Pass:
         self._measure = problem.loss.bind(self._work.z, part.to)
         self.theta, self.gradient = self._work.theta, self._work.gradient
         self.loss, self.accuracy = self._measure.loss, self._measure.accuracy
+        self._calls: dict[tuple[bool, bool, bool], tuple[Call, ...]] = {}
 
     def calls(self, *, loss: bool = True, accuracy: bool = False, gradient: bool = False) -> tuple[Call, ...]:
         """The calls, in order, that write what is asked for."""
-        measured = self._measure.calls(loss=loss, accuracy=accuracy, gradient=gradient)
-        return (*self._work.forward, *measured, *(self._work.backward if gradient else ()))
+        calls = self._calls.get((loss, accuracy, gradient))
+        if calls is None:
+            measured = self._measure.calls(loss=loss, accuracy=accuracy, gradient=gradient)
+            calls = (*self._work.forward, *measured, *(self._work.backward if gradient else ()))
+            self._calls[loss, accuracy, gradient] = calls
+        return calls
 
     def fill(self, batch: Array, labels: bool = False) -> None:
         """Nothing: all samples are there."""
@@ -109,7 +118,7 @@ class BatchPass(Pass):
         self._labels = part.to.labels
         buffers = [np.empty((*outer, a.shape[-2], size), a.dtype) for a in self._from]
         labels = None if part.to.labels is None else np.empty((*outer, size), np.int64)
-        to = Target(buffers[1], np.empty_like(buffers[1]), labels)
+        to = Target(buffers[1], np.empty_like(buffers[1]), labels, np.empty_like(buffers[1], bool))
         self._index = [np.empty(buffer.shape, np.intp) for buffer in buffers]
         # Where each row of the flat arrays starts; runs have their own rows if the data have.
         self._rows = [
@@ -130,6 +139,7 @@ class BatchPass(Pass):
         if labels and self._to.labels is not None and self._labels is not None:
             np.add(self._rows[1][..., 0, :] // self._from[1].shape[-2], batch, self._index[0][..., 0, :])
             self._to.labels[...] = self._labels.take(self._index[0][..., 0, :])
+            np.not_equal(self._to.values, 0, self._to.mask)
 
 
 class Problem:
@@ -151,7 +161,7 @@ class Problem:
 
     def _prepare(self, data: Data) -> _Part:
         outputs, dtype = self.network.layout.sizes[-1], self.network.dtype
-        return _Part(with_ones(np.asarray(data.x, dtype)), target(data.y, outputs, dtype))
+        return _Part(with_ones(np.asarray(data.x, dtype)), target(data.y, outputs, dtype, data.x.ndim - 2))
 
     def bind(self, runs: int, batch_size: int | None, memory: Memory) -> Pass:
         """A pass with gradient for thetas ``(runs, P)``, on all samples or on batches ``(runs, batch_size)``.
@@ -220,7 +230,7 @@ class Problem:
             call()
         share = None if own.accuracy is None or not accuracy else own.accuracy.copy()
         # Of NaN and inf, inf.
-        return Score(np.fmin(own.loss, np.inf) if loss else None, share, own.gradient if gradient else None)
+        return Score(np.fmin(own.loss, INFINITY) if loss else None, share, own.gradient if gradient else None)
 
     def evaluate(self, theta: Array, train: bool = True) -> Evaluation:
         """Training and test loss and accuracy of theta ``(T, P)``, or ``(R, T, P)`` where data has runs.

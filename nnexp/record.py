@@ -8,7 +8,7 @@ import numpy as np
 
 from nnexp.marks import log_spaced, marks
 from nnexp.prepare import Prepared
-from nnexp.rows import Rows
+from nnexp.rows import Rows, Standing
 
 Array = np.ndarray[Any, Any]
 
@@ -61,16 +61,17 @@ class Record:
         self.prepared = prepared
         self._parts: list[History] = []
         self._pending: list[Rows] = []
+        self.waiting = 0  # bytes of weights to be measured
         self._kept: list[tuple[int, Array, float]] = []
         self._best: tuple[float, Array] = (np.inf, prepared.theta)
         self._grid = marks()
         self._keep_from = next(self._grid)
         self._last: tuple[int, Array, float] | None = None
 
-    def add(self, rows: Rows) -> bool:
-        """Keep rows to be measured; whether they have become so many that it is time."""
+    def add(self, rows: Rows) -> None:
+        """Keep rows to be measured."""
         self._pending.append(rows)
-        return sum(part.theta.nbytes for part in self._pending[-64:]) > PENDING_BYTES
+        self.waiting += rows.theta.nbytes
 
     @property
     def history(self) -> History:
@@ -108,9 +109,16 @@ class Record:
             return int(self._pending[-1].iteration[-1])
         return -1 if self._last is None else self._last[0]
 
+    def stopped(self, now: Standing) -> History:
+        """Measure what was added, and where this run stands ``(1, P)`` if that is further."""
+        if now.iteration[0] > self.last_iteration:
+            unknown = np.full(1, np.nan)
+            self.add(Rows(now.iteration, now.evaluations, now.seconds, unknown, unknown, now.theta))
+        return self.measure()
+
     def measure(self) -> History:
         """Measure the rows that were added, and give them."""
-        pending, self._pending = self._pending, []
+        pending, self._pending, self.waiting = self._pending, [], 0
         if not pending:
             return join([])
         rows = pending[0] if len(pending) == 1 else Rows(*map(np.concatenate, zip(*pending, strict=True)))

@@ -12,6 +12,9 @@ Array = np.ndarray[Any, Any]
 HEARTBEAT = 0.25
 """Seconds after which training comes back without a row, so that callers get a word in."""
 
+SPAN = 128
+"""Rows within as many iterations are handed out together."""
+
 EVALUATIONS_PER_GRADIENT = 3
 """A forward pass, and a backward pass that counts as two."""
 

@@ -110,7 +110,7 @@ def _command(given: list[str]) -> int:
         first = jobs.check(plan.jobs)
         if plan.repeated:
             out.print(_left_out(plan.repeated), highlight=False)
-        work = SweepWork(out, overrides, len(plan.jobs))
+        work = SweepWork(out, overrides, plan.most)
         work.begin(first)
     try:
         _launch(jobs.as_axes(given) if sweep else given, work)
@@ -133,19 +133,19 @@ def _list(overrides: list[str], search_path: list[str], sweep: bool) -> int:
     from nnexp.cli import jobs
     from nnexp.prepare import prepare
 
-    listed, repeated = [overrides], 0
+    lines, count, repeated = [" ".join(overrides)], 1, 0
     if sweep:
         plan = jobs.plan(overrides, search_path)
         jobs.check(plan.jobs)
-        listed, repeated = [job.overrides for job in plan.jobs], plan.repeated
+        lines, count, repeated = plan.lines, plan.most, plan.repeated
     else:
         for config in jobs.compose([search_path + overrides]):
             prepare(config)
-    for number, job in enumerate(listed):
-        print(f"{number:4}  {' '.join(job) or '(defaults)'}")
+    for number, line in enumerate(lines):
+        print(f"{number:4}  {line or '(defaults)'}")
     if repeated:
         print(_left_out(repeated))
-    print(f"{len(listed)} job{'s' if len(listed) != 1 else ''}, nothing trained")
+    print(f"{count} job{'s' if count != 1 else ''}, nothing trained")
     return 0
 
 

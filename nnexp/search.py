@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf, isfinite, nan
 from time import perf_counter
 from typing import Any
 
@@ -10,29 +11,26 @@ import numpy as np
 from nnexp.marks import marks
 from nnexp.optim import Noise, SearchMethod, State
 from nnexp.problem import Problem
-from nnexp.rows import HEARTBEAT, Budget, Improvement, Rows, Standing, Step
+from nnexp.rows import HEARTBEAT, SPAN, Budget, Improvement, Rows, Standing, Step
 
 Array = np.ndarray[Any, Any]
 
 NEVER = int(np.iinfo(np.int64).max)
 
 
-def _known(loss: Any) -> float:
-    return float(loss) if np.isfinite(loss) else np.nan
-
-
 class Search:
-    """R runs of a gradient-free method on one problem.
+    """R runs of a gradient-free method on one problem, one after another.
 
-    Blocks of candidates, and with them the arithmetic, do not depend on the marks: what was best at a mark
-    within a block is read from its improvements.
+    Nothing would be won by doing them side by side: what they spend is the arithmetic of their candidates,
+    which are computed in blocks already. Blocks, and with them the arithmetic, do not depend on the marks: what was
+    best at a mark within a block is read from its improvements.
 
     Args:
         problem: scores candidates.
         method: with hyperparameters that are numbers, or arrays ``(R,)``.
         theta: the start ``(R, P)``.
         noise: R streams.
-        budget: of each run.
+        budget: of each run; seconds of all together.
         log_every: iterations from mark to mark; None for logarithmic marks.
     """
 
@@ -42,38 +40,38 @@ class Search:
         method: SearchMethod,
         theta: Array,
         *,
-        noise: Noise | None,
+        noise: Noise,
         budget: Budget,
         log_every: int | None = None,
     ) -> None:
-        runs = len(theta)
         self.problem, self.method, self.budget = problem, method, budget
-        self._noise = noise
+        self._noise, self._log_every = noise, log_every
         self._last = NEVER if budget.iterations is None else budget.iterations
         self._most = NEVER if budget.evaluations is None else budget.evaluations
-        self._marks = [marks(log_every) for _ in range(runs)]
-        self._next = np.array([next(own) for own in self._marks])
-        self._logged = np.full(runs, -1)
-        self._since = perf_counter()
-        self.seconds = 0.0
-        self.evaluations = np.zeros(runs, np.int64)
-        self.diverged = np.zeros(runs, bool)
-        self.ended = np.zeros(runs, bool)
+        starts = np.array(theta, problem.network.dtype)
+        self.states: list[State] = [
+            method.select(run).init(start, inf, noise[run]) for run, start in enumerate(starts)
+        ]
+        self.evaluations = [0] * len(starts)
+        self.diverged = np.zeros(len(starts), bool)
         self.improvements: list[Improvement] = []
+        self.seconds = 0.0
+        self._since = perf_counter()
         self._steps: list[Step] = []
-        self._started = False
-        start = np.array(theta, problem.network.dtype)
-        self.state: State = method.init(start, np.full(runs, np.inf, start.dtype), noise)
+        self._run = -1
+        self._next_run()
 
     @property
     def standing(self) -> Standing:
         """Where all runs are; after an interruption, up to the last complete block."""
-        seconds = np.full(len(self.ended), self.seconds)
-        return Standing(self.state.theta, self.state.iteration, self.evaluations, seconds)
+        theta = np.stack([state.theta for state in self.states])
+        iterations = np.array([state.iteration for state in self.states], np.int64)
+        seconds = np.full(len(theta), self.seconds)
+        return Standing(theta, iterations, np.array(self.evaluations, np.int64), seconds)
 
     def advance(self) -> list[tuple[int, Rows]] | None:
         """Search until rows are due, and give them by run; none as a sign of life, None at the end."""
-        if self.ended.all():
+        if self._run == len(self.states):
             return None
         self._since = perf_counter()
         try:
@@ -88,83 +86,69 @@ class Search:
     def rows(self) -> list[tuple[int, Rows]]:
         """Rows that were not handed out: none, unless the search was interrupted."""
         steps, self._steps = self._steps, []
-        own: dict[int, list[Step]] = {}
-        for step in steps:
-            own.setdefault(step.run, []).append(step)
-        return [(run, Rows.of(mine)) for run, mine in own.items()]
+        return [(steps[0].run, Rows.of(steps))] if steps else []
 
     def _clock(self) -> float:
         return self.seconds + perf_counter() - self._since
 
-    def _wake(self) -> float:
-        left = HEARTBEAT
-        if self.budget.seconds is not None:
-            left = min(left, self.budget.seconds - self.seconds)
-        return self._since + left
-
-    def _late(self) -> bool:
-        return self.budget.seconds is not None and self._clock() >= self.budget.seconds
-
-    def _row(self, run: int, iteration: int) -> Step:
-        state = self.state
-        known = (self._clock(), _known(state.loss[run]), np.nan, state.theta[run])
-        return Step(run, iteration, int(self.evaluations[run]), *known)
+    def _next_run(self) -> None:
+        self._run += 1
+        self._marks = marks(self._log_every)
+        self._mark, self._logged = next(self._marks), -1
+        self._started = False
 
     def _search(self) -> None:
-        """Blocks, until rows are due or the heart beats."""
-        problem, method, wake = self.problem, self.method, self._wake()
+        """Blocks of one run, until rows are due or the heart beats."""
+        run, problem, method = self._run, self.problem, self.method.select(self._run)
+        wake, end = self._since + HEARTBEAT, inf
+        if self.budget.seconds is not None:
+            end = self._since + self.budget.seconds - self.seconds
         if not self._started:
-            self._start()
+            self._start(run)
+        state, spent = self.states[run], self.evaluations[run]
         while True:
-            limit = np.minimum(self._last - self.state.iteration, self._most - self.evaluations)
-            over = limit <= 0
-            if over.any() or self._late():
-                self._end(over | self._late())
-                if self.ended.all():
-                    return
-                limit = np.where(self.ended, 0, limit)
-            if self._steps or perf_counter() >= wake:
+            limit = min(self._last - state.iteration, self._most - spent)
+            now = perf_counter()
+            if limit <= 0 or now >= end:
+                if state.iteration != self._logged:
+                    self._steps.append(self._row(run, state.iteration, spent, state.theta, state.loss))
+                self._next_run()
                 return
-            before, candidates = method.ask(self.state, limit)
-            after = method.tell(before, candidates, problem.score(candidates))
-            self._pass(before, after)
-            self.state, self.evaluations = after, self.evaluations + before.asked
-            found = after.improvements
-            if found is not None and len(found.run):
-                at = (found.iteration - 1).tolist()
-                self.improvements += map(Improvement, found.run.tolist(), at, found.loss.tolist())
+            if now >= wake or (self._steps and self._mark - self._steps[0].iteration >= SPAN):
+                return
+            candidates = method.ask(state, limit)
+            scored = problem.score(candidates).loss
+            assert scored is not None
+            after = method.tell(state, candidates, scored)
+            if self._mark <= after.iteration:
+                self._pass(run, state, after, spent)
+            spent += len(candidates)
+            for found in after.found:
+                self.improvements.append(Improvement(run, found.iteration - 1, found.loss))
+            self.states[run] = state = after
+            self.evaluations[run] = spent
 
-    def _start(self) -> None:
+    def _start(self, run: int) -> None:
         self._started = True
         if self.method.score_start:
-            scored = self.problem.score(self.state.theta[:, None, :])
-            assert scored.loss is not None
-            self.evaluations = self.evaluations + 1
-            self.state = self.method.init(self.state.theta, scored.loss[:, 0], self._noise)
-        self._pass(self.state, self.state)
+            theta = self.states[run].theta
+            scored = self.problem.score(theta[None]).loss
+            assert scored is not None
+            self.evaluations[run] = 1
+            self.states[run] = self.method.select(run).init(theta, float(scored[0]), self._noise[run])
+        self._pass(run, self.states[run], self.states[run], self.evaluations[run])
 
-    def _end(self, over: Array) -> None:
-        """The last rows of the runs that are over now."""
-        for run in np.flatnonzero(over & ~self.ended).tolist():
-            self.ended[run] = True
-            if self.state.iteration[run] != self._logged[run]:
-                self._steps.append(self._row(run, int(self.state.iteration[run])))
+    def _row(self, run: int, iteration: int, evaluations: int, theta: Array, loss: float) -> Step:
+        known = loss if isfinite(loss) else nan
+        return Step(run, iteration, evaluations, self._clock(), known, nan, theta)
 
-    def _pass(self, before: State, after: State) -> None:
+    def _pass(self, run: int, before: State, after: State, spent: int) -> None:
         """Rows of the marks up to ``after``, each with what was best by then."""
-        found = after.improvements
-        for run in np.flatnonzero((self._next <= after.iteration) & ~self.ended).tolist():
-            mine = np.empty(0, int) if found is None else np.flatnonzero(found.run == run)
-            at = np.empty(0, int) if found is None else found.iteration[mine]
-            start = int(before.iteration[run])
-            while self._next[run] <= after.iteration[run]:
-                mark = self._logged[run] = int(self._next[run])
-                self._next[run] = next(self._marks[run])
-                theta, loss = before.theta[run], before.loss[run]
-                count = int(np.searchsorted(at, mark, side="right"))
-                if found is not None and count:
-                    theta, loss = found.theta[mine[count - 1]], found.loss[mine[count - 1]]
-                evaluations = int(self.evaluations[run]) + mark - start
-                self._steps.append(
-                    Step(run, int(mark), evaluations, self._clock(), _known(loss), np.nan, theta)
-                )
+        theta, loss = before.theta, before.loss
+        found = list(after.found)
+        while self._mark <= after.iteration:
+            mark = self._logged = self._mark
+            self._mark = next(self._marks)
+            while found and found[0].iteration <= mark:
+                _, theta, loss = found.pop(0)
+            self._steps.append(self._row(run, mark, spent + mark - before.iteration, theta, loss))

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnexp.prepare import Prepared, prepare
-from nnexp.record import History, Record, Snapshots, join
-from nnexp.rows import Rows
+from nnexp.record import PENDING_BYTES, History, Record, Snapshots, join
 from nnexp.train import Training
 
 Array = np.ndarray[Any, Any]
@@ -37,10 +36,9 @@ class Session(Record):
         """Train to the end, yielding the rows that became known every ``flush_seconds``; maybe none."""
         flushed = perf_counter()
         for block in self.training.blocks():
-            full = False
             for _, rows in block:
-                full = self.add(rows) or full
-            if full or perf_counter() - flushed >= flush_seconds:
+                self.add(rows)
+            if self.waiting > PENDING_BYTES or perf_counter() - flushed >= flush_seconds:
                 yield self.measure()
                 flushed = perf_counter()
         yield self.measure()
@@ -49,11 +47,7 @@ class Session(Record):
         """Rows not yielded yet, with one for where training stands; for use after an interruption."""
         for _, rows in self.training.left():
             self.add(rows)
-        now = self.training.state
-        if now.iteration[0] > self.last_iteration:
-            unknown = np.full(1, np.nan)
-            self.add(Rows(now.iteration, now.evaluations, now.seconds, unknown, unknown, now.theta))
-        return self.measure()
+        return self.stopped(self.training.state)
 
     @property
     def final_theta(self) -> Array:

@@ -74,6 +74,7 @@ class Training:
                 most_seconds=budget.seconds,
             )
         else:
+            assert noise is not None
             self._work = Search(problem, method, theta, noise=noise, budget=budget, log_every=log_every)
 
     def blocks(self) -> Iterator[list[tuple[int, Rows]]]:

@@ -45,7 +45,9 @@ def made_sweep(
             "dataset.name": tasks[t],
             "optimizer.name": name,
         }
-        row |= {f"optimizer.{key}": float(value) for key, _, value in (text.partition("=") for text in settings)}
+        row |= {
+            f"optimizer.{key}": float(value) for key, _, value in (text.partition("=") for text in settings)
+        }
         iteration = np.array([0, *ends])
         share = np.interp(iteration, [0, 10, 100], [0, 0.5, 1])
         cost = 3 if name == "sgd" else 1

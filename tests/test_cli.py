@@ -97,15 +97,16 @@ def test_a_traceback_is_shown_when_asked_for(tmp_path):
 
 BREAKING = """
 import sys
-from nnexp.problem import Problem
+from nnexp.group import Group
 from nnexp.run import main
 
-inner = Problem.score
-def score(self, theta, **options):
-    if options.get("gradient"):
+inner = Group.run
+def run(self, flush_seconds):
+    yield []
+    if self.sessions[0].prepared.method.needs_gradient:
         raise RuntimeError("the gradient broke\\nsecond line")
-    return inner(self, theta, **options)
-Problem.score = score
+    yield from inner(self, flush_seconds)
+Group.run = run
 sys.exit(main(sys.argv[1:]))
 """
 

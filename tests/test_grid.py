@@ -101,8 +101,8 @@ def test_the_command_line_chooses_from_the_grid(loader: Any) -> None:
 
 def test_jobs_that_repeat_others_are_left_out_and_counted(loader: Any) -> None:
     blocks = [{"seed": "0,1,1"}, {"seed": "range(1,3)"}]
-    assert expand([], blocks, loader) == ([["seed=0"], ["seed=1"], ["seed=2"]], 2)
-    assert expand(["seed=1,1", "dtype=float64"], None, loader) == ([["seed=1", "dtype=float64"]], 1)
+    assert expand([], blocks, loader) == ([["seed=0"], ["seed=1"], ["seed=2"]], 2, [])
+    assert expand(["seed=1,1", "dtype=float64"], None, loader) == ([["seed=1", "dtype=float64"]], 1, [])
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_a_bad_grid_is_one_line_that_names_the_setting(loader: Any, blocks: Any,
         ("sweep.retries=1,2", "sweep.retries=1,2: expected one value for the whole sweep"),
         (
             "optimizer.scale=interval(0,1)",
-            "optimizer.scale=interval(0,1): expected values; intervals are ...",
+            "optimizer.scale=interval(0,1): expected values; sweep.trials=20 has Optuna search ...",
         ),
     ],
 )
@@ -206,4 +206,4 @@ def test_without_a_grid_the_jobs_are_those_of_hydra_s_own_sweeper(loader: Any, a
 
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
     ((*expected,),) = BasicSweeper.split_arguments(parsed, None)
-    assert expand(arguments, None, loader) == (expected, 0)
+    assert expand(arguments, None, loader) == (expected, 0, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ def config(optimizer: str = "sgd", **changes: Any) -> Config:
         "budget": {"iterations": 20},
         "tracking": {"log_every": 3},
         "seeds": {},
+        "sweep": {},
     }
     for name, value in changes.items():
         *groups, last = name.split("__")
@@ -59,20 +61,112 @@ def assert_equal_alone(configs: list[Config], flush_seconds: float = 2.0) -> Non
             assert getattr(mine, name) == getattr(session, name), name
 
 
-@pytest.mark.parametrize("size", [1, 2, 7])
-@pytest.mark.parametrize("method", ["random", "perturb", "sgd"])
+METHODS: dict[str, dict[str, Any]] = {
+    "random": {"optimizer": "random"},
+    "perturb": {"optimizer": "perturb"},
+    "sgd": {},
+    "momentum": {"optimizer__momentum": 0.9},
+    "mini_batch": {"optimizer__batch_size": 7},
+    "mini_batch_momentum": {"optimizer__batch_size": 8, "optimizer__momentum": 0.5},
+}
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64])
+@pytest.mark.parametrize("method", METHODS)
 def test_groups_of_any_size(method: str, size: int) -> None:
-    assert_equal_alone([config(method, seed=seed) for seed in range(size)])
+    assert_equal_alone([config(**METHODS[method], seed=seed) for seed in range(size)])
 
 
-@settings(max_examples=10, deadline=None)
-@given(
-    seeds=st.lists(st.integers(0, 99), min_size=1, max_size=5),
-    method=st.sampled_from(["random", "perturb", "sgd"]),
-    flush=st.sampled_from([0.0, 2.0]),
+SHAPES = st.fixed_dictionaries(
+    {
+        "architecture__hidden": st.sampled_from([[1], [3], [17], [64], [5, 4]]),
+        "architecture__activation": st.sampled_from(["relu", "tanh", "sigmoid", "linear"]),
+        "dataset__samples": st.integers(1, 40),
+        "dataset__classes": st.sampled_from([2, 3, 9]),
+        "dataset__test_samples": st.sampled_from([0, 6]),
+        "dtype": st.sampled_from(["float32", "float64"]),
+        "accumulate": st.sampled_from([None, None, "float64"]),
+        "tracking__log_every": st.sampled_from([1, 4, None]),
+        "loss": st.sampled_from(
+            [{"name": "cross_entropy"}, {"name": "cross_entropy", "clip": 1e-7}, {"name": "squared_error"}]
+        ),
+    }
 )
-def test_runs_in_a_group_are_the_runs_alone(seeds: list[int], method: str, flush: float) -> None:
-    assert_equal_alone([config(method, seed=seed) for seed in seeds], flush)
+NUMBERS = st.fixed_dictionaries(
+    {
+        "seed": st.integers(0, 99),
+        "budget__iterations": st.integers(1, 40),
+        "budget__evaluations": st.sampled_from([None, None, 50]),
+        "architecture__init_scale": st.sampled_from([0.01, 1.0]),
+    }
+)
+# The largest rates and scales overflow, at once or after some steps.
+RATES = {"optimizer__learning_rate": st.sampled_from([0.1, 1.0, 30.0, 1e20, 1e38])}
+MOMENTA = RATES | {"optimizer__momentum": st.sampled_from([0.3, 0.9])}
+SCALES = {"optimizer__scale": st.sampled_from([0.05, 1.0]), "optimizer__block": st.integers(1, 70)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=SHAPES, method=st.sampled_from(sorted(METHODS)), data=st.data(), flush=st.sampled_from([0.0, 2.0])
+)
+def test_runs_in_a_group_are_the_runs_alone(
+    shape: dict[str, Any], method: str, data: st.DataObject, flush: float
+) -> None:
+    own = RATES if "optimizer" not in METHODS[method] else SCALES
+    own = MOMENTA if "momentum" in method else own
+    runs = data.draw(st.lists(st.tuples(NUMBERS, st.fixed_dictionaries(own)), min_size=1, max_size=7))
+    fixed = dict(METHODS[method])
+    if "optimizer__batch_size" in fixed:
+        fixed["optimizer__batch_size"] = data.draw(
+            st.integers(1, shape["dataset__samples"] * shape["dataset__classes"])
+        )
+    configs = [
+        config(**(fixed | shape | numbers | numbers_of_its_own)) for numbers, numbers_of_its_own in runs
+    ]
+    assert len({key(one) for one in configs}) == 1
+    assert_equal_alone(configs, flush)
+
+
+def test_a_run_that_diverges_leaves_the_others_alone() -> None:
+    rates = [0.1, 1e38, 1.0, 1e38]
+    configs = [config(optimizer__learning_rate=rate, seed=at) for at, rate in enumerate(rates)]
+    assert_equal_alone(configs)
+    group = Group([prepare(one) for one in configs])
+    for _ in group.run():
+        pass
+    assert [session.status for session in group.sessions] == ["finished", "diverged"] * 2
+
+
+def test_an_interrupted_group_keeps_every_row() -> None:
+    configs = [config(seed=seed, tracking__log_every=1, budget__iterations=5000) for seed in range(3)]
+    group = Group([prepare(one) for one in configs])
+    running = group.run(flush_seconds=0.0)
+    seen = next(running)
+    assert [position for position, _ in seen] == [0, 1, 2]
+    for one, session in zip(configs, group.sessions, strict=True):
+        session.stop()
+        history, (_, whole) = session.history, alone(one)
+        count = len(history.iteration)
+        assert 0 < count < 5000
+        np.testing.assert_array_equal(history.iteration, range(count))
+        np.testing.assert_array_equal(history.loss, whole.loss[:count])
+        assert session.iterations == count - 1
+
+
+def test_seconds_are_shared() -> None:
+    configs = [config(seed=seed, budget__iterations=300 * (1 + seed)) for seed in range(3)]
+    group = Group([prepare(one) for one in configs])
+    start = perf_counter()
+    for _ in group.run():
+        pass
+    passed = perf_counter() - start
+    seconds = [session.seconds for session in group.sessions]
+    assert 0 < seconds[0] < seconds[1] < seconds[2]
+    assert sum(seconds) <= passed
+    for session in group.sessions:
+        assert (np.diff(session.history.seconds) >= 0).all()
+        assert session.history.seconds[-1] <= session.seconds
 
 
 def test_numbers_may_differ_and_shapes_may_not() -> None:

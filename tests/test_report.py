@@ -264,6 +264,6 @@ def test_a_command_of_the_readme_works(swept: Path, monkeypatch: pytest.MonkeyPa
 def test_the_readme_s_analysis_works(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(swept)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code = "".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
     exec(compile(code, "README.md", "exec"), {})
     assert (swept / "plane.svg").exists()

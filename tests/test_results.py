@@ -49,5 +49,17 @@ def test_snapshots_keep_their_names(sweep):
     )
 
 
+def test_the_readmes_analysis_runs(sweep, monkeypatch, capsys):
+    text = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+    analysis = text[text.index("## Analysis") :]
+    code = analysis[analysis.index("```python\n") + 10 :].partition("```")[0]
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(Path(sweep.removeprefix("sqlite:///")).parents[1])
+    names: dict[str, object] = {}
+    exec(code, names)
+    assert len(names["runs"]) == 6
+    assert "2 seeds cannot show any difference" in capsys.readouterr().out
+
+
 def test_a_summary_has_a_row_for_each_method(sweep):
     assert len(results.summary(results.load_runs(sweep))) == 3

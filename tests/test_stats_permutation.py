@@ -122,3 +122,12 @@ def test_seeds_needed_are_the_fewest():
     assert seeds_needed(1e-6) == np.inf
     assert seeds_needed(np.inf) == 6
     assert np.isnan(seeds_needed(np.nan))
+
+
+@pytest.mark.parametrize("seeds", [8, 13, 30, 199, 200, 5000])
+def test_power_is_a_number_that_grows_with_the_effect(seeds):
+    found = [power(effect, seeds, 0.01) for effect in np.linspace(0, 6, 100)]
+    assert found[0] == pytest.approx(0.01, abs=0.006)
+    # Up to twelve seeds power is simulated, with some noise.
+    assert min(np.diff(found)) >= -2e-3
+    assert found[-1] == pytest.approx(1, abs=1e-3)

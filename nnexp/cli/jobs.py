@@ -23,9 +23,18 @@ _ONE_VALUE = re.compile(r"(?!null$)[\w.+-]+|\[[\w.,+-]*\]", re.IGNORECASE)
 
 
 class Plan(NamedTuple):
-    """The jobs of a sweep, and how many were left out since they repeat another."""
+    """The jobs of a sweep.
+
+    Attributes:
+        jobs: those that are known, and of each search the ends of its intervals.
+        most: how many there will be, if none is left out.
+        lines: what to list, in words.
+        repeated: how many were left out since they repeat another.
+    """
 
     jobs: list[Job]
+    most: int
+    lines: list[str]
     repeated: int
 
 
@@ -72,8 +81,27 @@ def plan(overrides: Sequence[str], search_path: Sequence[str] = ()) -> Plan:
 
     with _sweep([*search_path, *as_axes(overrides)]) as (loader, config):
         of_task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
-        expanded = expansion(config, loader, of_task)
-        return Plan(Composer(loader, config).jobs(expanded.jobs), expanded.repeated)
+        sweeper = str(config.hydra.sweeper._target_).rpartition(".")[2]
+        if sweeper != "GridSweeper":
+            for name in ("grid", "trials"):
+                if OmegaConf.select(config, f"sweep.{name}") is not None:
+                    raise ConfigError(f"sweep.{name}: expected with hydra/sweeper=grid, not {sweeper}")
+        if sweeper not in ("GridSweeper", "BasicSweeper"):
+            # Which jobs another sweeper has is its secret; what they have in common can be checked.
+            common = Composer(loader, config).jobs([_fixed(of_task)])
+            return Plan(common, 0, [f"{' '.join(of_task)}: jobs that {sweeper} chooses"], 0)
+        settings, expanded = expansion(config, loader, of_task)
+        listed = list(expanded.jobs)
+        lines = [" ".join(job) for job in listed]
+        trials, count = settings.trials or 0, len(listed)
+        for study in expanded.studies:
+            for end in zip(*(axis.ends() for axis in study.axes), strict=True):
+                listed += [[*study.fixed, *end, *more] for more in study.more]
+            open_axes = [f"{axis.key}={axis.text}" for axis in study.axes]
+            each = f" of {len(study.more)} jobs" if len(study.more) != 1 else ""
+            lines.append(f"{' '.join([*study.fixed, *open_axes])}: {trials} trials{each}")
+            count += trials * len(study.more)
+        return Plan(Composer(loader, config).jobs(listed), count, lines, expanded.repeated)
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:
@@ -127,6 +155,13 @@ def representatives(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
             seen |= marks
             chosen.append(list(job))
     return chosen
+
+
+def _fixed(overrides: Sequence[str]) -> list[str]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parser = OverridesParser.create()
+    return [text for text in overrides if not parser.parse_override(text).is_sweep_override()]
 
 
 def _config(job: Job) -> Config:

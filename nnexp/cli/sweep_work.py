@@ -20,6 +20,7 @@ from nnexp.cli.work import Work
 from nnexp.config import Config
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.tracking import locations
+from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class SweepWork(Work):
         super().__init__(out, overrides, jobs)
         self._skipped = 0
         self._why: Counter[str] = Counter()
-        self._begun = perf_counter()
+        self._begun, self._started = perf_counter(), milliseconds()
         self._earlier: Earlier | None = None
         self._opener: Later | None = None
 
@@ -70,7 +71,7 @@ class SweepWork(Work):
         self._home = self.store(config)
         tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": " ".join(self.overrides)}
         params = {"overrides": " ".join(self.overrides), "jobs": str(self.jobs)}
-        self._parent = self._home.start_parent(f"sweep {self.sweep_id}", params, tags)
+        self._parent = self._home.start_parent(f"sweep {self.sweep_id}", params, tags, self._started)
 
     def batch(
         self, jobs: Sequence[Trial], choice: EngineChoice, place: Path, composing: float

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnexp.optim.protocol import selected
 from nnexp.optim.rules import chain, scale_by, trace
 
 Array = np.ndarray[Any, Any]
@@ -43,10 +44,7 @@ class SGD:
         bound = rule(gradient, memory)
         return [*bound.calls, partial(np.subtract, theta, bound.step, theta)]
 
-    def select(self, runs: Array) -> SGD:
+    def select(self, runs: Any) -> SGD:
         """The same method for some of the runs."""
-        rate, momentum = (
-            np.asarray(value)[runs] if np.ndim(value) else value
-            for value in (self.learning_rate, self.momentum)
-        )
+        rate, momentum = (selected(value, runs) for value in (self.learning_rate, self.momentum))
         return SGD(rate, momentum, self.batch_size)

@@ -1,4 +1,4 @@
-"""Streams of standard normal vectors, one a run, that can be looked at before they are consumed."""
+"""Streams of standard normal vectors that can be looked at before they are consumed."""
 
 from __future__ import annotations
 
@@ -9,52 +9,54 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
+REFILL = 256
+"""Rows drawn at once, at the least."""
 
-class Noise:
-    """R endless sequences of vectors ``(P,)``; row i of a run's sequence belongs to its candidate i.
 
-    The sequence does not depend on how many rows are looked at together, so a method that speculates
-    sees what one that takes a row at a time sees.
+class Stream:
+    """An endless sequence of vectors ``(P,)``; vector i belongs to candidate i.
+
+    The sequence does not depend on how many vectors are looked at together, so a method that speculates sees
+    what one that takes a vector at a time sees.
 
     Args:
-        draws: one function a run, giving the next ``n`` rows ``(n, P)``.
+        draw: gives the next ``n`` vectors ``(n, P)``.
         size: P.
-        dtype: of the rows.
+        dtype: of the vectors.
     """
 
-    def __init__(self, draws: Sequence[Callable[[int], Array]], size: int, dtype: Any) -> None:
-        self._draws = list(draws)
-        self._rows = np.empty((len(self._draws), 0, size), dtype)
-        self._at = np.zeros(len(self._draws), np.int64)
+    def __init__(self, draw: Callable[[int], Array], size: int, dtype: Any) -> None:
+        self._draw = draw
+        self._rows = np.empty((0, size), dtype)
+        self._at = 0
 
     def peek(self, count: int) -> Array:
-        """The next ``count`` rows of each run ``(R, count, P)``, a copy."""
-        capacity = self._rows.shape[1]
-        if int(self._at.max()) + count > capacity:
-            self._refill(count)
-        if len(self._at) == 1:
-            start = int(self._at[0])
-            return self._rows[:, start : start + count].copy()
-        rows = self._at[:, None] + np.arange(count)
-        return self._rows[np.arange(len(self._at))[:, None], rows]
+        """The next ``count`` vectors ``(count, P)``, a view that must not be written to."""
+        left = len(self._rows) - self._at
+        if count > left:
+            rows = np.empty((max(REFILL, 2 * count), self._rows.shape[1]), self._rows.dtype)
+            rows[:left] = self._rows[self._at :]
+            rows[left:] = self._draw(len(rows) - left)
+            self._rows, self._at = rows, 0
+        return self._rows[self._at : self._at + count]
 
-    def advance(self, counts: Array) -> None:
-        """Consume ``counts (R,)`` rows."""
-        self._at = self._at + counts
+    def advance(self, count: int) -> None:
+        """Consume ``count`` vectors."""
+        self._at += count
 
-    def _refill(self, count: int) -> None:
-        capacity = max(256, 2 * count)
-        runs, _, size = self._rows.shape
-        rows = np.empty((runs, capacity, size), self._rows.dtype)
-        for run, draw in enumerate(self._draws):
-            kept = self._rows[run, self._at[run] :]
-            rows[run, : len(kept)] = kept
-            rows[run, len(kept) :] = draw(capacity - len(kept))
-        self._rows, self._at = rows, np.zeros(runs, np.int64)
+
+class Noise:
+    """One stream a run."""
+
+    def __init__(self, draws: Sequence[Callable[[int], Array]], size: int, dtype: Any) -> None:
+        self._streams = [Stream(draw, size, dtype) for draw in draws]
+
+    def __getitem__(self, run: int) -> Stream:
+        return self._streams[run]
 
 
 class GeneratorNoise(Noise):
-    """Rows from one ``numpy.random.Generator`` a run, drawn in the given dtype."""
+    """Vectors from one ``numpy.random.Generator`` a run, drawn in the given dtype."""
 
     def __init__(self, generators: Sequence[np.random.Generator], size: int, dtype: Any) -> None:
         def rows(rng: np.random.Generator) -> Callable[[int], Array]:
@@ -64,9 +66,9 @@ class GeneratorNoise(Noise):
 
 
 class LegacyNoise(Noise):
-    """Rows from ``numpy.random.RandomState.randn`` rounded to ``dtype``, reordered by ``order (P,)``.
+    """Vectors from ``numpy.random.RandomState.randn`` rounded to ``dtype``, reordered by ``order (P,)``.
 
-    Row element ``order[i]`` of theta is the i-th draw: layers' arrays in the order of their names.
+    Element ``order[i]`` of theta is the i-th draw: layers' arrays in the order of their names.
     """
 
     def __init__(self, states: Sequence[np.random.RandomState], order: Array, dtype: Any) -> None:

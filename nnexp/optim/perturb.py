@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnexp.optim.noise import Noise
-from nnexp.optim.protocol import Improvements, ScoreLike, State
+from nnexp.optim.noise import Stream
+from nnexp.optim.protocol import Found, State, selected
 
 Array = np.ndarray[Any, Any]
 
+FORGET = 0.8
+"""What weight an acceptance, and the proposals that it took, keep at the next one."""
+
+COST = 8
+"""A block costs about as much as this many more candidates."""
+
 
 class _Memory(NamedTuple):
-    noise: Noise | None
-    block: Array  # (R,) candidates to ask next
+    noise: Stream
+    proposals: float
+    acceptances: float
 
 
 class RandomPerturbation:
@@ -22,8 +30,11 @@ class RandomPerturbation:
 
     The noise does not depend on what is accepted, so a block of proposals is made from the present best,
     the first that improves is accepted, and the noise after it is used again from there: exactly the
-    trajectory of one proposal at a time. A run's block is twice the last one while all are rejected, and
-    as long as the last success took after a success, so few evaluations are spent in vain.
+    trajectory of one proposal at a time.
+
+    Where one proposal in g is accepted, blocks of ``sqrt(2 COST g)`` cost least: a longer one is evaluated in
+    vain behind its acceptance, for a shorter one the cost of a block is paid too often. g is estimated from
+    the last acceptances, and the length rounded down to a power of two.
 
     Args:
         scale: standard deviation of a step, a number or one a run ``(R,)``.
@@ -37,42 +48,30 @@ class RandomPerturbation:
     def __init__(self, scale: float | Array = 0.05, score_start: bool = True, block: int = 64) -> None:
         self.scale, self.score_start, self.block = scale, score_start, block
 
-    def init(self, theta: Array, loss: Array, noise: Noise | None) -> State:
-        zeros = np.zeros(len(theta), np.int64)
-        return State(theta, loss, zeros, zeros, _Memory(noise, np.ones(len(theta), np.int64)), None)
+    def select(self, runs: Any) -> RandomPerturbation:
+        return RandomPerturbation(selected(self.scale, runs), self.score_start, self.block)
 
-    def ask(self, state: State, limit: Array) -> tuple[State, Array]:
-        asked = np.minimum(state.memory.block, limit)
-        scale = np.asarray(self.scale, state.theta.dtype)[..., None, None]
-        steps = state.memory.noise.peek(int(asked.max()))
-        np.multiply(scale, steps, out=steps)
-        return state._replace(asked=asked), np.add(state.theta[:, None, :], steps, out=steps)
+    def init(self, theta: Array, loss: float, noise: Stream) -> State:
+        return State(theta, loss, 0, _Memory(noise, 0.0, 0.0))
 
-    def tell(self, state: State, candidates: Array, score: ScoreLike) -> State:
-        assert score.loss is not None
-        better = score.loss < state.loss[:, None]
-        if len(better) > 1:
-            better &= np.arange(candidates.shape[1]) < state.asked[:, None]
-        if not better.any():
-            # Nearly all blocks: nothing to keep but the count.
-            state.memory.noise.advance(state.asked)
-            longer = state.memory._replace(block=np.minimum(2 * state.memory.block, self.block))
-            reached = state.iteration + state.asked
-            return state._replace(iteration=reached, memory=longer, improvements=None)
-        found = better.any(axis=1)
-        at = better.argmax(axis=1)
-        used = np.where(found, at + 1, state.asked)
-        run = np.flatnonzero(found)
-        iteration = state.iteration + used
-        improved = Improvements(
-            run, iteration[run], candidates[run, at[run]], score.loss[run, at[run]].astype(state.loss.dtype)
-        )
-        theta, loss = state.theta, state.loss
-        if len(run):
-            theta, loss = theta.copy(), loss.copy()
-            theta[run], loss[run] = improved.theta, improved.loss
-        state.memory.noise.advance(used)
-        # A block that the budget cut short says nothing about the block's length.
-        block = np.where(found, used, np.minimum(2 * state.memory.block, self.block))
-        block = np.minimum(block, self.block)
-        return State(theta, loss, iteration, state.asked, state.memory._replace(block=block), improved)
+    def ask(self, state: State, limit: int) -> Array:
+        noise, proposals, acceptances = state.memory
+        gap = (proposals + COST) / (acceptances + 1)
+        length = 1 << (int(sqrt(2 * COST * gap)).bit_length() - 1)
+        rows = noise.peek(min(length, self.block, limit))
+        steps = np.multiply(rows.dtype.type(self.scale), rows)
+        return np.add(state.theta, steps, steps)
+
+    def tell(self, state: State, candidates: Array, loss: Array) -> State:
+        noise, proposals, acceptances = state.memory
+        better = loss < state.loss
+        at = int(better.argmax())
+        if not better[at]:
+            count = len(candidates)
+            noise.advance(count)
+            memory = _Memory(noise, proposals + count, acceptances)
+            return State(state.theta, state.loss, state.iteration + count, memory)
+        noise.advance(at + 1)
+        memory = _Memory(noise, FORGET * (proposals + at + 1), FORGET * (acceptances + 1))
+        found = Found(state.iteration + at + 1, candidates[at].copy(), float(loss[at]))
+        return State(found.theta, found.loss, found.iteration, memory, (found,))

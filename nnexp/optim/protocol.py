@@ -1,68 +1,57 @@
-"""What a method is: functions on flat vectors with a run axis."""
+"""What a method is: functions on flat vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from nnexp.optim.noise import Noise
+from nnexp.optim.noise import Stream
 
 Array = np.ndarray[Any, Any]
 
 
-class Improvements(NamedTuple):
-    """The improvements that one ``tell`` found, in order: columns of equal length M.
+class Found(NamedTuple):
+    """An improvement: the iteration after it (candidate number ``iteration - 1``), theta ``(P,)`` and its loss."""
 
-    ``run (M,)``, ``iteration (M,)`` after the improvement (candidate number ``iteration - 1``),
-    ``theta (M, P)`` and ``loss (M,)``.
-    """
-
-    run: Array
-    iteration: Array
+    iteration: int
     theta: Array
-    loss: Array
+    loss: float
 
 
 class State(NamedTuple):
-    """Where R runs stand: the answer so far, and the method's memory.
+    """Where a search stands: the answer so far, and the method's memory.
 
-    ``theta (R, P)`` and its ``loss (R,)`` (+inf before anything was scored, NaN where the method does not
-    keep it), ``iteration (R,)``, ``asked (R,)`` candidates of the present block that count, ``memory``
-    anything of the method's own, and the last tell's ``improvements``. Arrays are never written again.
+    ``theta (P,)`` and its ``loss`` (+inf before anything was scored), ``iteration``, ``memory`` anything of the
+    method's own, and what the last tell ``found``, in order. Arrays are never written again.
     """
 
     theta: Array
-    loss: Array
-    iteration: Array
-    asked: Array
+    loss: float
+    iteration: int
     memory: Any
-    improvements: Improvements | None
-
-
-class ScoreLike(Protocol):
-    """Anything with a loss ``(R, K)``, possibly None."""
-
-    @property
-    def loss(self) -> Array | None: ...
+    found: Sequence[Found] = ()
 
 
 class SearchMethod(Protocol):
-    """A method that asks for candidates and is told their scores; hyperparameters may be arrays ``(R,)``."""
+    """A method that asks for candidates and is told their losses; hyperparameters may be arrays ``(R,)``."""
 
     needs_gradient: bool
     score_start: bool
     batch_size: int | None
 
-    def init(self, theta: Array, loss: Array, noise: Noise | None) -> State:
-        """The state before the first iteration, at ``theta (R, P)`` with ``loss (R,)``."""
+    def init(self, theta: Array, loss: float, noise: Stream) -> State:
+        """The state before the first iteration, at ``theta (P,)`` with its loss."""
 
-    def ask(self, state: State, limit: Array) -> tuple[State, Array]:
-        """Candidates ``(R, K, P)``, of which the first ``asked <= limit (R,)`` count for each run."""
+    def ask(self, state: State, limit: int) -> Array:
+        """Candidates ``(K, P)``, at most ``limit``."""
 
-    def tell(self, state: State, candidates: Array, score: ScoreLike) -> State:
-        """The state after the candidates' scores are known."""
+    def tell(self, state: State, candidates: Array, loss: Array) -> State:
+        """The state after the candidates' losses ``(K,)`` are known."""
+
+    def select(self, runs: Any) -> SearchMethod:
+        """The same method for one run, or some of the runs."""
 
 
 @runtime_checkable
@@ -75,8 +64,13 @@ class GradientMethod(Protocol):
     def bind(self, theta: Array, gradient: Array, memory: dict[str, Array]) -> list[Callable[[], Any]]:
         """Calls that move ``theta (R, P)`` in place by one update; ``memory`` is kept between bindings."""
 
-    def select(self, runs: Array) -> GradientMethod:
+    def select(self, runs: Any) -> GradientMethod:
         """The same method for some of the runs."""
 
 
 Method = SearchMethod | GradientMethod
+
+
+def selected(value: Any, runs: Any) -> Any:
+    """A hyperparameter's value for some of the runs: a number is the same for all."""
+    return np.asarray(value)[runs] if np.ndim(value) else value

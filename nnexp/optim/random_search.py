@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nnexp.optim.noise import Noise
-from nnexp.optim.protocol import Improvements, ScoreLike, State
+from nnexp.optim.noise import Stream
+from nnexp.optim.protocol import Found, State, selected
 
 Array = np.ndarray[Any, Any]
 
@@ -29,25 +29,23 @@ class RandomSearch:
     def __init__(self, scale: float | Array = 0.05, score_start: bool = True, block: int = 256) -> None:
         self.scale, self.score_start, self.block = scale, score_start, block
 
-    def init(self, theta: Array, loss: Array, noise: Noise | None) -> State:
-        zeros = np.zeros(len(theta), np.int64)
-        return State(theta, loss, zeros, zeros, noise, None)
+    def select(self, runs: Any) -> RandomSearch:
+        return RandomSearch(selected(self.scale, runs), self.score_start, self.block)
 
-    def ask(self, state: State, limit: Array) -> tuple[State, Array]:
-        asked = np.minimum(self.block, limit)
-        scale = np.asarray(self.scale, state.theta.dtype)[..., None, None]
-        return state._replace(asked=asked), scale * state.memory.peek(int(asked.max()))
+    def init(self, theta: Array, loss: float, noise: Stream) -> State:
+        return State(theta, loss, 0, noise)
 
-    def tell(self, state: State, candidates: Array, score: ScoreLike) -> State:
-        assert score.loss is not None
-        counts = np.arange(candidates.shape[1]) < state.asked[:, None]
-        losses = np.where(counts, score.loss, np.inf)
-        bests = np.minimum.accumulate(np.concatenate([state.loss[:, None], losses], axis=1), axis=1)
-        run, at = np.nonzero(losses < bests[:, :-1])
-        improved = Improvements(run, state.iteration[run] + at + 1, candidates[run, at], losses[run, at])
-        theta = state.theta.copy()
-        theta[run] = improved.theta  # in order, so that a run's last improvement stays
-        state.memory.advance(state.asked)
-        return state._replace(
-            theta=theta, loss=bests[:, -1], iteration=state.iteration + state.asked, improvements=improved
-        )
+    def ask(self, state: State, limit: int) -> Array:
+        rows = state.memory.peek(min(self.block, limit))
+        return rows.dtype.type(self.scale) * rows
+
+    def tell(self, state: State, candidates: Array, loss: Array) -> State:
+        best = np.minimum.accumulate(np.concatenate([[state.loss], loss]))
+        better = np.flatnonzero(loss < best[:-1])
+        # Copies, so that a row of the best does not keep its whole block.
+        found = [
+            Found(state.iteration + at + 1, candidates[at].copy(), float(loss[at])) for at in better.tolist()
+        ]
+        state.memory.advance(len(candidates))
+        theta, value = (found[-1].theta, found[-1].loss) if found else (state.theta, state.loss)
+        return State(theta, value, state.iteration + len(candidates), state.memory, found)

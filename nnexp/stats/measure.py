@@ -11,5 +11,9 @@ def higher_is_better(measure: str) -> bool:
 
 
 def default_measure(runs: pd.DataFrame) -> str:
-    """``val_loss`` where test data exist, else ``loss``: the training loss judges the answer it chose."""
-    return "val_loss" if "val_loss" in runs and runs["val_loss"].notna().any() else "loss"
+    """``val_loss`` where all finished runs have test data, else ``loss``.
+
+    The training loss judges the answer that it has chosen itself; it is what there is without test data.
+    """
+    finished = runs[runs["status"] == "finished"]
+    return "val_loss" if len(finished) and finished["val_loss"].notna().all() else "loss"

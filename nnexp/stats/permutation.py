@@ -14,7 +14,7 @@ EXACT = 24
 
 DRAWS = 20_000
 
-HALVINGS = 60
+HALVINGS = 40
 
 
 def sign_flip(differences: Array, seed: int = 0, draws: int = DRAWS) -> Array:

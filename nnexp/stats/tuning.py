@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from nnexp.results import COSTS
-from nnexp.results.labels import cells
+from nnexp.results.labels import cells, label
 from nnexp.stats.measure import default_measure, higher_is_better
 
 
@@ -16,8 +16,9 @@ class Selection(NamedTuple):
     """The chosen setting of each method, on seeds that did not choose it.
 
     ``runs`` are those to compare, with the columns ``tuned`` (whether it was chosen among several settings),
-    ``tuning_settings``, ``tuning_runs``, ``tuning_evaluations`` and ``tuning_seconds``; ``costs`` has a row a method:
-    ``method``, ``settings``, ``chosen``, ``tuned``, ``runs``, ``evaluations``, ``seconds``; ``warnings`` are sentences.
+    ``tuning_of`` (of which method), ``tuning_settings``, ``tuning_runs``, ``tuning_evaluations`` and
+    ``tuning_seconds``; ``costs`` has a row a method: ``method``, ``settings``, ``chosen``, ``tuned``, ``runs``,
+    ``evaluations``, ``seconds``; ``warnings`` are sentences.
     """
 
     runs: pd.DataFrame
@@ -30,6 +31,7 @@ def select_best(
     measure: str | None = None,
     seeds: Sequence[int] | None = None,
     task: Sequence[str] | None = None,
+    apart: Sequence[str] = (),
 ) -> Selection:
     """Choose each method's setting by its mean ``measure`` over tasks on ``seeds``, and leave those seeds out after.
 
@@ -39,6 +41,7 @@ def select_best(
     Args:
         measure: of the runs' ends; None for :func:`nnexp.stats.default_measure`'s.
         seeds: that choose; None for the first half of those that there are.
+        apart: settings that make methods of their own, such as ``optimizer.momentum``, and are not chosen.
 
     Raises:
         ValueError: an unknown measure, or none of the seeds.
@@ -46,7 +49,7 @@ def select_best(
     measure = measure or default_measure(runs)
     if measure not in runs or runs[measure].isna().all():
         raise ValueError(f"measure={measure}: no run has it")
-    found = cells(runs, task)
+    found = cells(runs, task).assign(tuning_of=lambda rows: _methods(rows, apart))
     warnings = []
     known = sorted(found["seed"].dropna().unique())
     choosing = known[: len(known) // 2] if seeds is None else list(seeds)
@@ -62,7 +65,7 @@ def select_best(
     else:
         after = found[~found["seed"].isin(choosing)]
     rows: list[dict[str, Any]] = []
-    for method, own in on.groupby("method", sort=False):
+    for method, own in on.groupby("tuning_of", sort=False):
         settings, chosen = own["variant"].nunique(), _best(own, measure)
         cost = own if settings > 1 else own.iloc[:0]
         rows.append(
@@ -83,8 +86,8 @@ def select_best(
         warnings.append(f"Tuned against default: {', '.join(shown)} settings, but {default} had one.")
     kept = after[after["variant"].isin(set(costs["chosen"]))]
     renamed = {"runs": "tuning_runs", "settings": "tuning_settings"} | {n: f"tuning_{n}" for n in COSTS}
-    extra = costs.drop(columns="chosen").rename(columns=renamed)
-    marked = kept.drop(columns=["variant", "task", "replicate"]).merge(extra, on="method", how="left")
+    extra = costs.drop(columns="chosen").rename(columns=renamed | {"method": "tuning_of"})
+    marked = kept.drop(columns=["variant", "task", "replicate"]).merge(extra, on="tuning_of", how="left")
     marked.attrs = dict(runs.attrs)
     return Selection(marked, costs, warnings)
 
@@ -96,7 +99,7 @@ def tuning_table(cells: pd.DataFrame) -> pd.DataFrame:
     0, and ``settings`` are those compared side by side.
     """
     rows = []
-    for method, own in cells.groupby("method", sort=False):
+    for method, own in cells.groupby("tuning_of" if "tuning_of" in cells else "method", sort=False):
         tuned = bool(own["tuned"].iloc[0]) if "tuned" in own else False
         first = own.iloc[0]
         rows.append(
@@ -129,6 +132,13 @@ def tuning_text(table: pd.DataFrame) -> str:
     if alone:
         parts.append(f"{', '.join(alone)} ran with one setting, not tuned here")
     return "Tuning: " + "; ".join(parts) + "."
+
+
+def _methods(runs: pd.DataFrame, apart: Sequence[str]) -> pd.Series:
+    """The method of each run, with the settings that are kept apart."""
+    known = ["optimizer.name", *apart]
+    others = [name for name in runs if name.startswith("optimizer.") and name not in known]
+    return label(runs.drop(columns=others))["variant"]
 
 
 def _best(own: pd.DataFrame, measure: str) -> str:

@@ -12,6 +12,9 @@ from nnexp.stats.power import fewest_seeds
 
 UNITS = {"iteration": "iterations", "evaluations": "evaluations", "seconds": "seconds", "epochs": "epochs"}
 
+MOST = 8
+"""Rivals of the best method that are spelled out."""
+
 
 def verdict(
     measure: str,
@@ -39,7 +42,12 @@ def verdict(
         )
         if beaten:
             head += f" It is better than {_listed(beaten)}."
-    lines = [head, *(_pair(best, rival, deciding, measure, confidence) for rival in methods[1:])]
+    rivals = methods[1 : 1 + MOST]
+    lines = [head, *(_pair(best, rival, deciding, measure, confidence) for rival in rivals)]
+    if len(methods) - 1 > MOST:
+        lines.append(
+            f"- {len(methods) - 1 - MOST} more methods are behind these; all pairs are in the table."
+        )
     lines += filter(None, [_too_few(deciding, confidence), _by_task(tasks, methods, pairs, summary, measure)])
     return "\n".join([*lines, _spent(summary, axis), *_stopped(scores, summary)])
 

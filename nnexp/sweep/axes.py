@@ -24,10 +24,17 @@ class Axis:
     key: str
     values: tuple[str, ...] = ()
     interval: IntervalSweep | None = None
+    text: str = ""
+    """The interval as it was given."""
 
     def overrides(self) -> list[str]:
         """An override for each value."""
         return [f"{self.key}={value}" for value in self.values]
+
+    def ends(self) -> tuple[str, str]:
+        """The override of each end of the interval."""
+        assert self.interval is not None
+        return f"{self.key}={self.interval.start}", f"{self.key}={self.interval.end}"
 
     def drawn(self, count: int, seed: int) -> Axis:
         """The axis with ``count`` values drawn from its interval; more of them begin with the same ones.
@@ -50,8 +57,13 @@ class Axis:
             if whole:
                 values.append(str(min(max(math.floor(value), int(low)), int(high))))
             else:
-                values.append(repr(min(max(float(f"{value:.{DIGITS}g}"), low), high)))
+                values.append(short(value, low, high))
         return Axis(self.key, tuple(values))
+
+
+def short(value: float, low: float, high: float) -> str:
+    """A number that can be read and typed, within its interval."""
+    return repr(min(max(float(f"{value:.{DIGITS}g}"), low), high))
 
 
 def parsed(parser: OverridesParser, text: str) -> Axis:
@@ -65,7 +77,7 @@ def parsed(parser: OverridesParser, text: str) -> Axis:
     if not override.is_sweep_override():
         return Axis(key, (override.get_value_element_as_str(),))
     if override.is_interval_sweep():
-        return Axis(key, interval=_interval(override))
+        return Axis(key, interval=_interval(override), text=override.get_value_string())
     return Axis(key, tuple(str(value) for value in override.sweep_string_iterator()))
 
 
@@ -87,13 +99,24 @@ def from_setting(parser: OverridesParser, name: str, key: Any, value: Any) -> Ax
         words = "expected values in Hydra's sweep syntax, such as 1,2 or range(0,3) or interval(0,1)"
         raise ConfigError(f"{name}={text}: {words}") from None
     if axis.interval is not None:
-        low, high = axis.interval.start, axis.interval.end
-        least = 0 if "log" in axis.interval.tags else -math.inf
-        if low is None or high is None or not least < low < high < math.inf:
-            words = "0 < low < high" if least == 0 else "low < high"
-            raise ConfigError(f"{name}={text}: expected an interval(low, high) with {words}")
-    elif not axis.values:
+        return checked(axis, f"{name}={text}")
+    if not axis.values:
         raise ConfigError(f"{name}={text}: expected one value or more")
+    return axis
+
+
+def checked(axis: Axis, text: str) -> Axis:
+    """The axis, if its interval can be drawn from.
+
+    Raises:
+        ConfigError: it cannot; ``text`` is how it was given.
+    """
+    assert axis.interval is not None
+    low, high = axis.interval.start, axis.interval.end
+    least = 0 if "log" in axis.interval.tags else -math.inf
+    if low is None or high is None or not least < low < high < math.inf:
+        words = "0 < low < high" if least == 0 else "low < high"
+        raise ConfigError(f"{text}: expected an interval(low, high) with {words}")
     return axis
 
 

@@ -157,9 +157,10 @@ class _Hands:
                 stopped = self._begin()
                 if not self.running and (stopped or not self.waiting):
                     break
-                done, _ = wait([*self.running, self.closed], POLL_SECONDS, FIRST_COMPLETED)
-                for future in done - {self.closed}:
-                    self._ended(future)
+                done = wait([*self.running, self.closed], POLL_SECONDS, FIRST_COMPLETED).done - {self.closed}
+                while done:
+                    # Nothing keeps it afterwards: Dask computes again what is lost and still held somewhere.
+                    self._ended(done.pop())
         except BaseException as error:
             self.results.put(error)
         self.results.put(None)

@@ -13,7 +13,7 @@ from typing import Any
 from joblib.externals.loky import ProcessPoolExecutor
 from threadpoolctl import ThreadpoolController
 
-from nnexp.sweep.calls import Outcome, Pin, call, interrupts_blocked
+from nnexp.sweep.calls import Outcome, Pin, call
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -48,9 +48,7 @@ class Loky:
             initargs=(os.getpid(),),
             env=dict.fromkeys(THREADS, str(self.pinned.threads)),
         )
-        # Once more, for starting a resource tracker lets SIGINT through again.
-        with interrupts_blocked():
-            future = self._last[pool] = pool.submit(call, function, task, self.pinned)
+        future = self._last[pool] = pool.submit(call, function, task, self.pinned)
         return future
 
     def close(self) -> None:

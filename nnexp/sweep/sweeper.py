@@ -1,7 +1,8 @@
-"""Hydra's sweeper that knows grids: ``hydra/sweeper=grid``."""
+"""Hydra's sweeper that knows grids and tuning: ``hydra/sweeper=grid``."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,11 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from nnexp.config import ConfigError
+from nnexp.config import ConfigError, Sweep
+from nnexp.settings import build
 from nnexp.sweep.grid import Expansion, expand
+from nnexp.sweep.tuned import report
+from nnexp.sweep.tuning import check_optuna, left_out, tune
 
 
 @dataclass
@@ -27,16 +31,22 @@ class GridSweeperConf:
 
 
 class GridSweeper(Sweeper):
-    """Sweeps as Hydra's basic sweeper does, and over ``sweep.grid``; leaves composing to the launcher alone."""
+    """Sweeps as Hydra's basic sweeper does, over ``sweep.grid``, and searches intervals with Optuna.
+
+    Composing is the launcher's alone.
+    """
 
     def __init__(self, max_batch_size: int | None, params: dict[str, str] | None = None) -> None:
         super().__init__()
         self.max_batch_size = max_batch_size
         self.params = params or {}
+        self.returns: list[Sequence[JobReturn]] = []
+        self._begun = 0
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra gives every sweeper, and set up the launcher."""
         self.hydra_context, self.config = hydra_context, config
+        self.task: Any = task_function
         self.launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
@@ -46,24 +56,35 @@ class GridSweeper(Sweeper):
             HydraException, ConfigError: axes that cannot be; then none has begun.
         """
         assert self.config is not None
-        assert self.launcher is not None
         assert self.hydra_context is not None
-        jobs = expansion(self.config, self.hydra_context.config_loader, arguments).jobs
+        settings, expanded = expansion(self.config, self.hydra_context.config_loader, arguments)
         place = Path(str(self.config.hydra.sweep.dir))
         place.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, place / "multirun.yaml")
-        size = self.max_batch_size or max(len(jobs), 1)
-        returns: list[Sequence[JobReturn]] = []
-        for first in range(0, len(jobs), size):
-            returns.append(self.launcher.launch(jobs[first : first + size], initial_job_idx=first))
-            for returned in returns[-1]:
-                # Reading it raises what ended the job.
-                _ = returned.return_value
-        return returns
+        size = self.max_batch_size or max(len(expanded.jobs), 1)
+        for first in range(0, len(expanded.jobs), size):
+            self._launch(expanded.jobs[first : first + size])
+        if expanded.studies:
+            made = tune(expanded.studies, settings, self._launch)
+            if hasattr(self.task, "work"):
+                # What pruning left out is not missing.
+                self.task.work.jobs -= left_out(made)
+            print("\n".join(report(made, place.absolute(), arguments)))
+        return self.returns
+
+    def _launch(self, jobs: list[list[str]]) -> list[float]:
+        """Run jobs; their objectives."""
+        assert self.launcher is not None
+        returned = self.launcher.launch(jobs, initial_job_idx=self._begun)
+        self._begun += len(jobs)
+        self.returns.append(returned)
+        # Reading a value raises what ended the job.
+        values = [one.return_value for one in returned]
+        return [float(value) if isinstance(value, int | float) else math.inf for value in values]
 
 
-def expansion(config: DictConfig, loader: Any, arguments: Sequence[str]) -> Expansion:
-    """The jobs of the sweep that ``config`` was composed for.
+def expansion(config: DictConfig, loader: Any, arguments: Sequence[str]) -> tuple[Sweep, Expansion]:
+    """The settings and the jobs of the sweep that ``config`` was composed for.
 
     Raises:
         HydraException, ConfigError: axes that cannot be.
@@ -72,11 +93,15 @@ def expansion(config: DictConfig, loader: Any, arguments: Sequence[str]) -> Expa
     if size is not None and size < 1:
         raise ConfigError(f"hydra.sweeper.max_batch_size={size}: expected 1 or more or null")
     params: Any = OmegaConf.select(config, "hydra.sweeper.params") or {}
-    blocks: Any = OmegaConf.select(config, "sweep.grid")
-    if blocks is not None:
-        blocks = OmegaConf.to_container(blocks, resolve=True) if OmegaConf.is_config(blocks) else blocks
-        if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
-            raise ConfigError(
-                f"sweep.grid={blocks}: expected a list of blocks, each axes with their values, or null"
-            )
-    return expand([*(f"{key}={value}" for key, value in params.items()), *arguments], blocks, loader)
+    given: Any = OmegaConf.select(config, "sweep")
+    values: Any = {} if given is None else OmegaConf.to_container(given, resolve=True)
+    settings: Sweep = build(Sweep, values, "sweep.")
+    axes = [*(f"{key}={value}" for key, value in params.items()), *arguments]
+    expanded = expand(axes, settings.grid, loader, settings.trials is not None)
+    if expanded.studies:
+        check_optuna(settings)
+    elif settings.trials is not None:
+        raise ConfigError(
+            f"sweep.trials={settings.trials}: expected with an axis that has an interval(low, high)"
+        )
+    return settings, expanded

@@ -1,0 +1,63 @@
+"""What tuning found: files, and lines that say it."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from nnexp.sweep.tuning import Tuned
+from nnexp.sweep.yaml_text import block
+
+FRESH = "seed=range(1000,1020)"
+"""Seeds to compare tuned methods on: the best of many trials looks better on its own seeds than it is."""
+
+
+def report(made: Sequence[Tuned], place: Path, arguments: Sequence[str]) -> list[str]:
+    """Write ``trials.csv`` and the config file ``tuned/sweep/tuned.yaml`` to the sweep's folder; lines for the reader.
+
+    Args:
+        arguments: the command line's overrides of the task.
+    """
+    _table(made, place / "trials.csv")
+    lines = []
+    grid = []
+    for tuned in made:
+        pruned = sum(attempt.pruned for attempt in tuned.attempts)
+        best = tuned.best
+        jobs = f"median of {len(best.values)} jobs" if len(best.values) > 1 else "one job"
+        lines.append(
+            f"tuned {' '.join(best.settings)}: loss {best.value:.4f} ({jobs}; "
+            f"{len(tuned.attempts)} trials, {pruned} pruned)"
+        )
+        if math.isfinite(best.value):
+            grid.append(dict(override.split("=", 1) for override in best.settings))
+    if not grid:
+        return lines
+    file = place / "tuned" / "sweep" / "tuned.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = block({"defaults": ["default", "_self_"], "grid": grid})
+    file.write_text(f"# The best of {len(made[0].attempts)} trials of each method.\n{text}", encoding="utf-8")
+    searched = {axis.key for tuned in made for axis in tuned.study.axes}
+    swept = {key for settings in grid for key in settings} | searched
+    lasting = [
+        re.sub(r"=choice\(([^,]*|\[.*\])\)$", r"=\1", argument)
+        for argument in arguments
+        if (key := argument.split("=")[0]) not in swept and key != "seed" and not key.startswith("sweep")
+    ]
+    words = ["python", "-m", "nnexp.run", "-m", "--config-dir", str(place / "tuned"), "sweep=tuned"]
+    lines.append(f"Compare them on other seeds: {shlex.join([*words, *lasting, FRESH])}")
+    return lines
+
+
+def _table(made: Sequence[Tuned], file: Path) -> None:
+    with open(file, "w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(("study", "trial", "settings", "jobs", "pruned", "median_loss"))
+        for number, tuned in enumerate(made):
+            for at, attempt in enumerate(tuned.attempts):
+                values = (len(attempt.values), attempt.pruned, attempt.value)
+                writer.writerow((number, at, " ".join(attempt.settings), *values))

@@ -1,0 +1,118 @@
+"""A real MLflow server on a real PostgreSQL, both on this machine's loopback address alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from conftest import surroundings
+from required import lacking, need_module
+
+OWNER = "postgres"
+"""Who runs the database where the tests run as root, which PostgreSQL refuses to be run by."""
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def programs() -> Path:
+    """The folder of PostgreSQL's programs, or the test is skipped."""
+    on_path = shutil.which("initdb")
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda file: float(file.parts[-3]))
+    if not on_path and not found:
+        lacking("postgresql", "PostgreSQL is not installed")
+    return Path(on_path or found[-1]).resolve().parent
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """The URI of a new database, whose data are in a temporary folder."""
+    need_module("psycopg2", "postgresql")
+    folder, port = programs(), free_port()
+    place = Path(tempfile.mkdtemp(prefix="nnexp-postgresql-"))
+    before: list[str] = []
+    if os.geteuid() == 0:
+        shutil.chown(place, OWNER)
+        before = ["runuser", "-u", OWNER, "--"]
+
+    def run(program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [*before, str(folder / program), *arguments],
+            cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (place / "log").read_text() if (place / "log").exists() else program
+
+    data = str(place / "data")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={place} -c fsync=off"
+    try:
+        run("initdb", "-D", data, "-U", "nnexp", "-A", "trust", "--no-sync")
+        run("pg_ctl", "-D", data, "-l", str(place / "log"), "-w", "-o", options, "start")
+        try:
+            run("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "nnexp", "mlflow")
+            yield f"postgresql+psycopg2://nnexp@127.0.0.1:{port}/mlflow"
+        finally:
+            run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(place)
+
+
+class Server:
+    """A server's address and its processes."""
+
+    def __init__(self, uri: str, process: subprocess.Popen[bytes]) -> None:
+        self.uri, self.process = uri, process
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to all of the server's processes."""
+        os.killpg(self.process.pid, number)
+
+    def answers(self) -> bool:
+        """Whether the server says that it is well."""
+        try:
+            with urllib.request.urlopen(self.uri + "/health", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+@contextmanager
+def mlflow_server(place: Path, database: str) -> Iterator[Server]:
+    """An MLflow server that keeps artifacts in ``place`` and hands them out itself."""
+    port = free_port()
+    log = place / "server.log"
+    with open(log, "wb") as out:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+                *("--backend-store-uri", database, "--workers", "1"),
+                *("--serve-artifacts", "--artifacts-destination", str(place / "artifacts")),
+            ],
+            cwd=place, env=surroundings(), stdout=out, stderr=out, start_new_session=True,
+        )  # fmt: skip
+    server = Server(f"http://127.0.0.1:{port}", process)
+    try:
+        end = time.monotonic() + 90
+        while not server.answers():
+            assert process.poll() is None, log.read_text()[-2000:]
+            assert time.monotonic() < end, log.read_text()[-2000:]
+            time.sleep(0.1)
+        yield server
+    finally:
+        with suppress(ProcessLookupError):
+            server.send(signal.SIGCONT)
+            server.send(signal.SIGKILL)
+        process.wait(20)
