@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -27,7 +28,8 @@ def overview(
     if not trajectories:
         raise ValueError("trajectories: expected one or more")
     figure = Picture(figsize=(11, 5.6), dpi=100, layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1.25, 1))
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1.25, 1))
+    above, below = parts
     shown = looks([*history["method"], *(path.label for path in trajectories)])
     for place, axis in zip(above.subplots(1, len(axes), sharey=True), axes, strict=True):
         place.spines[["top", "right"]].set_visible(False)
