@@ -16,7 +16,7 @@ from pathlib import Path
 import engine_tasks as functions
 import psutil
 import pytest
-from commands import running, runs, start, wait_for
+from commands import SMALL, nnexp, running, runs, start, wait_for
 from conftest import surroundings
 from required import need_module
 from test_engine import soon
@@ -205,6 +205,18 @@ def test_a_cluster_that_does_not_answer_is_refused_in_one_line(
     monkeypatch.setattr("nnexp.sweep.clusters.ANSWER_SECONDS", 0.5)
     with pytest.raises(EngineError, match=rf"^address={address}: expected a .* that answers \(.*\)$"):
         check_engine(backend, 2, address)
+
+
+def test_an_engine_that_cannot_be_is_one_line_of_the_command_and_no_run(tmp_path: Path) -> None:
+    for setting, line in (
+        ("backend=mpi", "hydra.launcher.backend=mpi: expected one of "),
+        ("n_jobs=0", "hydra.launcher.n_jobs=0: expected 1 or more, or -1 for all cores"),
+    ):
+        done = nnexp(tmp_path, "-m", "seed=0,1", *SMALL, f"hydra.launcher.{setting}")
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"nnexp: {line}")
+        assert done.stderr.count("\n") == 1
+        assert not runs(tmp_path) if (tmp_path / "runs" / "mlflow.db").exists() else True
 
 
 @pytest.mark.parametrize("address", ["tcp://10.0.0.7:41234", "tls://node-7.cluster:80", "10.0.0.7:1"])
