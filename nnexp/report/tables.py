@@ -275,7 +275,7 @@ def _share(value: Any) -> Cell:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "null"
