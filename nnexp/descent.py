@@ -129,6 +129,16 @@ class Descent:
             theta[going], iterations[going], shares[going] = self._pass.theta, self._at, self._share
         return Standing(theta, iterations, EVALUATIONS_PER_GRADIENT * iterations, shares)
 
+    def of(self, run: int) -> Standing:
+        """Where one run is, as columns of length one."""
+        at = int(np.searchsorted(self._going, run))
+        if at < len(self._going) and self._going[at] == run:
+            theta, iterations, share = self._pass.theta[at : at + 1].copy(), self._at, self._share
+        else:
+            theta, iterations, share = self._answers[run][None], self._iterations[run], self._shares[run]
+        iteration = np.array([iterations], np.int64)
+        return Standing(theta, iteration, EVALUATIONS_PER_GRADIENT * iteration, np.array([share]))
+
     def advance(self) -> list[tuple[int, Rows]] | None:
         """Train until rows are due, and give them by run; none as a sign of life, None at the end."""
         if not len(self._going):

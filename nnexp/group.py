@@ -99,17 +99,16 @@ class Member(Record):
     def stop(self) -> History:
         """Rows not yielded yet, with one for where training stands; for use after an interruption."""
         self._collect()
-        now = self._standing
-        return self.stopped(Standing(*(column[self._position : self._position + 1] for column in now)))
+        return self.stopped(self._standing)
 
     @property
     def _standing(self) -> Standing:
-        return self._descent.standing
+        return self._descent.of(self._position)
 
     @property
     def final_theta(self) -> Array:
         """The answer ``(P,)`` where training stands."""
-        theta: Array = self._standing.theta[self._position]
+        theta: Array = self._standing.theta[0]
         return theta
 
     @property
@@ -125,17 +124,17 @@ class Member(Record):
     @property
     def iterations(self) -> int:
         """Iterations done."""
-        return int(self._standing.iteration[self._position])
+        return int(self._standing.iteration[0])
 
     @property
     def evaluations(self) -> int:
         """Evaluations spent."""
-        return int(self._standing.evaluations[self._position])
+        return int(self._standing.evaluations[0])
 
     @property
     def seconds(self) -> float:
         """The run's share of the group's seconds of training."""
-        return float(self._standing.seconds[self._position])
+        return float(self._standing.seconds[0])
 
 
 class Group:

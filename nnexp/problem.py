@@ -9,8 +9,9 @@ import numpy as np
 
 from nnexp.activations import Call
 from nnexp.datasets import Data
-from nnexp.losses import Loss, Target, classes_first, target
+from nnexp.losses import Loss
 from nnexp.network import Memory, Network, with_ones
+from nnexp.targets import Target, classes_first, target
 
 Array = np.ndarray[Any, Any]
 
