@@ -39,8 +39,9 @@ class Activation(NamedTuple):
 
 
 def _relu(z: Array) -> list[Call]:
-    # NumPy compares two arrays four times as fast as an array and a number.
-    return [partial(np.maximum, z, np.zeros(z.shape[-2:], z.dtype), out=z)]
+    # NumPy compares two arrays four times as fast as an array and a number, and of one shape sooner.
+    zeros = np.zeros(z.shape[-2:], z.dtype)
+    return [partial(np.maximum, z, zeros.reshape(z.shape) if z.size == zeros.size else zeros, out=z)]
 
 
 def _relu_backward(grad: Array, a: Array, scratch: Array) -> list[Call]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from nnexp.activations import ACTIVATIONS, run, softmax
+from nnexp.network import with_ones
 from nnexp.problem import Problem
 
 Array = np.ndarray[Any, Any]
@@ -25,8 +27,8 @@ COLORS = np.array(
 )
 """The colours of classes, as in :mod:`nnexp.style`, red, green and blue from 0 to 255."""
 
-CHUNK_BYTES = 1 << 22
-"""Networks whose activations fit in this are forwarded together over the places of a picture."""
+CHUNK_BYTES = 1 << 20
+"""Activations of as many places of a picture as fit in this are computed at once."""
 
 
 def has_boundary(problem: Problem) -> bool:
@@ -51,7 +53,7 @@ def boundary_classes(problem: Problem, theta: Array, size: int = 200) -> tuple[A
     """The class that theta ``(..., P)`` gives each place and how sure it is, each ``(..., size, size)``.
 
     Sureness goes from 0, all classes alike, to 1, and is 1 where outputs are no probabilities; row 0 is at the
-    top of :func:`extent`. Networks are forwarded together, as many as fit into :data:`CHUNK_BYTES`.
+    top of :func:`extent`. Places are computed in pieces whose activations fit into :data:`CHUNK_BYTES`.
 
     Raises:
         ValueError: inputs that are not 2-D, or targets that are no classes.
@@ -63,20 +65,27 @@ def boundary_classes(problem: Problem, theta: Array, size: int = 200) -> tuple[A
     across = left + (np.arange(size) + 0.5) * (right - left) / size
     down = high - (np.arange(size) + 0.5) * (high - low) / size
     grid = np.stack(np.broadcast_arrays(across[None, :], down[:, None])).reshape(2, -1)
-    thetas = np.asarray(theta).reshape(-1, theta.shape[-1])
-    each = 4 * grid.shape[-1] * (sum(problem.network.layout.sizes[1:]) + 4)
-    step = max(1, CHUNK_BYTES // each)
-    chosen, sure = [], []
-    for at in range(0, len(thetas), step):
-        outputs = problem.network.forward(thetas[at : at + step], grid).astype(np.float32)
-        best = outputs.argmax(axis=-2)
-        top = np.take_along_axis(outputs, best[..., None, :], axis=-2)[..., 0, :]
-        chance = 1 / outputs.shape[-2]
-        softmax = problem.network.output == "softmax"
-        chosen.append(best)
-        sure.append(np.clip((top - chance) / (1 - chance), 0, 1) if softmax else np.ones_like(top))
+    network = problem.network
+    thetas = np.asarray(theta, network.dtype).reshape(-1, theta.shape[-1])
+    each = network.dtype.itemsize * grid.shape[-1] * (sum(network.layout.sizes[1:]) + 4)
+    outputs = np.empty((len(thetas), network.layout.sizes[-1], grid.shape[-1]), np.float32)
+    for places in np.array_split(np.arange(grid.shape[-1]), max(1, each // CHUNK_BYTES)):
+        # One workspace serves all networks: fresh buffers cost more than the arithmetic.
+        work = network.workspace(with_ones(grid[:, places].astype(network.dtype)), (1,))
+        for at, own in enumerate(thetas):
+            work.theta[...] = own
+            run(work.forward)
+            outputs[at, :, places[0] : places[-1] + 1] = work.z[0]
+    if network.output == "softmax":
+        softmax(outputs, out=outputs)
+    else:
+        ACTIVATIONS[network.output](outputs)
+    best = outputs.argmax(axis=-2)
+    top = np.take_along_axis(outputs, best[:, None, :], axis=-2)[:, 0, :]
+    chance = 1 / outputs.shape[-2]
+    sure = np.clip((top - chance) / (1 - chance), 0, 1) if network.output == "softmax" else np.ones_like(top)
     shape = (*theta.shape[:-1], size, size)
-    return np.concatenate(chosen).reshape(shape), np.concatenate(sure).reshape(shape)
+    return best.reshape(shape), sure.reshape(shape)
 
 
 def boundary_image(problem: Problem, theta: Array, size: int = 200, points: bool = True) -> Array:

@@ -22,8 +22,8 @@ from nnexp.train import gradient_steps
 
 Array = np.ndarray[Any, Any]
 
-GROUP_BYTES = 1 << 20
-"""Activations of as many runs as fit in this are computed together: measured on a core with 1 MB of L2."""
+GROUP_BYTES = 1 << 22
+"""As many runs are computed together as have activations of this size: measured with 1 MB of L2, 32 MB of L3."""
 
 MOST = 64
 """The most runs of a group, however small: beyond it a step's fixed cost is shared enough."""

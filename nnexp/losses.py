@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import prod
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -45,8 +46,13 @@ def target(y: Array, n_outputs: int, dtype: Any, lead: int = 0) -> Target:
         values = np.ascontiguousarray(y, dtype)
         one_hot = n_outputs > 1 and np.isin(values, (0, 1)).all() and (values.sum(axis=-2) == 1).all()
         labels = values.argmax(axis=-2) if one_hot else None
-    scaled = (values / y.shape[-1]).astype(dtype)
-    return Target(values, scaled, labels, values != 0)
+    scaled = classes_first((values / y.shape[-1]).astype(dtype))
+    return Target(values, scaled, labels, classes_first(values != 0))
+
+
+def classes_first(a: Array) -> Array:
+    """A copy of ``(..., C, N)`` with classes outermost in memory, as the outputs of many runs are laid out."""
+    return np.moveaxis(np.array(np.moveaxis(a, -2, 0), order="C"), 0, -2)
 
 
 class Measure(Protocol):
@@ -132,6 +138,9 @@ class _Fused:
     """Softmax and cross-entropy of one ``z``: relative to each sample's largest output, no exp overflows."""
 
     def __init__(self, z: Array, to: Target) -> None:
+        if prod(z.shape[:-2]) == 1:
+            # Operands of one shape spare NumPy the work of fitting them to one another.
+            to = to._replace(scaled=to.scaled.reshape(z.shape), mask=to.mask.reshape(z.shape))
         samples = z.dtype.type(z.shape[-1])
         row, log = np.empty_like(z[..., :1, :]), np.empty(z[..., 0, :].shape, z.dtype)
         each = np.empty(z.shape[:-1], z.dtype)

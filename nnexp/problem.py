@@ -9,7 +9,7 @@ import numpy as np
 
 from nnexp.activations import Call
 from nnexp.datasets import Data
-from nnexp.losses import Loss, Target, target
+from nnexp.losses import Loss, Target, classes_first, target
 from nnexp.network import Memory, Network, with_ones
 
 Array = np.ndarray[Any, Any]
@@ -118,7 +118,8 @@ class BatchPass(Pass):
         self._labels = part.to.labels
         buffers = [np.empty((*outer, a.shape[-2], size), a.dtype) for a in self._from]
         labels = None if part.to.labels is None else np.empty((*outer, size), np.int64)
-        to = Target(buffers[1], np.empty_like(buffers[1]), labels, np.empty_like(buffers[1], bool))
+        empty = classes_first(buffers[1])
+        to = Target(buffers[1], empty, labels, np.empty_like(empty, bool))
         self._index = [np.empty(buffer.shape, np.intp) for buffer in buffers]
         # Where each row of the flat arrays starts; runs have their own rows if the data have.
         self._rows = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,22 @@ def hydra_sweep(*of_hydra: str) -> Iterator[tuple[Any, DictConfig]]:
             yield loader, loader.load_configuration("config", list(of_hydra), RunMode.MULTIRUN)
     finally:
         Singleton.set_state(before)
+
+
+def hydra_by_launcher(
+    loader: Any,
+    sweep: DictConfig,
+    overrides: Sequence[str],
+    number: int = 0,
+    task: Callable[[DictConfig], None] = OmegaConf.to_container,
+) -> JobReturn:
+    """One job as Hydra's basic launcher runs it."""
+    config = loader.load_sweep_config(sweep, list(overrides))
+    with open_dict(config):
+        config.hydra.job.id = number
+        config.hydra.job.num = number
+    context = HydraContext(loader, Callbacks(sweep))
+    return run_job(task, config, "hydra.sweep.dir", "hydra.sweep.subdir", context, False)
 
 
 def by_hydra(loader: Any, sweep: DictConfig, overrides: Sequence[str], number: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import engine_tasks as functions
 import psutil
 import pytest
+from commands import SMALL, nnexp, running, runs, start, wait_for
 from conftest import surroundings
 from required import need_module
 from test_engine import soon
@@ -152,6 +153,47 @@ def test_a_killed_ray_worker_costs_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert len((tmp_path / "b").read_text()) == 3
 
 
+LONG = ("budget.iterations=null", "budget.evaluations=600000", "dataset.samples=50", "tracking=lean")
+
+
+def workers(names: bytes) -> list[int]:
+    """Processes in a sweep's tasks: those whose command line has ``names``."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):
+                if names in (folder / "cmdline").read_bytes():
+                    found.append(int(folder.name))
+    return found
+
+
+@pytest.mark.parametrize("backend", ["dask", "ray"])
+def test_a_sweep_records_each_run_once_though_a_worker_is_killed(
+    backend: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    need_module({"dask": "distributed", "ray": "ray"}[backend], backend)
+    engine = [f"hydra.launcher.backend={backend}", "hydra.launcher.group=1", "hydra.launcher.n_jobs=2"]
+    if backend == "dask":
+        engine.append(f"hydra.launcher.address={request.getfixturevalue('dask')}")
+    before = set(workers(b"ray::"))
+    sweep = start(tmp_path, "-m", "seed=range(0,4)", "optimizer=random", *LONG, *engine, env=surroundings())
+    wait_for(lambda: running(tmp_path))
+    if backend == "dask":
+        nannies = [
+            pid for pid in workers(b"dask_worker") if str(tmp_path) in " ".join(psutil.Process(pid).cmdline())
+        ]
+        victim = psutil.Process(nannies[0]).children()[-1].pid
+    else:
+        victim = next(pid for pid in workers(b"ray::call") if pid not in before)
+    os.kill(victim, signal.SIGKILL)
+    out, err = sweep.communicate(timeout=120)
+    assert sweep.returncode == 0, out + err
+    assert not psutil.pid_exists(victim)
+    found = runs(tmp_path)
+    assert sorted(run.data.params["seed"] for run in found) == list("0123")
+    assert {run.info.status for run in found} == {"FINISHED"}
+
+
 @pytest.mark.parametrize(
     ("backend", "module", "address"),
     [("dask", "distributed", "tcp://127.0.0.1:1"), ("ray", "ray", "127.0.0.1:1")],
@@ -163,6 +205,18 @@ def test_a_cluster_that_does_not_answer_is_refused_in_one_line(
     monkeypatch.setattr("nnexp.sweep.clusters.ANSWER_SECONDS", 0.5)
     with pytest.raises(EngineError, match=rf"^address={address}: expected a .* that answers \(.*\)$"):
         check_engine(backend, 2, address)
+
+
+def test_an_engine_that_cannot_be_is_one_line_of_the_command_and_no_run(tmp_path: Path) -> None:
+    for setting, line in (
+        ("backend=mpi", "hydra.launcher.backend=mpi: expected one of "),
+        ("n_jobs=0", "hydra.launcher.n_jobs=0: expected 1 or more, or -1 for all cores"),
+    ):
+        done = nnexp(tmp_path, "-m", "seed=0,1", *SMALL, f"hydra.launcher.{setting}")
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"nnexp: {line}")
+        assert done.stderr.count("\n") == 1
+        assert not runs(tmp_path) if (tmp_path / "runs" / "mlflow.db").exists() else True
 
 
 @pytest.mark.parametrize("address", ["tcp://10.0.0.7:41234", "tls://node-7.cluster:80", "10.0.0.7:1"])

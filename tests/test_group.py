@@ -25,6 +25,7 @@ def config(optimizer: str = "sgd", **changes: Any) -> Config:
         "budget": {"iterations": 20},
         "tracking": {"log_every": 3},
         "seeds": {},
+        "sweep": {},
     }
     for name, value in changes.items():
         *groups, last = name.split("__")

@@ -7,10 +7,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 from commands import SMALL, nnexp, runs
+from hydra_jobs import hydra_sweep
 
 from nnexp.cli.jobs import as_axes, check, compose, plan
 from nnexp.config import ConfigError
+from nnexp.sweep.grid import expand
 
 
 @pytest.mark.parametrize("option", ["methods", "learning_rates", "zipped"])
@@ -106,6 +109,10 @@ def test_a_grid_runs_and_its_repeated_jobs_are_said(tmp_path: Path) -> None:
         (["--dry-run", "-m", "sweep.grid=[{}]"], "sweep.grid[0]: expected one axis or more"),
         (["--dry-run", "-m", "sweep=methods,zipped"], "sweep=methods,zipped: expected one value"),
         (["sweep=methods"], "sweep.grid: expected with -m"),
+        (
+            ["-m", "sweep=methods", "hydra/sweeper=basic"],
+            "sweep.grid: expected with hydra/sweeper=grid, not BasicSweeper",
+        ),
     ],
 )
 def test_a_bad_grid_is_one_line_and_leaves_no_run(tmp_path: Path, arguments: list[str], line: str) -> None:
@@ -127,3 +134,17 @@ def test_a_dry_run_lists_a_grid(tmp_path: Path) -> None:
         r"^   9  optimizer=sgd optimizer.learning_rate=3 sweep=methods seed=0$", done.stdout, re.MULTILINE
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_the_readme_s_grid_is_one() -> None:
+    text = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+    (grid,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    blocks = yaml.safe_load(grid)["grid"]
+    with hydra_sweep() as (loader, _):
+        jobs = expand([], blocks, loader).jobs
+    kinds = Counter(tuple(o if o.startswith("optimizer=") else o.split("=")[0] for o in job) for job in jobs)
+    assert kinds == {
+        ("optimizer=random", "optimizer.scale"): 2,
+        ("optimizer=perturb", "optimizer.scale"): 2,
+        ("optimizer=sgd", "architecture.hidden", "budget.iterations", "optimizer.learning_rate"): 8,
+    }

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from test_figures import grid_of_runs
 
-from nnexp.report import load_material, paper_table, render
 from nnexp.report.__main__ import main
 from nnexp.report.insight import one_seed
-from nnexp.report.material import Material
-from nnexp.report.page import commands
-from nnexp.report.paper import cells
+from nnexp.report.material import Material, load_material
+from nnexp.report.page import commands, hyperparameters, render
+from nnexp.report.paper import cells, paper_table, task_order
 from nnexp.stats.pairs import BETTER
 
 PAGE = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
@@ -235,6 +235,25 @@ def test_a_sweep_without_finished_runs_has_a_page(material: Material) -> None:
     )
     page = render(dataclasses.replace(material, runs=runs, judgement=None, why="no run finished"))
     assert data(page)["inside"]["spiral"]["why"] == "No run of this task finished."
+
+
+def test_many_settings_of_a_method_get_their_pictures(material: Material, page: str) -> None:
+    assert 'id="hyperparameters"' not in page
+    runs = grid_of_runs()
+    runs["method"] = "sgd"
+    runs["variant"] = runs["optimizer.learning_rate"].map(str) + runs["optimizer.momentum"].map(str)
+    (section,) = hyperparameters(dataclasses.replace(material, runs=runs, measure="loss")) or []
+    assert [title for title, _ in section["pictures"]] == [
+        "Every run across its settings", "How much each setting matters", "Means for the two that matter most",
+    ]  # fmt: skip
+    assert section["text"].startswith("optimizer.learning_rate: ")
+    few = dataclasses.replace(material, runs=runs[runs["seed"] == 0].head(8), measure="loss")
+    assert "10 or more" in (hyperparameters(few) or [])[0]["text"]
+
+
+def test_tasks_are_in_order_of_their_numbers() -> None:
+    tasks = ["all tasks", "spiral classes=10", "vertical", "spiral classes=2", "spiral"]
+    assert task_order(tasks) == ["spiral", "spiral classes=2", "spiral classes=10", "vertical", "all tasks"]
 
 
 def test_the_seed_shown_is_one_that_all_methods_share() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from browser import chromium, errors, programs, resize
 
-from nnexp.report import load_material, render
+from nnexp.report.material import load_material
+from nnexp.report.page import render
 
 
 @pytest.fixture(scope="module")

@@ -124,7 +124,15 @@ def test_jobs_that_fail_are_the_worst(tmp_path: Path) -> None:
 
 def test_each_method_is_tuned_and_the_best_can_be_compared(tmp_path: Path) -> None:
     needs_optuna()
-    small = [*SMALL[1:], "sweep.trials=5", "sweep.at_once=3", "budget.evaluations=200", "seed=0,1,2"]
+    small = [
+        "dataset.samples=20",
+        "dataset.test_samples=10",
+        "tracking=lean",
+        "sweep.trials=5",
+        "sweep.at_once=3",
+        "budget.evaluations=200",
+        "seed=0,1,2",
+    ]
     done = nnexp(tmp_path, "-m", "sweep=tuned_methods", *small)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Resume" not in done.stdout
@@ -148,6 +156,13 @@ def test_each_method_is_tuned_and_the_best_can_be_compared(tmp_path: Path) -> No
     listed = nnexp(tmp_path, "--dry-run", *shlex.split(line[1]))
     assert listed.returncode == 0, listed.stderr
     assert listed.stdout.endswith("60 jobs, nothing trained\n")
+    assert "dataset.samples=20" in listed.stdout
+    again = nnexp(tmp_path, "-m", "sweep=tuned_methods", *small, "sweep.resume=true")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert len(runs(tmp_path)) == len(made)
+    assert re.findall(r"^tuned .*", again.stdout, re.MULTILINE) == re.findall(
+        r"^tuned .*", done.stdout, re.MULTILINE
+    )
 
 
 def test_any_launcher_and_the_command_line_s_own_interval(tmp_path: Path) -> None:

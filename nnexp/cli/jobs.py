@@ -81,6 +81,15 @@ def plan(overrides: Sequence[str], search_path: Sequence[str] = ()) -> Plan:
 
     with _sweep([*search_path, *as_axes(overrides)]) as (loader, config):
         of_task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+        sweeper = str(config.hydra.sweeper._target_).rpartition(".")[2]
+        if sweeper != "GridSweeper":
+            for name in ("grid", "trials"):
+                if OmegaConf.select(config, f"sweep.{name}") is not None:
+                    raise ConfigError(f"sweep.{name}: expected with hydra/sweeper=grid, not {sweeper}")
+        if sweeper not in ("GridSweeper", "BasicSweeper"):
+            # Which jobs another sweeper has is its secret; what they have in common can be checked.
+            common = Composer(loader, config).jobs([_fixed(of_task)])
+            return Plan(common, 0, [f"{' '.join(of_task)}: jobs that {sweeper} chooses"], 0)
         settings, expanded = expansion(config, loader, of_task)
         listed = list(expanded.jobs)
         lines = [" ".join(job) for job in listed]
@@ -146,6 +155,13 @@ def representatives(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
             seen |= marks
             chosen.append(list(job))
     return chosen
+
+
+def _fixed(overrides: Sequence[str]) -> list[str]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parser = OverridesParser.create()
+    return [text for text in overrides if not parser.parse_override(text).is_sweep_override()]
 
 
 def _config(job: Job) -> Config:

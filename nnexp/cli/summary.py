@@ -49,6 +49,7 @@ def print_summary(out: Console, rows: Sequence[Row], ui_command: str, page: str)
     """Print the table, each failed job with its reason and log, the sweep's page and the UI's command."""
     table = Table(title=None, header_style="bold", pad_edge=False)
     varied = len({(row.method, row.seed) for row in rows}) < len(rows)
+    shared = _shared(rows)
     for name in ("method", "seed", *(["overrides"] if varied else []), *NUMBERS, "status", "run"):
         table.add_column(name, justify="right" if name in ("seed", *NUMBERS) else "left", overflow="fold")
     for row in rows:
@@ -56,7 +57,7 @@ def print_summary(out: Console, rows: Sequence[Row], ui_command: str, page: str)
         table.add_row(
             row.method,
             str(row.seed),
-            *([row.overrides] if varied else []),
+            *([_others(row, shared)] if varied else []),
             *(_number(name, getattr(row, name)) for name in NUMBERS),
             row.status,
             link if row.run_id else "",
@@ -77,9 +78,9 @@ def print_summary(out: Console, rows: Sequence[Row], ui_command: str, page: str)
 def _by_method(rows: Sequence[Row]) -> Table:
     """Medians of each kind of job: the method with what else its jobs override, whatever their seeds."""
     kinds: dict[tuple[str, str], list[Row]] = {}
+    shared = _shared(rows)
     for row in rows:
-        others = [o for o in row.overrides.split(" ") if not o.startswith(("seed=", "optimizer="))]
-        kinds.setdefault((row.method, " ".join(others)), []).append(row)
+        kinds.setdefault((row.method, _others(row, shared)), []).append(row)
     names = (*NUMBERS[:4], "evaluations", "seconds")
     varied = any(others for _, others in kinds)
     table = Table(title="medians", title_justify="left", header_style="bold", pad_edge=False)
@@ -97,6 +98,17 @@ def _by_method(rows: Sequence[Row]) -> Table:
         ]
         table.add_row(method, *([other] if varied else []), str(len(own)), str(failed), *cells)
     return table
+
+
+def _shared(rows: Sequence[Row]) -> set[str]:
+    """The overrides that all jobs have."""
+    return set.intersection(*(set(row.overrides.split(" ")) for row in rows)) if rows else set()
+
+
+def _others(row: Row, shared: set[str]) -> str:
+    """What a job overrides beside its method and seed, and unlike others."""
+    own = row.overrides.split(" ")
+    return " ".join(o for o in own if o not in shared and not o.startswith(("seed=", "optimizer=")))
 
 
 def _number(name: str, value: Any) -> str:

@@ -20,6 +20,7 @@ from nnexp.cli.work import Work
 from nnexp.config import Config
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.tracking import locations
+from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class SweepWork(Work):
         super().__init__(out, overrides, jobs)
         self._skipped = 0
         self._why: Counter[str] = Counter()
-        self._begun = perf_counter()
+        self._begun, self._started = perf_counter(), milliseconds()
         self._earlier: Earlier | None = None
         self._opener: Later | None = None
 
@@ -70,7 +71,7 @@ class SweepWork(Work):
         self._home = self.store(config)
         tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": " ".join(self.overrides)}
         params = {"overrides": " ".join(self.overrides), "jobs": str(self.jobs)}
-        self._parent = self._home.start_parent(f"sweep {self.sweep_id}", params, tags)
+        self._parent = self._home.start_parent(f"sweep {self.sweep_id}", params, tags, self._started)
 
     def batch(
         self, jobs: Sequence[Trial], choice: EngineChoice, place: Path, composing: float
@@ -111,29 +112,31 @@ class SweepWork(Work):
             {job.number: job for job in rest}, home, {"nnexp.sweep_id": self.sweep_id}, spool
         )
         start = perf_counter()
-        with SweepProgress(self.out, len(rest)) as progress, Interrupts(spool.stop, self._say) as interrupts:
-            with recording:
-                batch = Batch(rest, self.jobs or 1, choice, spool, recording, sweep.retries, sweep.fail_fast)
+        batch = Batch(rest, self.jobs or 1, choice, spool, recording, sweep.retries, sweep.fail_fast)
+        progress = SweepProgress(self.out, len(rest))
 
-                def ended(one: Ended) -> None:
-                    progress.running = batch.running
-                    progress.ended(one)
-                    if one.result is None:
-                        return
-                    self._add(one.job, one.result)
-                    results[one.job.number] = one.result
-                    if one.result.status in ("finished", "diverged"):
-                        self._replace(claims[one.job.number])
+        def ended(one: Ended) -> None:
+            progress.running = batch.running
+            progress.ended(one)
+            if one.result is None:
+                return
+            self._add(one.job, one.result)
+            results[one.job.number] = one.result
+            if one.result.status in ("finished", "diverged"):
+                self._replace(claims[one.job.number])
 
+        try:
+            with progress, Interrupts(spool.stop, self._say) as interrupts, recording:
                 batch.run(ended)
-            times = {
-                "runs": len(rest), "composing": composing, "training": batch.training, "working": batch.working,
-                "recording": recording.seconds, "batch": perf_counter() - start,
-                "workers": choice.workers, "wall": perf_counter() - self._begun,
-            }  # fmt: skip
-            (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
+        finally:
             spool.remove()
-            interrupts.raise_if_any()
+        times = {
+            "runs": len(rest), "composing": composing, "training": batch.training, "working": batch.working,
+            "recording": recording.seconds, "batch": perf_counter() - start,
+            "workers": choice.workers, "wall": perf_counter() - self._begun,
+        }  # fmt: skip
+        (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
+        interrupts.raise_if_any()
         return results
 
     def end(self, status: str = "") -> None:

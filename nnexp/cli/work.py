@@ -130,6 +130,7 @@ class Work:
             StoreError: the store could not be opened.
         """
         self._ready()
+        self.rows.sort(key=lambda row: row.job)
         if self._parent is not None and self._home is not None:
             import pandas as pd
 

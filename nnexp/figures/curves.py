@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -64,10 +65,16 @@ def summarize(values: Array, band: Band = "interval", confidence: float = 0.95) 
         return low, middle, high
     count = values.shape[1]
     middle = values.mean(axis=1)
-    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
     tail = (1 - confidence) / 2
-    low, high = np.quantile(values @ drawn.T, [tail, 1 - tail], axis=1)
+    low, high = np.quantile(values @ _resamples(count), [tail, 1 - tail], axis=1)
     return low, middle, high
+
+
+@cache
+def _resamples(count: int) -> Array:
+    """How often each of ``count`` runs is drawn ``(count, RESAMPLES)``, as shares."""
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES)
+    return np.ascontiguousarray(drawn.T / count)
 
 
 def curves(

@@ -44,15 +44,16 @@ def chain(*rules: Rule) -> Rule:
     return bind
 
 
-def _column(value: float | Array, dtype: Any) -> Array:
-    return np.asarray(value, dtype)[..., None]
+def _full(value: float | Array, like: Array) -> Array:
+    """A number, or one a run ``(R,)``, for each element of ``like (R, P)``: operands of one shape are quickest."""
+    return np.ascontiguousarray(np.broadcast_to(np.asarray(value, like.dtype)[..., None], like.shape))
 
 
 def scale_by(factor: float | Array) -> Rule:
     """``step = factor * g``, the factor a number or one a run ``(R,)``."""
 
     def bind(gradient: Array, memory: dict[str, Array]) -> Bound:
-        step, rate = np.empty_like(gradient), _column(factor, gradient.dtype)
+        step, rate = np.empty_like(gradient), _full(factor, gradient)
         return Bound([partial(np.multiply, rate, gradient, step)], step)
 
     return bind
@@ -63,7 +64,7 @@ def trace(momentum: float | Array) -> Rule:
 
     def bind(gradient: Array, memory: dict[str, Array]) -> Bound:
         velocity = memory.setdefault("velocity", np.zeros_like(gradient))
-        share = _column(momentum, gradient.dtype)
+        share = _full(momentum, gradient)
         calls: list[Call] = [
             partial(np.multiply, share, velocity, velocity),
             partial(np.add, velocity, gradient, velocity),

@@ -64,8 +64,17 @@ def _command(options: argparse.Namespace) -> int:
     file = database(resolve(options.uri))
     if file is not None and not file.exists():
         raise StoreError(f"tracking.uri={options.uri or file}: there is no such file; a first run makes it")
-    from nnexp.report import load_material, paper_table, render
-    from nnexp.report.material import record
+    from threadpoolctl import threadpool_limits
+
+    # On networks this small a second thread of BLAS only waits.
+    with threadpool_limits(1):
+        return _write_report(options, file)
+
+
+def _write_report(options: argparse.Namespace, file: Path | None) -> int:
+    from nnexp.report.material import load_material, record
+    from nnexp.report.page import render
+    from nnexp.report.paper import paper_table
 
     material = load_material(
         options.sweep, options.uri, options.experiment, options.measure, options.confidence

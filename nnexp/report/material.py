@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from nnexp.report.paper import task_order
 from nnexp.results import LATEST, StoreError, label, load_history, load_runs, missing_cells
 from nnexp.results.artifacts import read_artifact
 from nnexp.results.client import connect, find_experiment, search
@@ -43,8 +44,8 @@ class Material:
 
     @property
     def tasks(self) -> list[str]:
-        """The tasks in order of appearance."""
-        return list(dict.fromkeys(self.runs["task"]))
+        """The tasks by name."""
+        return task_order(self.runs["task"])
 
     @property
     def methods(self) -> list[str]:

@@ -26,6 +26,9 @@ from nnexp.tracking.locations import public, ui_command
 LEAST_SETTINGS = 4
 """Hyperparameters get their section where a method was tried with as many settings or more."""
 
+MOST_CELLS = 12
+"""A heat map has as many values of a setting or fewer."""
+
 
 def render(material: Material) -> str:
     """The whole page as text, without a reference to anything outside it.
@@ -50,7 +53,7 @@ def render(material: Material) -> str:
         pairs={name: tables.pairs(found, colors) for name, found in comparisons.items()},
         targets={name: tables.targets(found, colors) for name, found in comparisons.items()},
         ranks=_ranks(material),
-        hyperparameters=_hyperparameters(material),
+        hyperparameters=hyperparameters(material),
         failures=tables.failures(material, colors),
         varied=varied_settings,
         shared=shared,
@@ -181,29 +184,30 @@ def _ranks(material: Material) -> dict[str, str] | None:
     return {"image": _svg(picture), "text": f"Average ranks: {words}.", "reason": found.reason}
 
 
-def _hyperparameters(material: Material) -> dict[str, Any] | None:
-    """Parallel coordinates and importance for each method of many settings; None where there is none."""
+def hyperparameters(material: Material) -> list[dict[str, Any]]:
+    """Parallel coordinates, importance and a heat map for each method that was tried with many settings."""
     sections = []
     for method, rows in material.runs.groupby("method", sort=False):
         settings = varied(rows)
         if not settings or rows["variant"].nunique() < LEAST_SETTINGS:
             continue
+        pictures: list[tuple[str, str]] = []
         try:
-            pictures = [
-                (
-                    "Every run across its settings",
-                    _svg(figures.parallel_coordinates(rows, settings, material.measure)),
-                )
-            ]
+            drawn = figures.parallel_coordinates(rows, settings, material.measure)
+            pictures.append(("Every run across its settings", _svg(drawn)))
             found = importance(rows, settings, material.measure)
-            pictures.append(
-                ("How much each setting matters", _svg(figures.importance_bars(found, material.measure)))
-            )
+            drawn = figures.importance_bars(found, material.measure)
+            pictures.append(("How much each setting matters", _svg(drawn)))
+            top = list(found.table["setting"].head(2))
+            if len(top) == 2 and max(rows[name].map(str).nunique() for name in top) <= MOST_CELLS:
+                drawn = figures.heat_map(rows, top[0], top[1], material.measure)
+                pictures.append(("Means for the two that matter most", _svg(drawn)))
             text = "; ".join(f"{row.setting}: {row.importance:.2f}" for row in found.table.itertuples())
-            sections.append({"method": method, "pictures": pictures, "text": f"{text} (R² {found.r2:.2f})"})
+            text += f" (R² {found.r2:.2f})"
         except (ValueError, ImportError) as error:
-            sections.append({"method": method, "pictures": [], "text": str(error)})
-    return {"methods": sections} if sections else None
+            text = str(error)
+        sections.append({"method": method, "pictures": pictures, "text": text})
+    return sections
 
 
 def _tuning(material: Material, colors: dict[str, str]) -> tables.Table | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from nnexp.stats import Comparison, higher_is_better
+from nnexp.stats.comparison import ALL
 from nnexp.stats.pairs import BETTER
 from nnexp.style import LABELS
 
@@ -42,14 +44,14 @@ class Cell(NamedTuple):
 
 
 def cells(comparison: Comparison) -> list[Cell]:
-    """One cell a task and method, in the comparison's own order.
+    """One cell a task and method, tasks by name and methods in the comparison's order.
 
     A tie is a method that was not shown to differ from the task's best.
     """
     sign = -1 if higher_is_better(comparison.measure) else 1
     found = []
     table = comparison.summary
-    for task in dict.fromkeys(table["task"]):
+    for task in task_order(table["task"]):
         rows = table[table["task"] == task].set_index("method").reindex(comparison.methods)
         known = rows[rows["mean"].notna()]
         best = str((sign * known["mean"].astype(float)).idxmin()) if len(known) else ""
@@ -67,6 +69,16 @@ def cells(comparison: Comparison) -> list[Cell]:
                      name == best, tie)
             )  # fmt: skip
     return found
+
+
+def task_order(tasks: Iterable[Any]) -> list[str]:
+    """The tasks by name, numbers in it as numbers; those over all tasks last."""
+
+    def key(task: str) -> tuple[bool, list[Any]]:
+        parts = re.split(r"(\d+(?:\.\d+)?)", task)
+        return task == ALL, [(0, float(p), "") if p[:1].isdigit() else (1, 0.0, p) for p in parts]
+
+    return sorted({str(task) for task in tasks}, key=key)
 
 
 def caption(comparison: Comparison) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from nnexp.report.material import Material
-from nnexp.report.paper import cells
+from nnexp.report.paper import cells, task_order
 from nnexp.results import KEYS, MEASURES
 from nnexp.stats import Comparison
 from nnexp.style import LABELS, looks, method_color
@@ -42,12 +42,7 @@ def results(comparison: Comparison, colors: dict[str, str]) -> Table:
     what = LABELS[comparison.measure].split(" (")[0]
     best = {(cell.task, cell.method): cell.best or cell.tie for cell in cells(comparison)}
     rows = []
-    order = {name: at for at, name in enumerate(comparison.methods)}
-    table = comparison.summary.sort_values(
-        ["task", "method"],
-        key=lambda column: column.map(order) if column.name == "method" else column.map(_order(column)),
-    )
-    for _, row in table.iterrows():
+    for _, row in _ordered(comparison.summary, comparison).iterrows():
         emphasis = best.get((str(row["task"]), str(row["method"])), False)
         lost = int(row["lost"]) if pd.notna(row["lost"]) else 0
         diverged = int(row["diverged"]) if pd.notna(row["diverged"]) else 0
@@ -87,7 +82,7 @@ def results(comparison: Comparison, colors: dict[str, str]) -> Table:
 def pairs(comparison: Comparison, colors: dict[str, str]) -> Table:
     """A row a task and pair of methods: the paired difference, how sure it is, and what the seeds say."""
     rows = []
-    for _, row in comparison.pairs.iterrows():
+    for _, row in _ordered(comparison.pairs, comparison).iterrows():
         rows.append(
             [
                 Cell(str(row["task"]), str(row["task"])),
@@ -114,7 +109,7 @@ def pairs(comparison: Comparison, colors: dict[str, str]) -> Table:
 def targets(comparison: Comparison, colors: dict[str, str]) -> Table:
     """A row a task and method: how many runs reached the target, and at what cost; unreached is infinite."""
     rows = []
-    for _, row in comparison.time_to_target.iterrows():
+    for _, row in _ordered(comparison.time_to_target, comparison).iterrows():
         rows.append(
             [
                 Cell(str(row["task"]), str(row["task"])),
@@ -214,9 +209,12 @@ def plain(value: Any, name: str, colors: dict[str, str]) -> Cell:
     return Cell(_shown(value), _shown(value))
 
 
-def _order(column: pd.Series) -> dict[Any, int]:
-    """The place of each value's first appearance."""
-    return {value: at for at, value in enumerate(dict.fromkeys(column))}
+def _ordered(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
+    """The rows by task, then by method (or pair of them), the best first."""
+    tasks = {name: at for at, name in enumerate(task_order(table["task"]))}
+    methods = {name: at for at, name in enumerate(comparison.methods)}
+    keys = ["task", *(name for name in ("method", "a", "b") if name in table)]
+    return table.sort_values(keys, key=lambda column: column.map(tasks if column.name == "task" else methods))
 
 
 def _ranges(values: Sequence[str]) -> str:
@@ -277,7 +275,7 @@ def _share(value: Any) -> Cell:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "null"

@@ -92,7 +92,7 @@ def _varies(column: pd.Series) -> bool:
 def _shown(value: Any) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         # A column of whole numbers with gaps is one of floats.
         return str(int(value))
     if value is None or (isinstance(value, float) and value != value):

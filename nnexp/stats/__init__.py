@@ -1,8 +1,7 @@
 """Which method is better, how sure that is, and at what cost.
 
->>> from nnexp.stats import compare, judge  # doctest: +SKIP
->>> compare(runs, history, measure="val_loss", axis="evaluations").pairs  # doctest: +SKIP
->>> print(judge(runs, history).text)  # doctest: +SKIP
+``compare(runs, history, measure="val_loss", axis="evaluations").pairs`` is a table of all pairs of methods,
+``print(judge(runs, history).text)`` the verdict.
 """
 
 from nnexp.stats.comparison import Comparison, compare

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from nnexp.config import ConfigError, from_mapping
 from nnexp.sweep.batch import EngineChoice
 from nnexp.sweep.compose import Composer, Job
-from nnexp.sweep.engine import check_engine
+from nnexp.sweep.engine import EngineError, check_engine
 from nnexp.sweep.trial import Trial, objective
 from nnexp.tracking.recorder import RunResult
 
@@ -55,12 +55,14 @@ class BatchedLauncher(Launcher):
         """Run all jobs.
 
         Raises:
-            HydraException, ConfigError: a job whose config cannot be; then none has begun.
-            EngineError: the engine cannot be used.
+            HydraException, ConfigError: a job's config or an engine that cannot be; then none has begun.
         """
         start = perf_counter()
         setup_globals()
-        check_engine(self.choice.backend, self.choice.n_jobs, self.choice.address)
+        try:
+            check_engine(self.choice.backend, self.choice.n_jobs, self.choice.address)
+        except EngineError as error:
+            raise ConfigError(f"hydra.launcher.{error}") from error
         place = Path(str(self.config.hydra.sweep.dir))
         jobs = Composer(self.context.config_loader, self.config).jobs(job_overrides, initial_job_idx)
         name = str(self.config.hydra.job.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +44,7 @@ def report(made: Sequence[Tuned], place: Path, arguments: Sequence[str]) -> list
     searched = {axis.key for tuned in made for axis in tuned.study.axes}
     swept = {key for settings in grid for key in settings} | searched
     lasting = [
-        argument
+        re.sub(r"=choice\(([^,]*|\[.*\])\)$", r"=\1", argument)
         for argument in arguments
         if (key := argument.split("=")[0]) not in swept and key != "seed" and not key.startswith("sweep")
     ]

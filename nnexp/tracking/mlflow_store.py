@@ -180,10 +180,12 @@ class Store:
         """A run that is there, to add to."""
         return MlflowRun(self, run_id, self.client.get_run(run_id).info.start_time)
 
-    def start_parent(self, name: str, params: Mapping[str, str], tags: Mapping[str, str]) -> MlflowRun:
+    def start_parent(
+        self, name: str, params: Mapping[str, str], tags: Mapping[str, str], started: int | None = None
+    ) -> MlflowRun:
         """Begin the parent run of a multirun; its children are started with its id."""
         own = environment_tags(environment()) | {"nnexp.kind": "sweep"} | heartbeat()
-        return self.start(name, params, own | dict(tags))
+        return self.start(name, params, own | dict(tags), started=started)
 
     def resume_parent(self, run_id: str) -> MlflowRun:
         """The parent run of a multirun that goes on: RUNNING once more."""

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
@@ -25,17 +25,17 @@ from nnexp.session import Session, prepare
 
 ITERATIONS = 10_000
 STEPS = 2_000
-ROUNDS = 3
+ROUNDS = 5
 
 
 def best(*workers: Callable[[], object]) -> list[float]:
-    """The shortest time of each worker in turns, so that a slow moment of the machine hits all."""
+    """The least processor time of each worker, in turns, so that a slow moment of the machine hits all."""
     times = [[] for _ in workers]
     for _ in range(ROUNDS):
         for worker, own in zip(workers, times, strict=True):
-            start = perf_counter()
+            start = process_time()
             worker()
-            own.append(perf_counter() - start)
+            own.append(process_time() - start)
     return [min(own) for own in times]
 
 

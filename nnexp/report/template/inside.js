@@ -10,6 +10,11 @@ function insideView(data, state) {
   const clock = () => (task().clocks || {})[state.clock];
   const color = (name) => data.methods.find((m) => m.name === name).color;
 
+  function absent(found) {
+    const missing = data.methods.map((m) => m.name).filter((name) => found.losses && !found.losses[name]);
+    return missing.length ? ` Without a finished run of this seed: ${missing.join("; ")}.` : "";
+  }
+
   function stop() {
     if (timer !== null) clearInterval(timer);
     timer = null;
@@ -152,7 +157,7 @@ function insideView(data, state) {
   function rebuild(keep) {
     const found = task(), now = clock(), usable = Boolean(now);
     for (const one of [slider, play]) one.disabled = !usable;
-    note.textContent = found.seed === undefined ? found.why : `Runs of seed ${found.seed}` + (found.why ? `. ${found.why}` : ", at which the methods come nearest to their medians; the luckiest seed is not chosen.");
+    note.textContent = found.seed === undefined ? found.why : `Runs of seed ${found.seed}` + (found.why ? `. ${found.why}` : ", at which the methods come nearest to their medians; the luckiest seed is not chosen.") + absent(found);
     if (usable) {
       const share = keep ? Number(slider.value) / Math.max(1, Number(slider.max)) : 1;
       slider.max = now.moments.length - 1;
