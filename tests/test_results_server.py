@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
+import importlib.util
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import surroundings
+from required import REQUIRED
+from servers import mlflow_server, postgresql
 
 from nnexp import results
 from nnexp.session import History
@@ -23,35 +21,16 @@ from nnexp.tracking.mlflow_store import Store
 RUNS, POINTS = 5, 5
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """A server's address and its database's URI: PostgreSQL's where it is, else a file."""
     place = tmp_path_factory.mktemp("server")
-    address = f"http://127.0.0.1:{(port := free_port())}"
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{place / 'server.db'}", "--workers", "1"]
-    command += ["--serve-artifacts", "--artifacts-destination", str(place / "files")]
-    with open(place / "log", "w") as log:
-        running = subprocess.Popen(
-            command, env=surroundings(), stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"{address}/health", timeout=1).close()
-                break
-            except OSError:
-                assert running.poll() is None, (place / "log").read_text()
-                time.sleep(0.1)
-        yield address
-    finally:
-        running.terminate()
-        running.wait(30)
+    there = importlib.util.find_spec("psycopg2") or "postgresql" in REQUIRED
+    with ExitStack() as stack:
+        database = f"sqlite:///{place / 'server.db'}"
+        if there:
+            database = stack.enter_context(postgresql())
+        yield stack.enter_context(mlflow_server(place, database)).uri, database
 
 
 @pytest.fixture
@@ -66,7 +45,8 @@ def history(seed: int) -> History:
     return History(iteration, 3 * iteration, 0.1 * iteration, loss, 1 - loss, loss + 1, 1 - loss)
 
 
-def test_runs_and_histories_of_a_server(server, cache, tmp_path):
+def test_runs_and_histories_of_a_server_and_its_database(places, cache, tmp_path):
+    server, database = places
     store = Store.open(server, "nnexp")
     for seed in range(RUNS):
         run = store.start(f"sgd-{seed}", {"seed": str(seed), "optimizer.name": "sgd"}, {"nnexp.kind": "run"})
@@ -84,6 +64,10 @@ def test_runs_and_histories_of_a_server(server, cache, tmp_path):
     assert len(list(cache.glob("*.parquet"))) == 2
     again = results.load_runs(server)
     pd.testing.assert_frame_equal(again, runs)
+    runs_there = results.load_runs(database)
+    pd.testing.assert_frame_equal(runs_there, runs)
+    with pytest.raises(results.StoreError, match="its files are a server's; expected the server's http"):
+        results.load_history(runs_there)
     for run_id in runs["run_id"]:
         store.client.delete_run(run_id)
     pd.testing.assert_frame_equal(results.load_history(runs), rows)

@@ -126,6 +126,14 @@ def test_a_diverged_run_is_the_worst_of_its_task_and_a_failed_one_is_left_out():
     assert not early.scores["diverged"].any(), "by then it had not diverged"
 
 
+def test_an_answer_that_is_not_finite_is_the_worst_too():
+    runs, history = made_sweep(spread(gap=0.1), METHODS)
+    last = (history["run_id"] == "spiral-sgd-0") & (history["iteration"] == 100)
+    history.loc[last, "val_loss"] = np.nan
+    found = compare(runs, history)
+    assert found.scores.set_index("run_id").loc["spiral-sgd-0", ["diverged", "value"]].tolist() == [True, 2.0]
+
+
 def test_pairs_are_on_common_seeds():
     runs, history = made_sweep(spread(gap=0.1), METHODS)
     runs = runs[~((runs["method"] == "random") & (runs["seed"] < 3))]

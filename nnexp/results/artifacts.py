@@ -13,7 +13,7 @@ import numpy as np
 
 from nnexp.layout import Layout
 from nnexp.results.client import connect
-from nnexp.tracking.locations import StoreError
+from nnexp.tracking.locations import StoreError, public
 
 Array = np.ndarray[Any, Any]
 Read = TypeVar("Read")
@@ -69,11 +69,20 @@ def local_folder(artifact_uri: str) -> Path | None:
 def read_artifact(
     client: Any, run_id: str, artifact_uri: str, path: str, read: Callable[[Path], Read]
 ) -> Read | None:
-    """What ``read`` makes of an artifact, None if there is no such file."""
+    """What ``read`` makes of an artifact, None if there is no such file.
+
+    Raises:
+        StoreError: the file is a server's, and the store its database.
+    """
     place = local_folder(artifact_uri)
     if place is not None:
         file = place / path
         return read(file) if file.exists() else None
+    if artifact_uri.startswith("mlflow-artifacts:") and not client.tracking_uri.startswith("http"):
+        raise StoreError(
+            f"tracking.uri={public(client.tracking_uri)}: its files are a server's; "
+            "expected the server's http:// address"
+        )
     folder, _, _ = path.rpartition("/")
     if path not in [item.path for item in client.list_artifacts(run_id, folder or None)]:
         return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from nnexp.tracking.locations import StoreError, database, resolve
+from nnexp.tracking.locations import StoreError, database, public, resolve
 
 PAGE = 1000
 
@@ -20,10 +21,14 @@ class Source(NamedTuple):
 def connect(uri: str | None) -> Source:
     """The store at ``uri``; None for ``MLFLOW_TRACKING_URI``, else ``runs/mlflow.db`` here.
 
+    Beside an SQLite file and a server it may be a server's own database, ``postgresql+psycopg2://...``, which can
+    be read but not written by this package.
+
     Raises:
         StoreError: there is no such file.
     """
-    store = resolve(uri)
+    given = uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+    store = given if given.startswith("postgresql") else resolve(uri)
     file = database(store)
     if file is not None and not file.exists():
         raise StoreError(f"tracking.uri={store}: there is no such file; a first run makes it")
@@ -41,7 +46,7 @@ def find_experiment(source: Source, name: str) -> Any:
     """
     found = source.client.get_experiment_by_name(name)
     if found is None:
-        raise StoreError(f"tracking.experiment={name}: there is none of this name in {source.uri}")
+        raise StoreError(f"tracking.experiment={name}: there is none of this name in {public(source.uri)}")
     return found
 
 

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from nnexp.results.client import Source, search
 from nnexp.results.records import Record
-from nnexp.tracking.locations import database
+from nnexp.tracking.locations import database, public
 
 FORMAT = "1"
 
@@ -39,7 +39,7 @@ class Index:
     def __init__(self, source: Source, experiment: Any) -> None:
         self.source, self.experiment_id = source, str(experiment.experiment_id)
         # A store that was made anew at the same place has the same ids, but not the same moment.
-        self.identity = f"{FORMAT} {source.uri} {self.experiment_id} {experiment.creation_time}"
+        self.identity = f"{FORMAT} {public(source.uri)} {self.experiment_id} {experiment.creation_time}"
         self.folder = _folder(source.uri)
         self.name = hashlib.sha256(self.identity.encode()).hexdigest()[:16]
         self.records: dict[str, Record] = {}

@@ -36,9 +36,9 @@ def read_scores(
 ) -> Scores:
     """The ``measure`` of each run when it had spent ``at`` on ``axis``: the last one measured by then.
 
-    A run that had not diverged, failed or been killed by then counts like any other. One that had diverged
-    has the worst value of its task, starts among them, and is behind all others in rank; a failed,
-    killed or running one has none: what stopped it says nothing of its method.
+    A run that had not diverged, failed or been killed by then counts like any other. One that had diverged,
+    or whose measure was not finite, has the worst value of its task, starts among them, and is behind all
+    others in rank; a failed, killed or running one has none: what stopped it says nothing of its method.
 
     Args:
         cells: one row a run, with ``task``, ``variant`` and ``replicate``, as :func:`nnexp.results.label` gives.
@@ -95,7 +95,9 @@ def _with_values(table: pd.DataFrame, own: pd.DataFrame, measure: str, axis: str
     rows = held(own, axis, table.set_index("run_id")["at"]).set_index("run_id")
     alive = (table["status"] == "finished") | (table["end"] >= table["at"])
     read = table["run_id"].map(rows[measure]).where(alive)
-    table["diverged"] = (table["status"] == "diverged") & ~(alive & read.notna())
+    measured = table["run_id"].isin(own.loc[own[measure].notna(), "run_id"])
+    # A loss that has overflowed is no number, though the run went on.
+    table["diverged"] = read.isna() & ((table["status"] == "diverged") | (alive & measured))
     starts = table["run_id"].map(own.groupby("run_id")[measure].first())
     seen = pd.concat([read, starts.where(table["diverged"])], ignore_index=True)
     by_task = seen.groupby(pd.concat([table["task"]] * 2, ignore_index=True))

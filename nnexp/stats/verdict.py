@@ -15,6 +15,11 @@ UNITS = {"iteration": "iterations", "evaluations": "evaluations", "seconds": "se
 MOST = 8
 """Rivals of the best method that are spelled out."""
 
+CLOCK = (
+    "Seconds are those of this machine under its load; runs trained together share a clock, whose noise is the "
+    "same for all seeds and is not in the intervals."
+)
+
 
 def verdict(
     measure: str,
@@ -49,7 +54,10 @@ def verdict(
             f"- {len(methods) - 1 - MOST} more methods are behind these; all pairs are in the table."
         )
     lines += filter(None, [_too_few(deciding, confidence), _by_task(tasks, methods, pairs, summary, measure)])
-    return "\n".join([*lines, _spent(summary, axis), *_stopped(scores, summary)])
+    lines += [_spent(summary, axis), *_stopped(scores, summary)]
+    if axis == "seconds":
+        lines.append(CLOCK)
+    return "\n".join(lines)
 
 
 def standing(methods: list[str], deciding: pd.DataFrame) -> tuple[str, list[str], list[str]]:

@@ -9,7 +9,7 @@ which ten more seeds choose one.
 from __future__ import annotations
 
 import argparse
-import itertools
+import json
 import os
 import subprocess
 import sys
@@ -22,34 +22,45 @@ from nnexp.results import load_history, load_runs
 from nnexp.stats import judge, select_best
 
 ROOT = Path(__file__).resolve().parents[2]
-DATASETS = (["dataset=spiral"], ["dataset=vertical"], ["dataset=spiral", "dataset.classes=5"])
-METHODS = (
-    ["optimizer=random"],
-    ["optimizer=perturb"],
-    ["optimizer=sgd"],
-    ["optimizer=sgd", "optimizer.batch_size=32"],
-    ["optimizer=sgd", "optimizer.momentum=0.9"],
-)
-TUNED = {
-    "optimizer=random": "optimizer.scale=0.05,0.5,1.5",
-    "optimizer=perturb": "optimizer.scale=0.02,0.05,0.2",
-    "optimizer=sgd": "optimizer.learning_rate=0.1,0.5,1.0",
+TASKS = {"dataset": "spiral,vertical,spiral", "dataset.classes": "3,3,5"}
+METHODS: list[dict[str, object]] = [
+    {"optimizer": "random"},
+    {"optimizer": "perturb"},
+    {"optimizer": "sgd"},
+    {"optimizer": "sgd", "optimizer.batch_size": 32},
+    {"optimizer": "sgd", "optimizer.momentum": 0.9},
+]
+TUNED: dict[object, dict[str, object]] = {
+    "random": {"optimizer.scale": "0.05,0.5,1.5"},
+    "perturb": {"optimizer.scale": "0.02,0.05,0.2"},
+    "sgd": {"optimizer.learning_rate": "0.1,0.5,1.0"},
 }
 APART = ["optimizer.momentum", "optimizer.batch_size"]
 COMPARED, CHOOSING = 20, 10
 
 
 def sweep(folder: Path, experiment: str, tune: bool) -> None:
-    seeds = COMPARED + CHOOSING * tune
-    common = [f"seed=range(0,{seeds})", "budget.iterations=2000", "tracking=lean", "architecture=wide"]
-    common += [f"tracking.experiment={experiment}", f"tracking.uri=sqlite:///{folder / 'runs' / 'mlflow.db'}"]
+    """Record one multirun, whose grid has the tasks side by side and each variant's own settings."""
+    blocks = [method | (TUNED[method["optimizer"]] if tune else {}) | {"zip": TASKS} for method in METHODS]
+    grid = folder / "conf" / "sweep" / f"{experiment}.yaml"
+    grid.parent.mkdir(parents=True, exist_ok=True)
+    grid.write_text(json.dumps({"defaults": ["default", "_self_"], "grid": blocks}))
+    command = [
+        sys.executable,
+        "-m",
+        "nnexp.run",
+        "-m",
+        "--config-dir",
+        str(folder / "conf"),
+        f"sweep={experiment}",
+    ]
+    command += [f"seed=range(0,{COMPARED + CHOOSING * tune})", "budget.iterations=2000", "architecture=wide"]
+    command += ["tracking=lean", f"tracking.experiment={experiment}"]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    for dataset, method in itertools.product(DATASETS, METHODS):
-        settings = [TUNED[method[0]]] if tune else []
-        command = [sys.executable, "-m", "nnexp.run", "-m", *method, *settings, *dataset, *common]
-        subprocess.run(
-            command, cwd=folder, env=os.environ | {"PYTHONPATH": path}, check=True, stdout=subprocess.DEVNULL
-        )
+    environment = {name: text for name, text in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    subprocess.run(
+        command, cwd=folder, env=environment | {"PYTHONPATH": path}, check=True, stdout=subprocess.DEVNULL
+    )
 
 
 def main() -> None:
@@ -58,7 +69,7 @@ def main() -> None:
     parser.add_argument("--tune", action="store_true")
     given = parser.parse_args()
     folder = given.folder.resolve()
-    done = folder / ("tuned" if given.tune else "default")
+    done = folder / ("five_methods_tuned" if given.tune else "five_methods")
     if not done.exists():
         folder.mkdir(parents=True, exist_ok=True)
         start = perf_counter()
