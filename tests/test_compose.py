@@ -84,9 +84,9 @@ OPTIONS = [
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_of_every_group(option: str, sweep: Any) -> None:
-    made = assert_same(sweep, [option, "seed=0"], [option, "seed=7", "budget.iterations=null"])
-    assert [job["task"]["seed"] for job in made] == [0, 7]
-    assert all(set(job["files"]) == set(FILES) for job in made)
+    (made,) = assert_same(sweep, [option, "seed=7", "budget.iterations=null"])
+    assert made["task"]["seed"] == 7
+    assert set(made["files"]) == set(FILES)
 
 
 VALUES = [
@@ -121,7 +121,7 @@ def test_every_kind_of_override(overrides: list[str], sweep: Any) -> None:
 @pytest.mark.parametrize("name", sorted(name[4:-5] for name in OWN if name.startswith("own/")))
 def test_interpolations_and_any_yaml(name: str, own: Path) -> None:
     further = ([], ["seeds.init=5", "dataset.samples=9"], ["optimizer=sgd", "+optimizer.more=1"])
-    jobs = [[f"+own={name}", f"seed={seed}", *more] for seed in (1, 2) for more in further]
+    jobs = [[f"+own={name}", f"seed={seed}", *more] for seed, more in enumerate(further)]
     with hydra_sweep(f"hydra.searchpath=[file://{own}]", "+hydra.job.env_set={PLACE:there}") as sweep:
         assert_same(sweep, *jobs)
 
@@ -151,7 +151,7 @@ def test_a_reference_follows_what_the_job_sets(sweep: Any) -> None:
 )  # fmt: skip
 def test_folders_and_names(of_hydra: list[str], own: Path) -> None:
     jobs = [["optimizer=sgd", f"seed={seed}", "tracking.experiment='a b'", *more]
-            for seed in (1, 2) for more in ([], ["+own=seeded"], ["optimizer.learning_rate=1e-7"])]  # fmt: skip
+            for seed, more in enumerate(([], ["+own=seeded"], ["optimizer.learning_rate=1e-7"]))]  # fmt: skip
     with hydra_sweep(f"hydra.searchpath=[file://{own}]", *of_hydra) as sweep:
         assert_same(sweep, *jobs)
 
@@ -207,13 +207,13 @@ SAMPLES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(job=st.lists(st.one_of(SAMPLES), max_size=5), seed=st.integers(0, 9))
 def test_any_combination(sweep: Any, job: list[str], seed: int) -> None:
     assert_same(sweep, [*job, f"seed={seed}"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -112,29 +112,31 @@ class SweepWork(Work):
             {job.number: job for job in rest}, home, {"nnexp.sweep_id": self.sweep_id}, spool
         )
         start = perf_counter()
-        with SweepProgress(self.out, len(rest)) as progress, Interrupts(spool.stop, self._say) as interrupts:
-            with recording:
-                batch = Batch(rest, self.jobs or 1, choice, spool, recording, sweep.retries, sweep.fail_fast)
+        batch = Batch(rest, self.jobs or 1, choice, spool, recording, sweep.retries, sweep.fail_fast)
+        progress = SweepProgress(self.out, len(rest))
 
-                def ended(one: Ended) -> None:
-                    progress.running = batch.running
-                    progress.ended(one)
-                    if one.result is None:
-                        return
-                    self._add(one.job, one.result)
-                    results[one.job.number] = one.result
-                    if one.result.status in ("finished", "diverged"):
-                        self._replace(claims[one.job.number])
+        def ended(one: Ended) -> None:
+            progress.running = batch.running
+            progress.ended(one)
+            if one.result is None:
+                return
+            self._add(one.job, one.result)
+            results[one.job.number] = one.result
+            if one.result.status in ("finished", "diverged"):
+                self._replace(claims[one.job.number])
 
+        try:
+            with progress, Interrupts(spool.stop, self._say) as interrupts, recording:
                 batch.run(ended)
-            times = {
-                "runs": len(rest), "composing": composing, "training": batch.training, "working": batch.working,
-                "recording": recording.seconds, "batch": perf_counter() - start,
-                "workers": choice.workers, "wall": perf_counter() - self._begun,
-            }  # fmt: skip
-            (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
+        finally:
             spool.remove()
-            interrupts.raise_if_any()
+        times = {
+            "runs": len(rest), "composing": composing, "training": batch.training, "working": batch.working,
+            "recording": recording.seconds, "batch": perf_counter() - start,
+            "workers": choice.workers, "wall": perf_counter() - self._begun,
+        }  # fmt: skip
+        (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
+        interrupts.raise_if_any()
         return results
 
     def end(self, status: str = "") -> None:

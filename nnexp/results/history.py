@@ -22,6 +22,9 @@ FILE = "history.parquet"
 RECORDED = (*AXES, *MEASURES)
 RUNNING = "running"
 
+Columns = dict[str, np.ndarray[Any, Any]]
+"""One run's rows by the names in :data:`RECORDED`."""
+
 
 def load_history(runs: pd.DataFrame, uri: str | None = None) -> pd.DataFrame:
     """One row a measurement of ``runs``, in order of iteration for each run.
@@ -40,9 +43,7 @@ def load_history(runs: pd.DataFrame, uri: str | None = None) -> pd.DataFrame:
     kept, known = (None if index is None else index.histories()) or (None, set())
     wanted = runs[["run_id", "status"]].assign(artifact_uri=runs.get("artifact_uri"))
     missing = wanted[~wanted["run_id"].isin(known)]
-    read = _read(source, missing)
-    parts = [part.assign(run_id=run_id) for run_id, part in read.items()]
-    fresh = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["run_id", *RECORDED])
+    fresh = _stacked(_read(source, missing))
     over = set(missing.loc[missing["status"] != RUNNING, "run_id"])
     if index is not None and over:
         index.keep_histories(_joined(kept, fresh[fresh["run_id"].isin(over)]), known | over)
@@ -74,8 +75,8 @@ def _batch_share(runs: pd.DataFrame) -> np.ndarray[Any, Any]:
     return (1 / np.ceil(samples / size)).where(size.notna(), 1.0).to_numpy(float)
 
 
-def _read(source: Source, missing: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    def one(run_id: str, artifact_uri: Any) -> pd.DataFrame:
+def _read(source: Source, missing: pd.DataFrame) -> dict[str, Columns]:
+    def one(run_id: str, artifact_uri: Any) -> Columns:
         if not isinstance(artifact_uri, str) or not artifact_uri:
             artifact_uri = source.client.get_run(run_id).info.artifact_uri
         part = read_artifact(source.client, run_id, artifact_uri, FILE, _read_file)
@@ -89,19 +90,28 @@ def _read(source: Source, missing: pd.DataFrame) -> dict[str, pd.DataFrame]:
         return dict(zip(names, pool.map(one, names, places), strict=True))
 
 
-def _read_file(file: Path) -> pd.DataFrame:
-    # pandas' own reader takes three times as long for a file of a hundred rows.
-    table = pq.ParquetFile(file).read()
-    return pd.DataFrame({name: table.column(name).to_numpy() for name in RECORDED}, copy=False)
+def _stacked(read: dict[str, Columns]) -> pd.DataFrame:
+    """The runs' rows below each other, with a column ``run_id``; one frame a run would cost more than reading."""
+    if not read:
+        return pd.DataFrame(columns=["run_id", *RECORDED])
+    lengths = [len(columns["iteration"]) for columns in read.values()]
+    stacked = {name: np.concatenate([columns[name] for columns in read.values()]) for name in RECORDED}
+    return pd.DataFrame({"run_id": np.repeat(list(read), lengths)} | stacked)
 
 
-def _metric_history(client: Any, run_id: str) -> pd.DataFrame:
+def _read_file(file: Path) -> Columns:
+    # pandas' own reader, and threads, take longer for a file of a hundred rows.
+    table = pq.ParquetFile(file).read(use_threads=False)
+    return {name: table.column(name).to_numpy() for name in RECORDED}
+
+
+def _metric_history(client: Any, run_id: str) -> Columns:
     columns = {
         name: {metric.step: metric.value for metric in client.get_metric_history(run_id, name)}
         for name in (*COSTS, *MEASURES)
     }
     table = pd.DataFrame(columns, dtype=np.float64).sort_index()
-    return table.rename_axis("iteration").reset_index()
+    return {"iteration": table.index.to_numpy(np.int64)} | {name: table[name].to_numpy() for name in columns}
 
 
 def _joined(first: pd.DataFrame | None, second: pd.DataFrame) -> pd.DataFrame:

@@ -29,9 +29,6 @@ from nnexp.sweep.template import Template, find
 
 __all__ = ["Composer", "Job"]
 
-KEPT = 64
-"""Templates kept; a sweep over more combinations of groups composes some of them again."""
-
 _KEY = re.compile(r"[A-Za-z_]\w*(\.\w+)*", re.ASCII)
 
 
@@ -155,8 +152,6 @@ class Composer:
                 template = self._compose(fixed)
             except Exception:
                 template = None
-            if len(self._templates) >= KEPT:
-                del self._templates[next(iter(self._templates))]
             self._templates[fixed] = template
         return self._templates[fixed]
 

@@ -140,6 +140,12 @@ class Recording:
         return entry
 
     def _watch(self) -> None:
+        try:
+            self.home(next(iter(self.jobs.values())))
+        except Exception:
+            # Training for a store that cannot be opened would be in vain; who records next is told why.
+            self.spool.stop()
+            return
         beat = 0.0
         while not self._over.wait(LOOK_SECONDS):
             try:
