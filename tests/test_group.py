@@ -232,6 +232,22 @@ def test_numbers_may_differ_and_shapes_may_not() -> None:
         assert key(other) != key(one)
 
 
+def test_given_points_that_are_classes_and_numbers_that_are_not_are_kept_apart() -> None:
+    inputs = [[0.0, 1.0], [1.0, 0.5], [-1.0, 2.0]]
+    configs = [
+        config(
+            dataset={"name": "points", "inputs": inputs, "targets": targets},
+            loss={"name": "squared_error"},
+            seed=seed,
+        )
+        for seed in range(2)
+        for targets in ([[1, 0], [0, 1], [1, 0]], [[0, 1], [0, 1], [1, 0]], [[0.5, 1], [2, 0], [1, 0]])
+    ]
+    assert split(configs) == [[0, 1, 3, 4], [2, 5]]
+    for positions in split(configs):
+        assert_equal_alone([configs[at] for at in positions])
+
+
 def test_a_run_with_a_budget_of_seconds_trains_alone() -> None:
     one = config(budget__seconds=1.0)
     assert split([one, one, config(), config()]) == [[0], [1], [2, 3]]
