@@ -148,7 +148,7 @@ def repetition(place: Path, chance: random.Random, seconds: float, say: Callable
         if process.returncode == 0:
             return
         expected = {"worker": (), "sweep": (-9,), "ctrl-c": (130, 1, -2), "ctrl-c twice": (130, 1, -2)}
-        if resume and process.returncode == 2 and "expected a sweep" in error and not _any_runs(place):
+        if resume and process.returncode == 2 and "sweep.resume=" in error and not _any_runs(place):
             # Nothing had begun.
             resume = ()
         elif event is None or process.returncode not in expected[event]:
