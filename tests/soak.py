@@ -32,7 +32,7 @@ import pandas as pd
 from commands import children, runs, start
 
 SWEEP = (
-    "-m", "optimizer=random,perturb,sgd", "seed=range(0,4)", "budget.iterations=6000", "dataset.samples=50",
+    "-m", "optimizer=random,perturb,sgd", "seed=range(0,3)", "budget.iterations=5000", "dataset.samples=50",
     "tracking=lean", "hydra.launcher.n_jobs=2", "hydra.launcher.group=2",
 )  # fmt: skip
 EVENTS = ("worker", "sweep", "ctrl-c", "ctrl-c twice")
