@@ -143,7 +143,7 @@ class Store:
                 # MLflow's libraries warn of each other's deprecations, which no user of ours can change.
                 warnings.simplefilter("ignore")
                 if file is None:
-                    _ask_health(uri)
+                    ask_health(uri)
                 elif not file.exists():
                     _make(file)
                 client = MlflowClient(tracking_uri=uri)
@@ -256,14 +256,18 @@ def _make(file: Path) -> None:
     part.replace(file)
 
 
-def _ask_health(uri: str) -> None:
-    """Ask before MLflow's client does, which would retry for minutes."""
+def ask_health(uri: str) -> None:
+    """Ask a server before MLflow's client does, which would retry for minutes.
+
+    Raises:
+        StoreError: it does not answer.
+    """
     address = locations.public(uri) + "/health"
     try:
         with urllib.request.urlopen(address, timeout=5):
             pass
     except urllib.error.URLError as error:
-        raise OSError(f"{address}: {error.reason}") from error
+        raise _refused(uri, OSError(f"{address}: {error.reason}")) from error
 
 
 def _refused(uri: str, error: BaseException) -> StoreError:
