@@ -134,6 +134,17 @@ def test_an_answer_that_is_not_finite_is_the_worst_too():
     assert found.scores.set_index("run_id").loc["spiral-sgd-0", ["diverged", "value"]].tolist() == [True, 2.0]
 
 
+def test_a_run_that_was_measured_too_late_has_the_answer_that_it_began_with():
+    runs, history = made_sweep(spread(gap=0.1), METHODS)
+    history.loc[history["run_id"] == "spiral-random-0", "seconds"] += 0.5
+    found = compare(runs, history, axis="seconds", at=0.2)
+    assert found.scores.set_index("run_id").loc["spiral-random-0", ["value", "diverged"]].tolist() == [
+        2.0,
+        False,
+    ]
+    assert (found.summary["lost"] == 0).all()
+
+
 def test_pairs_are_on_common_seeds():
     runs, history = made_sweep(spread(gap=0.1), METHODS)
     runs = runs[~((runs["method"] == "random") & (runs["seed"] < 3))]
