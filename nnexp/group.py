@@ -10,7 +10,7 @@ import numpy as np
 
 from nnexp.activations import Call
 from nnexp.config import Config, Sgd
-from nnexp.datasets import Data
+from nnexp.datasets import Data, points
 from nnexp.descent import Descent
 from nnexp.optim import SGD
 from nnexp.prepare import Prepared
@@ -18,6 +18,7 @@ from nnexp.problem import Problem
 from nnexp.record import PENDING_BYTES, History, Record
 from nnexp.rows import HEARTBEAT, Standing
 from nnexp.session import Session
+from nnexp.targets import target
 from nnexp.train import gradient_steps
 
 Array = np.ndarray[Any, Any]
@@ -46,6 +47,7 @@ def key(config: Config) -> Hashable:
         *(kind, _shapes(config), config.dtype, config.accumulate, config.streams),
         *(config.loss.name, getattr(config.loss, "clip", None)),
         *(architecture.output, architecture.activation, config.tracking.log_every),
+        _classes_given(config),
     )
 
 
@@ -89,6 +91,15 @@ def _shapes(config: Config) -> tuple[tuple[int, ...], int, int]:
     return (2, *hidden, data.classes), *counts
 
 
+def _classes_given(config: Config) -> bool:
+    """Whether given targets are one-hot, and so count as classes."""
+    data = config.dataset
+    if data.name != "points" or data.targets is None or data.inputs is None:
+        return False
+    train = points(data.inputs, data.targets)
+    return target(train.y, len(train.y), config.dtype).labels is not None
+
+
 class Member(Record):
     """One run of a group, read like a :class:`nnexp.session.Session`."""
 
@@ -99,17 +110,16 @@ class Member(Record):
     def stop(self) -> History:
         """Rows not yielded yet, with one for where training stands; for use after an interruption."""
         self._collect()
-        now = self._standing
-        return self.stopped(Standing(*(column[self._position : self._position + 1] for column in now)))
+        return self.stopped(self._standing)
 
     @property
     def _standing(self) -> Standing:
-        return self._descent.standing
+        return self._descent.of(self._position)
 
     @property
     def final_theta(self) -> Array:
         """The answer ``(P,)`` where training stands."""
-        theta: Array = self._standing.theta[self._position]
+        theta: Array = self._standing.theta[0]
         return theta
 
     @property
@@ -125,17 +135,17 @@ class Member(Record):
     @property
     def iterations(self) -> int:
         """Iterations done."""
-        return int(self._standing.iteration[self._position])
+        return int(self._standing.iteration[0])
 
     @property
     def evaluations(self) -> int:
         """Evaluations spent."""
-        return int(self._standing.evaluations[self._position])
+        return int(self._standing.evaluations[0])
 
     @property
     def seconds(self) -> float:
         """The run's share of the group's seconds of training."""
-        return float(self._standing.seconds[self._position])
+        return float(self._standing.seconds[0])
 
 
 class Group:

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnexp.activations import Call
+from nnexp.activations import Call, run
 from nnexp.datasets import Data
-from nnexp.losses import Loss, Target, classes_first, target
+from nnexp.losses import Loss
 from nnexp.network import Memory, Network, with_ones
+from nnexp.targets import Target, classes_first, target
 
 Array = np.ndarray[Any, Any]
 
@@ -227,8 +228,7 @@ class Problem:
     @staticmethod
     def _scored(own: Pass, theta: Array, loss: bool, accuracy: bool, gradient: bool) -> Score:
         np.copyto(own.theta, theta)
-        for call in own.calls(loss=loss, accuracy=accuracy, gradient=gradient):
-            call()
+        run(own.calls(loss=loss, accuracy=accuracy, gradient=gradient))
         share = None if own.accuracy is None or not accuracy else own.accuracy.copy()
         # Of NaN and inf, inf.
         return Score(np.fmin(own.loss, INFINITY) if loss else None, share, own.gradient if gradient else None)

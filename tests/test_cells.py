@@ -10,9 +10,10 @@ import pytest
 from nnexp import cells
 from nnexp.activations import softmax, softmax_backward
 from nnexp.datasets import notebook_data
-from nnexp.losses import ClippedCrossEntropy, SoftmaxCrossEntropy, make_loss, measure, target
+from nnexp.losses import ClippedCrossEntropy, SoftmaxCrossEntropy, make_loss, measure
 from nnexp.network import Network
 from nnexp.problem import Problem
+from nnexp.targets import target
 from tests import notebook_reference as reference
 
 WEIGHTS = [[0.2, 0.8, -0.5, 1], [0.5, -0.91, 0.26, -0.5], [-0.26, -0.27, 0.17, 0.87]]

@@ -185,12 +185,14 @@ def test_the_plane_prints_how_far_it_is_from_the_truth() -> None:
 @pytest.mark.parametrize("kind", ["gif", "webp"])
 def test_an_animation_has_a_frame_for_each_moment(tmp_path: Path, kind: str) -> None:
     paths = walks(problem("float32"))
-    file = figures.save_animation(paths, tmp_path / f"learning.{kind}", steps=6, size=40)
+    made = figures.animation(paths, steps=6, size=40, kind=kind)
+    file = made.save(tmp_path / "learning")
+    assert f"data:image/{kind};base64," in made._repr_html_()
     with Image.open(file) as moving:
         frames: Any = moving.n_frames
     assert frames == len(inside.timeline(paths, steps=6))
-    with pytest.raises(ValueError, match="gif"):
-        figures.save_animation(paths, tmp_path / "learning.mp4")
+    with pytest.raises(ValueError, match="kind=mp4: expected one of gif, webp"):
+        figures.animation(paths, kind="mp4")
 
 
 def test_all_draw_as_png_and_as_svg_without_pyplot(tmp_path: Path) -> None:

@@ -192,6 +192,8 @@ def test_the_table_goes_to_the_terminal_or_a_file(
         (["nosuch"], "sweep=nosuch"),
         (["--uri", "sqlite:////nowhere/at/all.db"], "no such file"),
         (["--uri", "ftp://x"], "tracking.uri=ftp://x"),
+        (["--uri", "http://127.0.0.1:9"], "expected an MLflow server that answers"),
+        (["--uri", f"sqlite:///{__file__}"], "expected a store of MLflow's"),
         (["--experiment", "other"], "tracking.experiment=other"),
         (["--format", "pdf"], "expected one of html, latex, markdown, csv"),
         (["--axis", "epoch"], "expected one of iteration, evaluations, seconds"),

@@ -1,6 +1,7 @@
 """Pictures of sweeps, as functions of tidy tables and arrays; one style, no global state."""
 
-from nnexp.figures.boundaries import boundaries, filmstrip, save_animation
+from nnexp.figures.animation import Animation, animation
+from nnexp.figures.boundaries import boundaries, filmstrip
 from nnexp.figures.curves import bands, curves
 from nnexp.figures.distributions import final_distributions
 from nnexp.figures.histograms import histograms_over_time
@@ -11,6 +12,8 @@ from nnexp.figures.profiles import performance_profiles
 from nnexp.figures.ranks import rank_diagram
 
 __all__ = [
+    "Animation",
+    "animation",
     "bands",
     "boundaries",
     "curves",
@@ -24,5 +27,4 @@ __all__ = [
     "parallel_coordinates",
     "performance_profiles",
     "rank_diagram",
-    "save_animation",
 ]

@@ -1,9 +1,8 @@
-"""Decision boundaries side by side: networks, moments of training, and their animation."""
+"""Decision boundaries side by side: of networks, and of moments of training."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,66 +43,10 @@ def filmstrip(trajectories: Sequence[Trajectory], axis: str = "iteration", momen
                 bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1.5},
             )  # fmt: skip
             if row == 0:
-                place.set_title(_clock(axis, moment), fontsize=8)
+                place.set_title(clock_text(axis, moment), fontsize=8)
             if column == 0:
                 place.set_ylabel(path.label, fontsize=9, color=shown[path.label].color, fontweight="bold")
     return figure
-
-
-def save_animation(
-    trajectories: Sequence[Trajectory],
-    file: Path | str,
-    axis: str = "iteration",
-    steps: int = 40,
-    size: int = 200,
-    milliseconds: int = 120,
-) -> Path:
-    """Write the boundaries of all trajectories, learning side by side on one clock, as a looping GIF or WebP.
-
-    Names, losses and the clock are written into the frames; the last one stays for two seconds.
-
-    Raises:
-        ValueError: a file of another kind, or inputs without a boundary.
-    """
-    from PIL import Image
-
-    place = Path(file)
-    if place.suffix not in (".gif", ".webp"):
-        raise ValueError(f"file={place.name}: expected .gif or .webp")
-    pictures = []
-    known: dict[tuple[int, int], Array] = {}
-    for moment in timeline(trajectories, axis, steps):
-        columns = []
-        for number, path in enumerate(trajectories):
-            at = path.at(axis, moment)
-            if (number, at) not in known:
-                known[number, at] = boundary_image(path.problem, path.theta[at], size)
-            columns.append((path.label, known[number, at], f"loss {path.loss[at]:.3f}"))
-        pictures.append(_frame(columns, _clock(axis, moment), size))
-    place.parent.mkdir(parents=True, exist_ok=True)
-    durations = [milliseconds] * (len(pictures) - 1) + [2000]
-    if place.suffix == ".gif":
-        pictures = [frame.quantize(64, Image.Quantize.MEDIANCUT) for frame in pictures]
-    options: dict[str, Any] = {"quality": 80, "method": 4} if place.suffix == ".webp" else {"optimize": True}
-    pictures[0].save(place, save_all=True, append_images=pictures[1:], duration=durations, loop=0, **options)
-    return place
-
-
-def _frame(columns: Sequence[tuple[str, Array, str]], clock: str, size: int) -> Any:
-    from PIL import Image, ImageDraw, ImageFont
-
-    gap, head, foot = 10, 22, 40
-    whole = Image.new("RGB", (len(columns) * (size + gap) + gap, head + size + foot), "white")
-    draw = ImageDraw.Draw(whole)
-    font = ImageFont.load_default(13)
-    shown = looks(label for label, _, _ in columns)
-    for at, (label, image, loss) in enumerate(columns):
-        left = gap + at * (size + gap)
-        draw.text((left, 4), label, fill=shown[label].color, font=font)
-        whole.paste(Image.fromarray(image), (left, head))
-        draw.text((left, head + size + 3), loss, fill="#333333", font=font)
-    draw.text((gap, head + size + 21), clock, fill="#333333", font=font)
-    return whole
 
 
 def _moments(trajectories: Sequence[Trajectory], axis: str, count: int) -> Array:
@@ -112,7 +55,8 @@ def _moments(trajectories: Sequence[Trajectory], axis: str, count: int) -> Array
     return clock[chosen]
 
 
-def _clock(axis: str, moment: float) -> str:
+def clock_text(axis: str, moment: float) -> str:
+    """A moment of a clock with its unit."""
     if axis == "seconds":
         return f"{moment:.3g} s"
     return f"{moment:,.0f} {LABELS[axis].split(' (')[0]}"

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from nnexp.results import AXES, on_grid
 from nnexp.style import LABELS, Picture, looks, picture
@@ -124,6 +125,11 @@ def draw_curves(place: Axes, table: pd.DataFrame, axis: str, shown: Any) -> None
             place.set_xlim(0, float(positive.max()))
         else:
             place.set_xscale("log")
+            if positive.max() < 300 * positive.min():
+                # Less than three decades have too few powers of ten to read.
+                place.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+                place.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+                place.xaxis.set_minor_formatter(NullFormatter())
             place.set_xlim(float(positive.min()), float(positive.max()))
 
 

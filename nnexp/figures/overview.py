@@ -39,7 +39,13 @@ def overview(
         place.set_xlabel(LABELS[axis], fontsize=10)
     first = above.axes[0]
     first.set_ylabel(LABELS[measure], fontsize=10)
-    first.legend(fontsize=9, frameon=False, loc="best")
+    above.legend(
+        *first.get_legend_handles_labels(),
+        loc="outside upper center",
+        ncols=len(shown),
+        fontsize=9,
+        frameon=False,
+    )
     above.supxlabel(BANDS["interval"].format(0.95), fontsize=8, color="#555555")
     for place, path in zip(below.subplots(1, len(trajectories), squeeze=False)[0], trajectories, strict=True):
         left, right, low, high = extent(path.problem)

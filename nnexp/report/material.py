@@ -13,7 +13,7 @@ from nnexp.results import LATEST, StoreError, label, load_history, load_runs, mi
 from nnexp.results.artifacts import read_artifact
 from nnexp.results.client import connect, find_experiment, search
 from nnexp.stats import Judgement, default_measure, judge
-from nnexp.tracking.locations import public
+from nnexp.tracking.locations import database, public, resolve
 
 
 @dataclass
@@ -71,7 +71,7 @@ def load_material(
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence}: expected a number between 0 and 1, such as 0.95")
-    runs = load_runs(uri, experiment, sweep)
+    runs = _read(uri, experiment, sweep)
     measures = [name for name in ("loss", "accuracy", "val_loss", "val_accuracy") if runs[name].notna().any()]
     if measure is not None and measure not in measures:
         raise ValueError(
@@ -98,6 +98,21 @@ def load_material(
         sweep_id, source.uri, experiment, runs, shown, missing_cells(runs), measure or default_measure(runs),
         judgement, why, None if parent is None else parent.info.run_id, tags, _environment(source, runs),
     )  # fmt: skip
+
+
+def _read(uri: str | None, experiment: str, sweep: str) -> pd.DataFrame:
+    store = resolve(uri)
+    try:
+        if database(store) is None:
+            from nnexp.tracking.mlflow_store import ask_health
+
+            ask_health(store)
+        return load_runs(uri, experiment, sweep)
+    except StoreError:
+        raise
+    except Exception as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StoreError(f"tracking.uri={public(store)}: expected a store of MLflow's ({first})") from error
 
 
 def find_parent(source: Any, experiment: str, sweep: str) -> Any:

@@ -143,7 +143,9 @@ class Store:
                 # MLflow's libraries warn of each other's deprecations, which no user of ours can change.
                 warnings.simplefilter("ignore")
                 if file is None:
-                    _ask_health(uri)
+                    ask_health(uri)
+                elif not file.exists():
+                    _make(file)
                 client = MlflowClient(tracking_uri=uri)
                 experiment_id = _experiment(client, experiment, locations.artifact_root(uri))
         except StoreError:
@@ -245,14 +247,27 @@ def _locked(file: Path | None) -> Iterator[None]:
         yield
 
 
-def _ask_health(uri: str) -> None:
-    """Ask before MLflow's client does, which would retry for minutes."""
+def _make(file: Path) -> None:
+    """Make an SQLite store, there as a whole or not at all: MLflow cannot go on with one half made."""
+    part = file.with_name(f".{file.name}.part")
+    for left in (part, part.with_name(part.name + "-journal")):
+        left.unlink(missing_ok=True)
+    MlflowClient(tracking_uri=f"sqlite:///{part}").search_experiments(max_results=1)
+    part.replace(file)
+
+
+def ask_health(uri: str) -> None:
+    """Ask a server before MLflow's client does, which would retry for minutes.
+
+    Raises:
+        StoreError: it does not answer.
+    """
     address = locations.public(uri) + "/health"
     try:
         with urllib.request.urlopen(address, timeout=5):
             pass
     except urllib.error.URLError as error:
-        raise OSError(f"{address}: {error.reason}") from error
+        raise _refused(uri, OSError(f"{address}: {error.reason}")) from error
 
 
 def _refused(uri: str, error: BaseException) -> StoreError:
