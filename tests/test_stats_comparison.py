@@ -145,6 +145,17 @@ def test_a_run_that_was_measured_too_late_has_the_answer_that_it_began_with():
     assert (found.summary["lost"] == 0).all()
 
 
+def test_seconds_of_runs_trained_together_are_one_measurement():
+    runs, history = made_sweep(spread(gap=0.2), METHODS)
+    own = history["method"] == "random"
+    history.loc[own, "seconds"] *= 1 + 0.01 * history.loc[own, "seed"]
+    found = judge(runs, history)
+    assert found.headline.endswith("at equal seconds (as timed here).")
+    text = found.comparisons["seconds"].verdict
+    assert "1 seconds as timed here" in text.splitlines()[0]
+    assert text.endswith("clocks for runs: sgd 1 for 10, sgd momentum=0.9 1 for 10.")
+
+
 def test_pairs_are_on_common_seeds():
     runs, history = made_sweep(spread(gap=0.1), METHODS)
     runs = runs[~((runs["method"] == "random") & (runs["seed"] < 3))]
