@@ -171,6 +171,14 @@ def test_the_page_is_written_and_recorded_with_the_sweep(
     assert client.get_run(said.split()[-1]).data.tags["nnexp.kind"] == "sweep"
 
 
+def test_any_setting_can_be_what_is_compared(uri: str, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--method", "dataset.name", "--task", "optimizer.name", "--format", "csv"]
+    assert main(["--uri", uri, *asked]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert {row["method"] for row in rows} == {"spiral", "vertical"}
+    assert {row["task"] for row in rows} == {"random", "perturb", "sgd", "all tasks"}
+
+
 def test_the_table_goes_to_the_terminal_or_a_file(
     uri: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -198,6 +206,7 @@ def test_the_table_goes_to_the_terminal_or_a_file(
         (["--format", "pdf"], "expected one of html, latex, markdown, csv"),
         (["--axis", "epoch"], "expected one of iteration, evaluations, seconds"),
         (["--measure", "speed"], "measure=speed"),
+        (["--method", "optimizer"], "optimizer: expected a column"),
         (["--confidence", "95"], "confidence=95"),
         (["--confidence", "much"], "--confidence"),
         (["--colour"], "--colour"),
