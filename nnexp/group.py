@@ -10,7 +10,7 @@ import numpy as np
 
 from nnexp.activations import Call
 from nnexp.config import Config, Sgd
-from nnexp.datasets import Data
+from nnexp.datasets import Data, points
 from nnexp.descent import Descent
 from nnexp.optim import SGD
 from nnexp.prepare import Prepared
@@ -18,6 +18,7 @@ from nnexp.problem import Problem
 from nnexp.record import PENDING_BYTES, History, Record
 from nnexp.rows import HEARTBEAT, Standing
 from nnexp.session import Session
+from nnexp.targets import target
 from nnexp.train import gradient_steps
 
 Array = np.ndarray[Any, Any]
@@ -46,6 +47,7 @@ def key(config: Config) -> Hashable:
         *(kind, _shapes(config), config.dtype, config.accumulate, config.streams),
         *(config.loss.name, getattr(config.loss, "clip", None)),
         *(architecture.output, architecture.activation, config.tracking.log_every),
+        _classes_given(config),
     )
 
 
@@ -87,6 +89,15 @@ def _shapes(config: Config) -> tuple[tuple[int, ...], int, int]:
         return (len(inputs[0]), *hidden, len(targets[0])), len(inputs), 0
     counts = (data.samples * data.classes, data.test_samples * data.classes)
     return (2, *hidden, data.classes), *counts
+
+
+def _classes_given(config: Config) -> bool:
+    """Whether given targets are one-hot, and so count as classes."""
+    data = config.dataset
+    if data.name != "points" or data.targets is None or data.inputs is None:
+        return False
+    train = points(data.inputs, data.targets)
+    return target(train.y, len(train.y), config.dtype).labels is not None
 
 
 class Member(Record):

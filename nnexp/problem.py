@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnexp.activations import Call
+from nnexp.activations import Call, run
 from nnexp.datasets import Data
 from nnexp.losses import Loss
 from nnexp.network import Memory, Network, with_ones
@@ -228,8 +228,7 @@ class Problem:
     @staticmethod
     def _scored(own: Pass, theta: Array, loss: bool, accuracy: bool, gradient: bool) -> Score:
         np.copyto(own.theta, theta)
-        for call in own.calls(loss=loss, accuracy=accuracy, gradient=gradient):
-            call()
+        run(own.calls(loss=loss, accuracy=accuracy, gradient=gradient))
         share = None if own.accuracy is None or not accuracy else own.accuracy.copy()
         # Of NaN and inf, inf.
         return Score(np.fmin(own.loss, INFINITY) if loss else None, share, own.gradient if gradient else None)

@@ -69,7 +69,9 @@ class Record:
         self._last: tuple[int, Array, float] | None = None
 
     def add(self, rows: Rows) -> None:
-        """Keep rows to be measured."""
+        """Keep rows to be measured, unless they are there: after an interruption they may come again."""
+        if rows.iteration[-1] <= self.last_iteration:
+            return
         self._pending.append(rows)
         self.waiting += rows.theta.nbytes
 
@@ -118,7 +120,7 @@ class Record:
 
     def measure(self) -> History:
         """Measure the rows that were added, and give them."""
-        pending, self._pending, self.waiting = self._pending, [], 0
+        pending = self._pending
         if not pending:
             return join([])
         rows = pending[0] if len(pending) == 1 else Rows(*map(np.concatenate, zip(*pending, strict=True)))
@@ -137,8 +139,10 @@ class Record:
             _finite(seen.val_loss),
             seen.val_accuracy,
         )
-        self._parts.append(part)
         self._keep(rows.iteration, theta, part.loss)
+        # Together, without a call between that a signal could come in at.
+        parts = [*self._parts, part]
+        self._parts, self._pending, self.waiting = parts, [], 0
         return part
 
     def _keep(self, iteration: Array, theta: Array, loss: Array) -> None:

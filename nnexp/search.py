@@ -58,6 +58,7 @@ class Search:
         self.seconds = 0.0
         self._since = perf_counter()
         self._steps: list[Step] = []
+        self._ready: list[tuple[int, Rows]] = []
         self._run = -1
         self._next_run()
 
@@ -71,6 +72,7 @@ class Search:
 
     def advance(self) -> list[tuple[int, Rows]] | None:
         """Search until rows are due, and give them by run; none as a sign of life, None at the end."""
+        self._ready = []  # the caller has them
         if self._run == len(self.states):
             return None
         self._since = perf_counter()
@@ -84,9 +86,12 @@ class Search:
         return self.rows()
 
     def rows(self) -> list[tuple[int, Rows]]:
-        """Rows that were not handed out: none, unless the search was interrupted."""
-        steps, self._steps = self._steps, []
-        return [(steps[0].run, Rows.of(steps))] if steps else []
+        """Rows that an interruption kept from being handed out, and maybe those handed out before it."""
+        if self._steps:
+            ready = [*self._ready, (self._steps[0].run, Rows.of(self._steps))]
+            # Together, without a call between that a signal could come in at.
+            self._ready, self._steps = ready, []
+        return self._ready
 
     def _clock(self) -> float:
         return self.seconds + perf_counter() - self._since
@@ -120,13 +125,16 @@ class Search:
             scored = problem.score(candidates).loss
             assert scored is not None
             after = method.tell(state, candidates, scored)
+            steps, improvements = self._steps, self.improvements
             if self._mark <= after.iteration:
-                self._pass(run, state, after, spent)
+                steps = [*steps, *self._passed(run, state, after, spent)]
             spent += len(candidates)
-            for found in after.found:
-                self.improvements.append(Improvement(run, found.iteration - 1, found.loss))
-            self.states[run] = state = after
-            self.evaluations[run] = spent
+            if after.found:
+                more = [Improvement(run, found.iteration - 1, found.loss) for found in after.found]
+                improvements = [*improvements, *more]
+            # Together, without a call between that a signal could come in at.
+            self.states[run], self.evaluations[run] = after, spent
+            self._steps, self.improvements, state = steps, improvements, after
 
     def _start(self, run: int) -> None:
         self._started = True
@@ -136,19 +144,20 @@ class Search:
             assert scored is not None
             self.evaluations[run] = 1
             self.states[run] = self.method.select(run).init(theta, float(scored[0]), self._noise[run])
-        self._pass(run, self.states[run], self.states[run], self.evaluations[run])
+        self._steps = self._passed(run, self.states[run], self.states[run], self.evaluations[run])
 
     def _row(self, run: int, iteration: int, evaluations: int, theta: Array, loss: float) -> Step:
         known = loss if isfinite(loss) else nan
         return Step(run, iteration, evaluations, self._clock(), known, nan, theta)
 
-    def _pass(self, run: int, before: State, after: State, spent: int) -> None:
+    def _passed(self, run: int, before: State, after: State, spent: int) -> list[Step]:
         """Rows of the marks up to ``after``, each with what was best by then."""
-        theta, loss = before.theta, before.loss
+        theta, loss, steps = before.theta, before.loss, []
         found = list(after.found)
         while self._mark <= after.iteration:
             mark = self._logged = self._mark
             self._mark = next(self._marks)
             while found and found[0].iteration <= mark:
                 _, theta, loss = found.pop(0)
-            self._steps.append(self._row(run, mark, spent + mark - before.iteration, theta, loss))
+            steps.append(self._row(run, mark, spent + mark - before.iteration, theta, loss))
+        return steps

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    # As nnexp.run has it: on networks this small a second thread only waits.
+    os.environ.setdefault(_name, "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

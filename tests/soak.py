@@ -32,7 +32,7 @@ import pandas as pd
 from commands import children, runs, start
 
 SWEEP = (
-    "-m", "optimizer=random,perturb,sgd", "seed=range(0,4)", "budget.iterations=6000", "dataset.samples=50",
+    "-m", "optimizer=random,perturb,sgd", "seed=range(0,3)", "budget.iterations=5000", "dataset.samples=50",
     "tracking=lean", "hydra.launcher.n_jobs=2", "hydra.launcher.group=2",
 )  # fmt: skip
 EVENTS = ("worker", "sweep", "ctrl-c", "ctrl-c twice")
@@ -148,7 +148,7 @@ def repetition(place: Path, chance: random.Random, seconds: float, say: Callable
         if process.returncode == 0:
             return
         expected = {"worker": (), "sweep": (-9,), "ctrl-c": (130, 1, -2), "ctrl-c twice": (130, 1, -2)}
-        if resume and process.returncode == 2 and "expected a sweep" in error and not _any_runs(place):
+        if resume and process.returncode == 2 and "sweep.resume=" in error and not _any_runs(place):
             # Nothing had begun.
             resume = ()
         elif event is None or process.returncode not in expected[event]:
@@ -170,6 +170,8 @@ def main() -> int:
     parser.add_argument("--repetitions", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     given = parser.parse_args()
+    # A shell's background jobs are deaf to SIGINT, and so would be what they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     top = Path(tempfile.mkdtemp(prefix="nnexp-soak-"))
     undisturbed = top / "undisturbed"
     undisturbed.mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from time import perf_counter
 from typing import Any
 
@@ -154,6 +155,44 @@ def test_an_interrupted_group_keeps_every_row() -> None:
         assert session.iterations == count - 1
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer's signal")
+# An exception that a handler raises within a callback of the garbage collector is dropped.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(("method", "runs"), [("sgd", 20), ("perturb", 3)])
+def test_an_interruption_at_any_moment_leaves_rows_that_belong_together(method: str, runs: int) -> None:
+    numbers = {"tracking__log_every": 1, "architecture__init_scale": 1.0}
+    configs = [config(method, seed=seed, budget__iterations=150 + seed, **numbers) for seed in range(runs)]
+    whole = [alone(one) for one in configs]
+
+    running = False
+
+    def interrupt(number: int, frame: object) -> None:
+        if running:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for attempt in range(30):
+            group = Group([prepare(one) for one in configs])
+            signal.setitimer(signal.ITIMER_REAL, 0.0005 * (attempt + 1))
+            try:
+                running = True
+                for _ in group.run():
+                    pass
+                running = False
+            except KeyboardInterrupt:
+                running = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            for session, (_, history) in zip(group.sessions, whole, strict=True):
+                session.stop()
+                count = len(session.history.iteration)
+                np.testing.assert_array_equal(session.history.iteration, range(count))
+                np.testing.assert_array_equal(session.history.loss, history.loss[:count])
+                assert session.iterations == count - 1
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_seconds_are_shared() -> None:
     configs = [config(seed=seed, budget__iterations=300 * (1 + seed)) for seed in range(3)]
     group = Group([prepare(one) for one in configs])
@@ -191,6 +230,22 @@ def test_numbers_may_differ_and_shapes_may_not() -> None:
         config(loss__clip=1e-7),
     ):
         assert key(other) != key(one)
+
+
+def test_given_points_that_are_classes_and_numbers_that_are_not_are_kept_apart() -> None:
+    inputs = [[0.0, 1.0], [1.0, 0.5], [-1.0, 2.0]]
+    configs = [
+        config(
+            dataset={"name": "points", "inputs": inputs, "targets": targets},
+            loss={"name": "squared_error"},
+            seed=seed,
+        )
+        for seed in range(2)
+        for targets in ([[1, 0], [0, 1], [1, 0]], [[0, 1], [0, 1], [1, 0]], [[0.5, 1], [2, 0], [1, 0]])
+    ]
+    assert split(configs) == [[0, 1, 3, 4], [2, 5]]
+    for positions in split(configs):
+        assert_equal_alone([configs[at] for at in positions])
 
 
 def test_a_run_with_a_budget_of_seconds_trains_alone() -> None:

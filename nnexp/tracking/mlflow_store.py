@@ -144,6 +144,8 @@ class Store:
                 warnings.simplefilter("ignore")
                 if file is None:
                     ask_health(uri)
+                elif not file.exists():
+                    _make(file)
                 client = MlflowClient(tracking_uri=uri)
                 experiment_id = _experiment(client, experiment, locations.artifact_root(uri))
         except StoreError:
@@ -243,6 +245,15 @@ def _locked(file: Path | None) -> Iterator[None]:
     with open(file.with_name(file.name + ".lock"), "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _make(file: Path) -> None:
+    """Make an SQLite store, there as a whole or not at all: MLflow cannot go on with one half made."""
+    part = file.with_name(f".{file.name}.part")
+    for left in (part, part.with_name(part.name + "-journal")):
+        left.unlink(missing_ok=True)
+    MlflowClient(tracking_uri=f"sqlite:///{part}").search_experiments(max_results=1)
+    part.replace(file)
 
 
 def ask_health(uri: str) -> None:

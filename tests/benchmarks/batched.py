@@ -40,6 +40,7 @@ def config(hidden: int, seed: int, steps: int) -> Config:
         {
             "seed": seed,
             "seeds": {},
+            "sweep": {},
             "architecture": {"name": "mlp", "hidden": [hidden]},
             "dataset": {"name": "spiral", "test_samples": 0},
             "optimizer": {"name": "sgd", "learning_rate": 1.0},
