@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import shlex
 from functools import cache
 from typing import Any
@@ -181,7 +182,8 @@ def _ranks(material: Material) -> dict[str, str] | None:
         return {"image": "", "text": found.reason}
     picture = figures.rank_diagram(found.table, found.groups, found.critical_difference, found.tasks)
     words = ", ".join(f"{row.method} {row.rank:.2f}" for row in found.table.itertuples())
-    return {"image": _svg(picture), "text": f"Average ranks: {words}.", "reason": found.reason}
+    tested = "" if math.isnan(found.p) else f" Friedman's test that all are alike: p = {found.p:.3g}."
+    return {"image": _svg(picture), "text": f"Average ranks: {words}.{tested}", "reason": found.reason}
 
 
 def hyperparameters(material: Material) -> list[dict[str, Any]]:
