@@ -23,6 +23,7 @@ def test_the_users_command_ends_with_a_table_of_three_methods(tmp_path):
         assert re.search(rf"│{method} +│ +0 │.*finished.*http://127.0.0.1:5000/#/experiments/", done.stdout)
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db" in done.stdout
     children, (parent,) = runs(tmp_path), runs(tmp_path, "sweep")
+    assert f"Compare: python -m nnexp.report {parent.data.tags['nnexp.sweep_id']}\n" in done.stdout
     assert [run.info.status for run in [*children, parent]] == ["FINISHED"] * 4
     assert [run.data.params["optimizer.name"] for run in children] == ["random", "perturb", "sgd"]
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}

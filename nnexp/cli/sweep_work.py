@@ -148,6 +148,15 @@ class SweepWork(Work):
         self._ready()
         self._say_skipped()
         super().end(status)
+        if self._home is not None and self.rows:
+            where = (
+                []
+                if self._home.uri == locations.resolve(None)
+                else ["--uri", locations.public(self._home.uri)]
+            )
+            where += [] if self._home.experiment == "nnexp" else ["--experiment", self._home.experiment]
+            command = shlex.join(["python", "-m", "nnexp.report", self.sweep_id, *where])
+            self.out.print(f"Compare: {command}", highlight=False, soft_wrap=True, markup=False)
         if self.failed or any(row.status == "killed" for row in self.rows):
             given = [o for o in self.overrides if not o.startswith("sweep.resume")]
             words = shlex.join(["python", "-m", "nnexp.run", "-m", *given, f"sweep.resume={self.sweep_id}"])
