@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
+from required import lacking
 
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
@@ -26,10 +25,7 @@ def programs() -> tuple[str, str]:
     except ImportError:
         found.append(None)
     if None in found:
-        message = "chromium, chromedriver and selenium are needed"
-        if "chromium" in os.environ.get("NNEXP_REQUIRE", "").split(","):
-            pytest.fail(message)
-        pytest.skip(message)
+        lacking("chromium", "chromium, chromedriver and selenium are needed")
     return str(found[0]), str(found[1])
 
 

@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import io
 import json
-import math
 import re
 import shlex
 from pathlib import Path
@@ -21,8 +20,6 @@ from nnexp.report.__main__ import main
 from nnexp.report.insight import one_seed
 from nnexp.report.material import Material, load_material
 from nnexp.report.page import commands, hyperparameters, render
-from nnexp.report.paper import cells, paper_table, task_order
-from nnexp.stats.pairs import BETTER
 
 PAGE = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 
@@ -55,6 +52,14 @@ def test_the_page_stands_alone_and_is_small(page: str) -> None:
         r"url\((?!#)|@import|fetch\(|XMLHttpRequest|localStorage|sessionStorage|eval\(", page
     )
     assert set(re.findall(r"https?://[^\s\"'<)]+", page)) <= {"http://www.w3.org/2000/svg"}
+
+
+def test_a_large_sweep_is_drawn_coarser(material: Material, page: str) -> None:
+    small = render(material, limit=len(page) // 4)
+    assert len(small) < len(page)
+    assert len(data(small)["curves"]["spiral"]["iteration"]["x"]) < len(
+        data(page)["curves"]["spiral"]["iteration"]["x"]
+    )
 
 
 def test_the_same_runs_give_the_same_page(material: Material, page: str) -> None:
@@ -119,43 +124,6 @@ def test_text_from_runs_cannot_become_markup(material: Material) -> None:
     assert "&lt;/script&gt;&lt;img src=x" in page
 
 
-@pytest.mark.parametrize("kind", ["latex", "markdown", "csv"])
-def test_the_paper_s_table_has_every_method_and_task(material: Material, kind: str) -> None:
-    assert material.judgement is not None
-    comparison = material.judgement.comparisons["evaluations"]
-    text = paper_table(comparison, kind)
-    for name in ("random", "perturb", "sgd", "spiral", "vertical"):
-        assert name in text
-    best = [cell for cell in cells(comparison) if cell.best]
-    assert len(best) == len({cell.task for cell in cells(comparison)})
-    if kind == "csv":
-        rows = list(csv.DictReader(io.StringIO(text)))
-        assert len(rows) == len(cells(comparison))
-        assert {row["best"] for row in rows} == {"True", "False"}
-    else:
-        bold = sum(cell.best or cell.tie for cell in cells(comparison))
-        assert text.count("**") == (2 * bold if kind == "markdown" else 0)
-        assert text.count(r"\mathbf") == (bold if kind == "latex" else 0)
-
-
-def test_a_cell_has_the_decimals_that_its_interval_deserves(material: Material) -> None:
-    assert material.judgement is not None
-    cell = cells(material.judgement.comparisons["iteration"])[0]
-    assert cell._replace(mean=1.23456, low=1.2, high=1.3).text == "1.235 ± 0.050"
-    assert cell._replace(mean=123.456, low=100, high=150).text == "123 ± 25"
-    assert cell._replace(mean=0.5, low=0.5, high=0.5).text == "0.5000 ± 0.0000"
-    assert cell._replace(mean=math.nan).text == "–"
-
-
-def test_ties_are_those_that_were_not_told_apart(material: Material) -> None:
-    assert material.judgement is not None
-    comparison = material.judgement.comparisons["iteration"]
-    sure = comparison.pairs.assign(verdict=BETTER)
-    assert not any(cell.tie for cell in cells(dataclasses.replace(comparison, pairs=sure)))
-    # Three seeds can tell nothing apart.
-    assert all(cell.tie or cell.best for cell in cells(comparison) if cell.n)
-
-
 def test_the_page_is_written_and_recorded_with_the_sweep(
     uri: str, swept: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -169,6 +137,14 @@ def test_the_page_is_written_and_recorded_with_the_sweep(
     recorded = client.download_artifacts(said.split()[-1], "report.html", str(tmp_path))
     assert Path(recorded).read_bytes() == written.read_bytes()
     assert client.get_run(said.split()[-1]).data.tags["nnexp.kind"] == "sweep"
+
+
+def test_any_setting_can_be_what_is_compared(uri: str, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--method", "dataset.name", "--task", "optimizer.name", "--format", "csv"]
+    assert main(["--uri", uri, *asked]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert {row["method"] for row in rows} == {"spiral", "vertical"}
+    assert {row["task"] for row in rows} == {"random", "perturb", "sgd", "all tasks"}
 
 
 def test_the_table_goes_to_the_terminal_or_a_file(
@@ -198,6 +174,7 @@ def test_the_table_goes_to_the_terminal_or_a_file(
         (["--format", "pdf"], "expected one of html, latex, markdown, csv"),
         (["--axis", "epoch"], "expected one of iteration, evaluations, seconds"),
         (["--measure", "speed"], "measure=speed"),
+        (["--method", "optimizer"], "optimizer: expected a column"),
         (["--confidence", "95"], "confidence=95"),
         (["--confidence", "much"], "--confidence"),
         (["--colour"], "--colour"),
@@ -251,11 +228,6 @@ def test_many_settings_of_a_method_get_their_pictures(material: Material, page: 
     assert section["text"].startswith("optimizer.learning_rate: ")
     few = dataclasses.replace(material, runs=runs[runs["seed"] == 0].head(8), measure="loss")
     assert "10 or more" in (hyperparameters(few) or [])[0]["text"]
-
-
-def test_tasks_are_in_order_of_their_numbers() -> None:
-    tasks = ["all tasks", "spiral classes=10", "vertical", "spiral classes=2", "spiral"]
-    assert task_order(tasks) == ["spiral", "spiral classes=2", "spiral classes=10", "vertical", "all tasks"]
 
 
 def test_the_seed_shown_is_one_that_all_methods_share() -> None:

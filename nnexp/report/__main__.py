@@ -37,6 +37,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--axis", default="iteration", metavar="|".join(AXES), help="equal cost of the paper's table"
     )
+    made.add_argument(
+        "--method", help="the setting whose values are compared; the optimizer and what varies in it without"
+    )
+    made.add_argument(
+        "--task",
+        action="append",
+        help="a setting that makes a task, may be repeated; what else varies without",
+    )
     made.add_argument("--confidence", type=float, default=0.95, help="of intervals and tests")
     made.add_argument(
         "--no-record", action="store_true", help="do not record the page with the sweep in MLflow"
@@ -77,8 +85,9 @@ def _write_report(options: argparse.Namespace, file: Path | None) -> int:
     from nnexp.report.paper import paper_table
 
     material = load_material(
-        options.sweep, options.uri, options.experiment, options.measure, options.confidence
-    )
+        options.sweep, options.uri, options.experiment, options.measure, options.confidence,
+        options.task, options.method,
+    )  # fmt: skip
     if options.format != "html":
         if material.judgement is None:
             raise ValueError(f"sweep={material.sweep}: its methods cannot be compared ({material.why})")

@@ -30,12 +30,12 @@ SIZE, STEPS, SHADES = 96, 48, 24
 MOST_METHODS = 12
 
 
-def insights(material: Material) -> dict[str, Any]:
+def insights(material: Material, size: int = SIZE) -> dict[str, Any]:
     """For each task the boundaries over time and the loss plane of one seed's runs, or why there is none."""
-    return {task: _insight(material, task) for task in material.tasks}
+    return {task: _insight(material, task, size) for task in material.tasks}
 
 
-def _insight(material: Material, task: str) -> dict[str, Any]:
+def _insight(material: Material, task: str, size: int) -> dict[str, Any]:
     runs = material.runs[(material.runs["task"] == task) & (material.runs["status"] == "finished")]
     chosen = one_seed(runs, material.methods)
     if chosen.empty:
@@ -52,7 +52,7 @@ def _insight(material: Material, task: str) -> dict[str, Any]:
     found: dict[str, Any] = {"seed": seed, "clocks": _clocks(paths)}
     found["losses"] = {path.label: numbers(path.loss) for path in paths}
     if all(has_boundary(path.problem) for path in paths):
-        found["boundary"] = _boundary(paths)
+        found["boundary"] = _boundary(paths, size)
     else:
         found["no_boundary"] = "A decision boundary needs two features and classes."
     try:
@@ -87,7 +87,7 @@ def _clocks(paths: list[Trajectory]) -> dict[str, Any]:
     return clocks
 
 
-def _boundary(paths: list[Trajectory]) -> dict[str, Any]:
+def _boundary(paths: list[Trajectory], size: int) -> dict[str, Any]:
     problem = paths[0].problem
     left, right, low, high = extent(problem)
 
@@ -98,9 +98,9 @@ def _boundary(paths: list[Trajectory]) -> dict[str, Any]:
         return {"x": numbers(across, 4), "y": numbers(down, 4), "class": labels.astype(int).tolist()}
 
     return {
-        "size": SIZE,
+        "size": size,
         "colors": ["#" + bytes(color.astype(np.uint8)).hex() for color in COLORS],
-        "strips": {path.label: _strip(boundary_frames(path, SIZE)) for path in paths},
+        "strips": {path.label: _strip(boundary_frames(path, size)) for path in paths},
         "training": points(problem.train),
         "test": points(problem.test) if problem.test is not None else None,
     }

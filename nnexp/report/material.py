@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,12 +63,18 @@ def load_material(
     experiment: str = "nnexp",
     measure: str | None = None,
     confidence: float = 0.95,
+    task: Sequence[str] | None = None,
+    method: str | None = None,
 ) -> Material:
     """Read a sweep and judge it.
 
+    Args:
+        task: settings that make a task; None for those that vary and belong to no method.
+        method: the setting whose values are compared; None for the optimizer and what varies in it.
+
     Raises:
         StoreError: no such store, experiment or sweep.
-        ValueError: an unknown measure, or a confidence that is none.
+        ValueError: an unknown measure or setting, or a confidence that is none.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence}: expected a number between 0 and 1, such as 0.95")
@@ -78,12 +85,12 @@ def load_material(
             f"measure={measure}: expected one of {', '.join(measures) or 'none, for no run has any'}"
         )
     attrs = dict(runs.attrs)
-    runs = label(runs)
+    runs = label(runs, task, method)
     runs.attrs.update(attrs)
     history = load_history(runs)
     judgement, why = None, ""
     try:
-        judgement = judge(runs, history, measure=measure, confidence=confidence)
+        judgement = judge(runs, history, measure=measure, task=task, method=method, confidence=confidence)
     except ValueError as error:
         why = str(error)
     names = runs.set_index("run_id")[["variant", "task"]]
@@ -95,9 +102,19 @@ def load_material(
     parent = find_parent(source, experiment, sweep_id)
     tags = dict(parent.data.tags) if parent is not None else {}
     return Material(
-        sweep_id, source.uri, experiment, runs, shown, missing_cells(runs), measure or default_measure(runs),
-        judgement, why, None if parent is None else parent.info.run_id, tags, _environment(source, runs),
-    )  # fmt: skip
+        sweep=sweep_id,
+        uri=source.uri,
+        experiment=experiment,
+        runs=runs,
+        history=shown,
+        missing=missing_cells(runs, task, method),
+        measure=measure or default_measure(runs),
+        judgement=judgement,
+        why=why,
+        parent=None if parent is None else parent.info.run_id,
+        tags=tags,
+        environment=_environment(source, runs),
+    )
 
 
 def _read(uri: str | None, experiment: str, sweep: str) -> pd.DataFrame:

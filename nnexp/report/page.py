@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import shlex
 from functools import cache
 from typing import Any
@@ -16,10 +17,10 @@ from markupsafe import Markup
 from nnexp import __version__, figures
 from nnexp.importance import importance, varied
 from nnexp.report import tables
-from nnexp.report.insight import insights
+from nnexp.report.insight import SIZE, insights
 from nnexp.report.material import Material
 from nnexp.report.paper import caption, cells
-from nnexp.report.payload import charts
+from nnexp.report.payload import POINTS, charts
 from nnexp.style import LABELS, Picture
 from nnexp.tracking.locations import public, ui_command
 
@@ -29,18 +30,22 @@ LEAST_SETTINGS = 4
 MOST_CELLS = 12
 """A heat map has as many values of a setting or fewer."""
 
+LARGEST = 8_000_000
+"""Characters of the charts' data: with the tables the page stays below 10 MB."""
 
-def render(material: Material) -> str:
+
+def render(material: Material, limit: int = LARGEST) -> str:
     """The whole page as text, without a reference to anything outside it.
 
     It holds no time of writing: the same runs give the same page.
+
+    Args:
+        limit: characters of the charts' data; sweeps of very many tasks get coarser curves and boundaries.
     """
     colors = tables.method_colors(material)
     judgement = material.judgement
     comparisons = judgement.comparisons if judgement else {}
     varied_settings, shared = tables.differences(material)
-    inside = insights(material)
-    data = charts(material) | {"inside": inside}
     return _template().render(
         version=__version__,
         material=material,
@@ -59,11 +64,19 @@ def render(material: Material) -> str:
         shared=shared,
         tuning=_tuning(material, colors),
         every=tables.every_run(material, colors),
-        inside=inside,
         environment=_environment(material),
         commands=commands(material),
-        data=Markup(_json(data)),
+        data=Markup(_data(material, limit)),
     )
+
+
+def _data(material: Material, limit: int) -> str:
+    for detail in (1.0, 0.6, 0.35, 0.2):
+        inside = insights(material, round(SIZE * detail))
+        text = _json(charts(material, round(POINTS * detail)) | {"inside": inside})
+        if len(text) <= limit:
+            break
+    return text
 
 
 def commands(material: Material) -> list[tuple[str, str]]:
@@ -181,7 +194,8 @@ def _ranks(material: Material) -> dict[str, str] | None:
         return {"image": "", "text": found.reason}
     picture = figures.rank_diagram(found.table, found.groups, found.critical_difference, found.tasks)
     words = ", ".join(f"{row.method} {row.rank:.2f}" for row in found.table.itertuples())
-    return {"image": _svg(picture), "text": f"Average ranks: {words}.", "reason": found.reason}
+    tested = "" if math.isnan(found.p) else f" Friedman's test that all are alike: p = {found.p:.3g}."
+    return {"image": _svg(picture), "text": f"Average ranks: {words}.{tested}", "reason": found.reason}
 
 
 def hyperparameters(material: Material) -> list[dict[str, Any]]:

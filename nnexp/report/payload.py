@@ -20,7 +20,7 @@ POINTS = 120
 """Places of a curve."""
 
 
-def charts(material: Material) -> dict[str, Any]:
+def charts(material: Material, points: int = POINTS) -> dict[str, Any]:
     """Methods with their looks, tasks, axes, measures, curves, final values and profiles."""
     shown = looks(material.methods)
     finished = material.runs[material.runs["status"] == "finished"]
@@ -37,7 +37,7 @@ def charts(material: Material) -> dict[str, Any]:
         "measures": {name: {"label": LABELS[name], "higher": higher_is_better(name)} for name in measures},
         "measure": material.measure,
         "curves": {
-            task: {axis: _curves(rows, axis, measures) for axis in axes}
+            task: {axis: _curves(rows, axis, measures, points) for axis in axes}
             for task, rows in history.groupby("task", sort=False)
         },
         "finals": {
@@ -65,10 +65,10 @@ def numbers(values: Any, digits: int = 5) -> list[float | None]:
     return [number(value, digits) for value in np.asarray(values, np.float64).tolist()]
 
 
-def _curves(history: pd.DataFrame, axis: str, measures: list[str]) -> dict[str, Any]:
+def _curves(history: pd.DataFrame, axis: str, measures: list[str], points: int) -> dict[str, Any]:
     """``x`` and for each measure and method the mean with its interval and the median with the runs' range."""
     known = history[history[axis].notna()]
-    places = grid(known, axis, POINTS)
+    places = grid(known, axis, points)
     held = on_grid(known, axis, places)
     found: dict[str, Any] = {"x": numbers(places), "of": {}}
     for measure in measures:
