@@ -134,6 +134,28 @@ def test_an_answer_that_is_not_finite_is_the_worst_too():
     assert found.scores.set_index("run_id").loc["spiral-sgd-0", ["diverged", "value"]].tolist() == [True, 2.0]
 
 
+def test_a_run_that_was_measured_too_late_has_the_answer_that_it_began_with():
+    runs, history = made_sweep(spread(gap=0.1), METHODS)
+    history.loc[history["run_id"] == "spiral-random-0", "seconds"] += 0.5
+    found = compare(runs, history, axis="seconds", at=0.2)
+    assert found.scores.set_index("run_id").loc["spiral-random-0", ["value", "diverged"]].tolist() == [
+        2.0,
+        False,
+    ]
+    assert (found.summary["lost"] == 0).all()
+
+
+def test_seconds_of_runs_trained_together_are_one_measurement():
+    runs, history = made_sweep(spread(gap=0.2), METHODS)
+    own = history["method"] == "random"
+    history.loc[own, "seconds"] *= 1 + 0.01 * history.loc[own, "seed"]
+    found = judge(runs, history)
+    assert found.headline.endswith("at equal seconds (as timed here).")
+    text = found.comparisons["seconds"].verdict
+    assert "1 seconds as timed here" in text.splitlines()[0]
+    assert text.endswith("clocks for runs: sgd 1 for 10, sgd momentum=0.9 1 for 10.")
+
+
 def test_pairs_are_on_common_seeds():
     runs, history = made_sweep(spread(gap=0.1), METHODS)
     runs = runs[~((runs["method"] == "random") & (runs["seed"] < 3))]

@@ -142,7 +142,11 @@ def test_each_method_is_tuned_and_the_best_can_be_compared(tmp_path: Path) -> No
         )
         == 3
     )
-    (table,) = tmp_path.rglob("trials.csv")
+    (parent,) = runs(tmp_path, "sweep")
+    recorded = Path(parent.info.artifact_uri.removeprefix("file://"))
+    (table,) = (tmp_path / "runs" / "hydra").rglob("trials.csv")
+    assert (recorded / "trials.csv").read_bytes() == table.read_bytes()
+    assert (recorded / "sweep" / "tuned.yaml").is_file()
     trials = list(csv.DictReader(table.read_text().splitlines()))
     assert Counter(trial["settings"].split(" ")[0] for trial in trials) == {
         f"optimizer={method}": 5 for method in ("random", "perturb", "sgd")
@@ -150,7 +154,7 @@ def test_each_method_is_tuned_and_the_best_can_be_compared(tmp_path: Path) -> No
     made = runs(tmp_path)
     assert len(made) == sum(int(trial["jobs"]) for trial in trials)
     assert len({run.data.tags["nnexp.sweep_id"] for run in made}) == 1
-    assert [run.info.status for run in runs(tmp_path, "sweep")] == ["FINISHED"]
+    assert parent.info.status == "FINISHED"
     line = re.search(r"^Compare them on other seeds: python -m nnexp.run (.*)$", done.stdout, re.MULTILINE)
     assert line
     listed = nnexp(tmp_path, "--dry-run", *shlex.split(line[1]))

@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -122,6 +123,16 @@ class Work:
             accuracy = "" if math.isnan(result.accuracy) else f", accuracy {result.accuracy:.3f}"
             self._say(f"{title}: {result.status}, loss {result.loss:.4f}{accuracy} in {result.seconds:.2f} s")
         return result
+
+    def attach(self, folder: Path) -> None:
+        """Record a folder's files with the parent run."""
+        self._ready()
+        if self._parent is None:
+            return
+        try:
+            self._parent.log_artifacts(folder)
+        except Exception as error:
+            self._say(f"{folder} is not recorded with the sweep: {error}")
 
     def end(self, status: str = "") -> None:
         """Finish the parent run and print the table.

@@ -58,22 +58,23 @@ class Index:
         lost = (gone | (restored - set(news))) & set(self.records)
         kept = {name: record for name, record in self.records.items() if name not in lost} | news
         self.records = dict(sorted(kept.items(), key=lambda item: (item[1].started, item[0])))
-        stale = bool(news or lost or gone != self.deleted or now - self.refreshed > LATE_SERVER)
+        stale = bool(news or lost or gone != self.deleted or now - self.refreshed > self._late)
         self.deleted, self.refreshed = gone, now
         if stale:
             self._write()
         return self.records
 
     def _changed(self) -> Iterable[Record]:
-        since = self.refreshed - (LATE_LOCAL if database(self.source.uri) else LATE_SERVER)
+        since = self.refreshed - self._late
         found: dict[str, Record] = {}
         for condition in (f"start_time > {since}", f"end_time > {since}", "status = 'RUNNING'"):
             found |= {record.run_id: record for record in self._search(f"attributes.{condition}")}
         running = {name for name, record in self.records.items() if not record.over} - set(found)
         found |= {record.run_id: record for record in self._by_id(running)}
-        # A sweep may record its runs long after they were trained: while it goes on all of them are asked for.
+        # A sweep may record its runs long after they were trained: all are asked for until its end is known.
         for record in list(found.values()):
-            if record.tags.get("nnexp.kind") == "sweep":
+            known = record.over and self.records.get(record.run_id) == record
+            if record.tags.get("nnexp.kind") == "sweep" and not known:
                 whole = self._search(f"tags.`nnexp.sweep_id` = '{record.tags.get('nnexp.sweep_id', '')}'")
                 found |= {child.run_id: child for child in whole}
         return found.values()
@@ -86,6 +87,10 @@ class Index:
         for start in range(0, len(ordered), ASKED):
             listed = ", ".join(f"'{name}'" for name in ordered[start : start + ASKED])
             yield from self._search(f"attributes.run_id IN ({listed})")
+
+    @property
+    def _late(self) -> int:
+        return LATE_LOCAL if database(self.source.uri) else LATE_SERVER
 
     @property
     def _file(self) -> Path:

@@ -63,7 +63,8 @@ def headline(comparisons: dict[str, Comparison]) -> str:
     for axis, found in comparisons.items():
         best, _, close = standing(found.methods, found.overall)
         told = best if not close else f"not enough evidence ({best} or {' or '.join(close)})"
-        outcomes.setdefault(told, []).append(UNITS[axis])
+        timed = " (as timed here)" if axis == "seconds" else ""
+        outcomes.setdefault(told, []).append(UNITS[axis] + timed)
     parts = [f"{told} at equal {_and(axes)}" for told, axes in outcomes.items()]
     return f"Best by {first.measure}: {'; '.join(parts)}."
 

@@ -34,7 +34,7 @@ class Scores(NamedTuple):
 def read_scores(
     cells: pd.DataFrame, history: pd.DataFrame, measure: str, axis: str, at: float | None = None
 ) -> Scores:
-    """The ``measure`` of each run when it had spent ``at`` on ``axis``: the last one measured by then.
+    """The ``measure`` of each run when it had spent ``at`` on ``axis``: the last one measured by then, else the first.
 
     A run that had not diverged, failed or been killed by then counts like any other. One that had diverged,
     or whose measure was not finite, has the worst value of its task, starts among them, and is behind all
@@ -92,7 +92,10 @@ def _common_costs(table: pd.DataFrame, at: float | None, axis: str) -> pd.Series
 
 
 def _with_values(table: pd.DataFrame, own: pd.DataFrame, measure: str, axis: str) -> pd.DataFrame:
-    rows = held(own, axis, table.set_index("run_id")["at"]).set_index("run_id")
+    rows = held(own, axis, table.set_index("run_id")["at"])
+    # A run whose clock had not told of any progress by then had the answer that it began with.
+    begun = own[(own["iteration"] == 0) & ~own["run_id"].isin(rows["run_id"])]
+    rows = pd.concat([rows, begun]).set_index("run_id")
     alive = (table["status"] == "finished") | (table["end"] >= table["at"])
     read = table["run_id"].map(rows[measure]).where(alive)
     measured = table["run_id"].isin(own.loc[own[measure].notna(), "run_id"])

@@ -15,11 +15,6 @@ UNITS = {"iteration": "iterations", "evaluations": "evaluations", "seconds": "se
 MOST = 8
 """Rivals of the best method that are spelled out."""
 
-CLOCK = (
-    "Seconds are those of this machine under its load; runs trained together share a clock, whose noise is the "
-    "same for all seeds and is not in the intervals."
-)
-
 
 def verdict(
     measure: str,
@@ -35,7 +30,8 @@ def verdict(
     """A few lines; the arguments are those of :class:`nnexp.stats.Comparison`, ``methods`` best first."""
     deciding = pairs[pairs["task"] == pairs["task"].iloc[0]]
     best, beaten, close = standing(methods, deciding)
-    where = f"by {measure} at {cost(at, axis)} ({_count(len(tasks), 'task')}, {_seeds(deciding)})"
+    timed = " as timed here" if axis == "seconds" else ""
+    where = f"by {measure} at {cost(at, axis)}{timed} ({_count(len(tasks), 'task')}, {_seeds(deciding)})"
     last = summary[summary["task"] == summary["task"].iloc[-1]].set_index("method").loc[best]
     mean = f"mean {measure} {_number(last['mean'])} {_interval(last['mean_low'], last['mean_high'])}"
     if not close:
@@ -56,7 +52,7 @@ def verdict(
     lines += filter(None, [_too_few(deciding, confidence), _by_task(tasks, methods, pairs, summary, measure)])
     lines += [_spent(summary, axis), *_stopped(scores, summary)]
     if axis == "seconds":
-        lines.append(CLOCK)
+        lines.append(_clocks(scores))
     return "\n".join(lines)
 
 
@@ -153,6 +149,17 @@ def _spent(summary: pd.DataFrame, axis: str) -> str:
         if spent:
             parts.append(f"{row.method} {' and '.join(spent)}")
     return f"Spent by then (median of runs): {'; '.join(parts)}."
+
+
+def _clocks(scores: pd.DataFrame) -> str:
+    """What seconds are: runs trained together have one clock, so that seeds do not average its noise."""
+    text = "Seconds are those of this machine under its load; the intervals hold for these timings."
+    groups = scores.groupby(["method", "task"], sort=False)["end"].agg(["nunique", "size"])
+    shared = groups[groups["nunique"] < groups["size"]].groupby("method", sort=False).sum()
+    if shared.empty:
+        return text
+    shown = ", ".join(f"{row.Index} {row.nunique} for {row.size}" for row in shared.itertuples())
+    return f"{text} Runs trained together share a clock; clocks for runs: {shown}."
 
 
 def _stopped(scores: pd.DataFrame, summary: pd.DataFrame) -> list[str]:

@@ -66,10 +66,12 @@ class GridSweeper(Sweeper):
             self._launch(expanded.jobs[first : first + size])
         if expanded.studies:
             made = tune(expanded.studies, settings, self._launch)
+            found = place.absolute() / "tuned"
+            print("\n".join(report(made, found, arguments)))
             if hasattr(self.task, "work"):
                 # What pruning left out is not missing.
                 self.task.work.jobs -= left_out(made)
-            print("\n".join(report(made, place.absolute(), arguments)))
+                self.task.work.attach(found)
         return self.returns
 
     def _launch(self, jobs: list[list[str]]) -> list[float]:

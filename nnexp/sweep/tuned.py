@@ -17,11 +17,13 @@ FRESH = "seed=range(1000,1020)"
 
 
 def report(made: Sequence[Tuned], place: Path, arguments: Sequence[str]) -> list[str]:
-    """Write ``trials.csv`` and the config file ``tuned/sweep/tuned.yaml`` to the sweep's folder; lines for the reader.
+    """Write ``trials.csv`` and the config file ``sweep/tuned.yaml``; lines for the reader.
 
     Args:
+        place: a folder.
         arguments: the command line's overrides of the task.
     """
+    place.mkdir(parents=True, exist_ok=True)
     _table(made, place / "trials.csv")
     lines = []
     grid = []
@@ -37,7 +39,7 @@ def report(made: Sequence[Tuned], place: Path, arguments: Sequence[str]) -> list
             grid.append(dict(override.split("=", 1) for override in best.settings))
     if not grid:
         return lines
-    file = place / "tuned" / "sweep" / "tuned.yaml"
+    file = place / "sweep" / "tuned.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
     text = block({"defaults": ["default", "_self_"], "grid": grid})
     file.write_text(f"# The best of {len(made[0].attempts)} trials of each method.\n{text}", encoding="utf-8")
@@ -48,7 +50,7 @@ def report(made: Sequence[Tuned], place: Path, arguments: Sequence[str]) -> list
         for argument in arguments
         if (key := argument.split("=")[0]) not in swept and key != "seed" and not key.startswith("sweep")
     ]
-    words = ["python", "-m", "nnexp.run", "-m", "--config-dir", str(place / "tuned"), "sweep=tuned"]
+    words = ["python", "-m", "nnexp.run", "-m", "--config-dir", str(place), "sweep=tuned"]
     lines.append(f"Compare them on other seeds: {shlex.join([*words, *lasting, FRESH])}")
     return lines
 
