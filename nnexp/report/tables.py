@@ -50,27 +50,18 @@ def results(comparison: Comparison, colors: dict[str, str]) -> Table:
             [
                 Cell(str(row["task"]), str(row["task"])),
                 _method(row["method"], colors),
-                _count(row["n"]),
-                Cell(f"{lost + diverged}", lost + diverged),
                 *(
                     _interval(row[name], row[f"{name}_low"], row[f"{name}_high"], emphasis and name == "mean")
                     for name in ("mean", "median", "iqm")
                 ),
+                _count(row["n"]),
+                Cell(f"{lost + diverged}", lost + diverged),
                 _number(row.get("evaluations")),
                 _number(row.get("seconds")),
             ]
         )
-    titles = [
-        "task",
-        "method",
-        "runs",
-        "lost",
-        f"mean {what}",
-        f"median {what}",
-        f"IQM {what}",
-        "evaluations",
-        "seconds",
-    ]
+    measured = [f"mean {what}", f"median {what}", f"IQM {what}"]
+    titles = ["task", "method", *measured, "runs", "lost", "evaluations", "seconds"]
     note = (
         f"In brackets: {comparison.confidence:.0%} intervals. Bold: the best mean of a task, and those not shown to "
         "differ from it. IQM: interquartile mean. Lost: diverged, failed, killed or missing. Evaluations and seconds: "
