@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
+from math import log10
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,22 @@ def marks(every: int | None = None, per_decade: int = PER_DECADE) -> Iterator[in
     """
     if every is not None:
         yield from count(0, every)
-    last = 0
-    yield 0
-    for step in count():
-        mark = round(10 ** (step / per_decade))
-        if mark > last:
-            last = mark
-            yield mark
+    mark = 0
+    while True:
+        yield mark
+        mark = mark_after(mark, per_decade)
+
+
+def mark_after(iteration: int, per_decade: int = PER_DECADE) -> int:
+    """The first logarithmic mark behind ``iteration``.
+
+    >>> [mark_after(iteration) for iteration in (0, 1, 18, 19, 99_999)]
+    [1, 2, 20, 20, 100000]
+    """
+    step = int(per_decade * log10(max(iteration, 1)))
+    while (mark := round(10 ** (step / per_decade))) <= iteration:
+        step += 1
+    return mark
 
 
 def log_spaced(iterations: Array, wanted: int) -> Array:

@@ -202,8 +202,8 @@ class Problem:
             own = BatchPass(self, self._train, lead, outer, batch.shape[-1])
             own.fill(batch, labels=accuracy)
             return self._scored(own, theta, loss, accuracy, gradient)
-        if gradient:
-            return self._score(theta, self._train, loss, accuracy, True)
+        if gradient or (True, theta.shape[:-1], False) in self._passes:
+            return self._score(theta, self._train, loss, accuracy, gradient)
         lead, count = theta.shape[:-2], theta.shape[-2]
         size = self.chunk(runs=prod(lead))
         if count <= size:

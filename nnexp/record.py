@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnexp.marks import log_spaced, marks
+from nnexp.marks import log_spaced, mark_after
 from nnexp.prepare import Prepared
 from nnexp.rows import Rows, Standing
 
@@ -64,8 +64,7 @@ class Record:
         self.waiting = 0  # bytes of weights to be measured
         self._kept: list[tuple[int, Array, float]] = []
         self._best: tuple[float, Array] = (np.inf, prepared.theta)
-        self._grid = marks()
-        self._keep_from = next(self._grid)
+        self._keep_from = 0
         self._last: tuple[int, Array, float] | None = None
 
     def add(self, rows: Rows) -> None:
@@ -159,6 +158,5 @@ class Record:
             self._best = (float(loss[at]), theta[at].copy())
         while self._keep_from <= iteration[-1]:
             at = int(np.searchsorted(iteration, self._keep_from))
-            self._kept.append(row(at))
-            while self._keep_from <= iteration[at]:
-                self._keep_from = next(self._grid)
+            kept, keep_from = [*self._kept, row(at)], mark_after(int(iteration[at]))
+            self._kept, self._keep_from = kept, keep_from

@@ -107,11 +107,10 @@ def _command(given: list[str]) -> int:
     work = Work(out, overrides, None)
     if sweep:
         plan = jobs.plan(overrides, jobs.search_path(given))
-        first = jobs.check(plan.jobs)
+        jobs.check(plan.jobs)
         if plan.repeated:
             out.print(_left_out(plan.repeated), highlight=False)
         work = SweepWork(out, overrides, plan.most)
-        work.begin(first)
     try:
         _launch(jobs.as_axes(given) if sweep else given, work)
     except BaseException as error:

@@ -52,7 +52,7 @@ def postgresql() -> Iterator[str]:
     def run(program: str, *arguments: str) -> None:
         done = subprocess.run(
             [*before, str(folder / program), *arguments],
-            cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, timeout=60, check=False,
+            cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, timeout=180, check=False,
         )  # fmt: skip
         assert done.returncode == 0, (place / "log").read_text() if (place / "log").exists() else program
 

@@ -75,6 +75,8 @@ def test_one_run_needs_no_sweep(tmp_path):
         (["-m", "optimizer=sgd,adam"], "optimizer=adam: unknown"),
         (["-m", "optimizer.learning_rate=0.1,-1"], "optimizer.learning_rate=-1: expected a number above 0"),
         (["-m", "seed=0,1", "tracking.uri=http://127.0.0.1:9"], "tracking.uri=.*: expected an MLflow server"),
+        (["-m", "seed=0,1", "hydra.launcher.group=0"], "hydra.launcher.group=0: expected 1 or more"),
+        (["-m", "seed=0,1", "hydra.launcher.backend=mpi"], "hydra.launcher.backend=mpi: expected one of loky"),
         (["nonsense"], "nonsense: expected setting=value"),
         (["optimizer.scale=["], r"optimizer.scale=\[: expected setting=value"),
         (["--bogus"], "--bogus: unknown; expected one of --multirun"),

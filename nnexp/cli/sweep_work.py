@@ -45,14 +45,16 @@ class SweepWork(Work):
         self._earlier: Earlier | None = None
         self._opener: Later | None = None
 
-    def begin(self, config: Config) -> None:
-        """Begin to open the store of a sweep and its parent run, or find the sweep that is to be resumed.
+    def _begin(self, config: Config) -> None:
+        """Once, begin to open the store and the parent run, or find the sweep that is to be resumed.
 
         MLflow takes seconds to load and to open a store, which the first jobs need not wait for.
 
         Raises:
             StoreError: the store cannot be, or has no such sweep.
         """
+        if self._opener is not None or self._earlier is not None:
+            return
         locations.resolve(config.tracking.uri)
         if config.sweep.resume is False:
             self._opener = Later(lambda: self._open(config))
@@ -73,6 +75,11 @@ class SweepWork(Work):
         params = {"overrides": " ".join(self.overrides), "jobs": str(self.jobs)}
         self._parent = self._home.start_parent(f"sweep {self.sweep_id}", params, tags, self._started)
 
+    def run(self, job: Trial) -> RunResult:
+        """Train and record one job here, as :meth:`Work.run` does."""
+        self._begin(job.config)
+        return super().run(job)
+
     def batch(
         self, jobs: Sequence[Trial], choice: EngineChoice, place: Path, composing: float
     ) -> dict[int, RunResult]:
@@ -91,6 +98,7 @@ class SweepWork(Work):
         from nnexp.sweep.recording import Home, Recording
         from nnexp.sweep.spool import Spool
 
+        self._begin(jobs[0].config)
         claims = {job.number: self._claim(job) for job in jobs}
         rest = [job for job in jobs if (claim := claims[job.number]) is None or claim.result is None]
         self._say_skipped()
@@ -148,7 +156,9 @@ class SweepWork(Work):
         self._ready()
         self._say_skipped()
         super().end(status)
-        if self._home is not None and self.rows:
+        if self._home is None:
+            return
+        if self.rows:
             where = (
                 []
                 if self._home.uri == locations.resolve(None)

@@ -43,8 +43,6 @@ class BatchedLauncher(Launcher):
 
     def __init__(self, n_jobs: int, backend: str, address: str | None, group: int | None) -> None:
         super().__init__()
-        if group is not None and group < 1:
-            raise ConfigError(f"hydra.launcher.group={group}: expected 1 or more or null")
         self.choice = EngineChoice(backend, n_jobs, address, group)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -59,6 +57,9 @@ class BatchedLauncher(Launcher):
         """
         start = perf_counter()
         setup_globals()
+        # Not where it is made: Hydra wraps what a constructor raises.
+        if self.choice.group is not None and self.choice.group < 1:
+            raise ConfigError(f"hydra.launcher.group={self.choice.group}: expected 1 or more or null")
         try:
             check_engine(self.choice.backend, self.choice.n_jobs, self.choice.address)
         except EngineError as error:

@@ -21,10 +21,9 @@ def frozen_source(folder: Path) -> Iterator[None]:
     copy = folder / "nnexp"
     # Compiled files go along: their times still fit, so workers need not compile.
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("*.ipynb", "conf"), dirs_exist_ok=True)
-    # A list first: another thread may be importing MLflow meanwhile.
-    packages = [
-        m for n, m in list(sys.modules.items()) if n.split(".")[0] == "nnexp" and hasattr(m, "__path__")
-    ]
+    # A copy first: another thread may be importing MLflow meanwhile.
+    loaded = sys.modules.copy().items()
+    packages = [m for n, m in loaded if n.split(".")[0] == "nnexp" and hasattr(m, "__path__")]
     before = [list(module.__path__) for module in packages]
     for module in packages:
         module.__path__ = [str(folder.joinpath(*module.__name__.split(".")))]
