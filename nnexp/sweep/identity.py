@@ -22,7 +22,7 @@ CODE = (
         "network",
         "optim",
     ),
-    *("prepare", "problem", "record", "rows", "search", "session", "streams", "train"),
+    *("prepare", "problem", "record", "rows", "search", "session", "streams", "targets", "train"),
 )
 """The rooms whose code decides a run's numbers."""
 
