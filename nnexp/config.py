@@ -199,10 +199,12 @@ class Config:
 def from_mapping(values: Mapping[str, Any]) -> Config:
     """The config that plain nested ``values`` describe; every group must be there, settings have defaults.
 
+    The group ``sweep`` may be missing: how a sweep is kept going is no part of the config that a run records.
+
     Raises:
         ConfigError: an unknown setting, a wrong type, or a value that is not allowed.
     """
-    config: Config = build(Config, values)
+    config: Config = build(Config, {"sweep": {}, **values})
     _check_together(config)
     return config
 

@@ -14,6 +14,10 @@ import pandas as pd
 import pytest
 from commands import SMALL, children, in_store, nnexp, running, runs, start, wait_for
 
+from nnexp.config import from_mapping
+from nnexp.results import load_config
+from nnexp.session import Session, prepare
+
 LONG = ("budget.iterations=null", "budget.evaluations=1500000", "dataset.samples=50", "tracking=lean")
 
 
@@ -84,6 +88,18 @@ def test_it_equals_the_basic_launcher_bit_for_bit(tmp_path, axes):
         }
         assert sorted(tags["nnexp.overrides"].split()[:-1]) == sorted(tags2["nnexp.overrides"].split()[:-1])
         assert_equal(run, other)
+
+
+def test_a_finished_run_can_be_executed_again_from_its_record(tmp_path):
+    assert nnexp(tmp_path, "-m", "optimizer=perturb,sgd", "seed=4", *SMALL).returncode == 0
+    for run in runs(tmp_path):
+        config = from_mapping(load_config(run.info.run_id, f"sqlite:///{tmp_path}/runs/mlflow.db"))
+        session = Session(prepare(config))
+        assert list(session.run())
+        with np.load(artifacts(run) / "weights" / "final.npz") as recorded:
+            again = session.prepared.problem.network.layout.named(session.final_theta)
+            for name in recorded.files:
+                np.testing.assert_array_equal(recorded[name], again[name])
 
 
 def test_every_job_keeps_its_own_folder_log_and_overrides(tmp_path):
