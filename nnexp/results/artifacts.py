@@ -7,13 +7,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
 from nnexp.layout import Layout
 from nnexp.results.client import connect
-from nnexp.tracking.locations import StoreError, public
+from nnexp.tracking.locations import StoreError, local_folder, public
 
 Array = np.ndarray[Any, Any]
 Read = TypeVar("Read")
@@ -58,12 +57,6 @@ def load_config(run_id: str, uri: str | None = None) -> dict[str, Any]:
     return dict(
         _required(client, run_id, "config.yaml", lambda file: yaml.safe_load(file.read_text("utf-8")))
     )
-
-
-def local_folder(artifact_uri: str) -> Path | None:
-    """The folder of a run's files on this machine, None where they are a server's."""
-    where = urlsplit(artifact_uri)
-    return Path(unquote(where.path)) if where.scheme in ("", "file") else None
 
 
 def read_artifact(

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from nnexp.results.artifacts import local_folder, read_artifact
+from nnexp.results.artifacts import read_artifact
 from nnexp.results.client import Source, connect, find_experiment
 from nnexp.results.columns import AXES, COSTS, HISTORY, MEASURES
 from nnexp.results.index import Index
+from nnexp.tracking.locations import local_folder
 
 THREADS = 8
 """Downloads from a server at once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 DEFAULT = "sqlite:///runs/mlflow.db"
 UI = "http://127.0.0.1:5000"
@@ -48,6 +48,12 @@ def artifact_root(uri: str) -> Path | None:
     """The folder of artifacts: ``artifacts/`` beside an SQLite file, None where a server decides."""
     file = database(uri)
     return None if file is None else file.parent / "artifacts"
+
+
+def local_folder(artifact_uri: str) -> Path | None:
+    """The folder of a run's files on this machine, None where they are a server's."""
+    where = urlsplit(artifact_uri)
+    return Path(unquote(where.path)) if where.scheme in ("", "file") else None
 
 
 def public(uri: str) -> str:

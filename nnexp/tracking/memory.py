@@ -47,6 +47,9 @@ class MemoryRun:
     def log_artifacts(self, folder: Path) -> None:
         self.artifacts.update(_contents(folder))
 
+    def log_files(self, contents: Mapping[str, bytes]) -> None:
+        self.artifacts.update(contents)
+
     def log_images(self, images: Iterable[tuple[int, Array]], key: str = "boundary") -> None:
         self.images.setdefault(key, {}).update(images)
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import getpass
-import json
 import logging
 import os
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_TYPE, MLFLOW_USER
 
@@ -25,97 +22,15 @@ from nnexp.tracking import locations
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.locations import StoreError
+from nnexp.tracking.mlflow_run import LONGEST_KEY, LONGEST_TAG, MlflowRun, cut
 from nnexp.tracking.parent import finish_parent
-from nnexp.tracking.protocol import STATUSES, DatasetRecord, Rows, milliseconds, points
+from nnexp.tracking.protocol import milliseconds
 
 if TYPE_CHECKING:
     import pandas as pd
 
 for _name in ("alembic", "mlflow"):
     logging.getLogger(_name).setLevel(logging.ERROR)
-
-Array = np.ndarray[Any, Any]
-
-MOST_ENTITIES, MOST_PARAMS, MOST_TAGS = 1000, 100, 100
-"""MLflow's limits for one batch: metrics, params and tags together, and the last two alone."""
-
-LONGEST_PARAM, LONGEST_TAG, LONGEST_KEY = 6000, 5000, 250
-
-
-class MlflowRun:
-    """One run, always addressed by its id: MLflow's global active run is not used."""
-
-    def __init__(self, store: Store, run_id: str, started: int) -> None:
-        self.store, self.run_id, self.started = store, run_id, started
-
-    def record(
-        self,
-        rows: Rows | None = None,
-        params: Mapping[str, str] | None = None,
-        tags: Mapping[str, str] | None = None,
-        numbers: Mapping[str, float] | None = None,
-        step: int = 0,
-    ) -> None:
-        """Record rows, params, tags and numbers in as few calls as MLflow's limits for a batch allow.
-
-        Rows become metrics by iteration, each timed by its seconds of training since the start, so that
-        recording a row again changes nothing. Long values are cut to what MLflow takes.
-        """
-        metrics = [
-            Metric(point.key, point.value, self.started + round(point.seconds * 1000), point.step)
-            for point in (points(rows) if rows is not None else ())
-        ]
-        now = milliseconds()
-        metrics += [Metric(k, float(v), now, step) for k, v in (numbers or {}).items() if np.isfinite(v)]
-        own = [Param(key[:LONGEST_KEY], _cut(str(v), LONGEST_PARAM)) for key, v in (params or {}).items()]
-        set_to = [RunTag(key[:LONGEST_KEY], _cut(str(v), LONGEST_TAG)) for key, v in (tags or {}).items()]
-        while metrics or own or set_to:
-            some, words = own[:MOST_PARAMS], set_to[:MOST_TAGS]
-            most = MOST_ENTITIES - len(some) - len(words)
-            self.store.client.log_batch(self.run_id, metrics[:most], some, words)
-            metrics, own, set_to = metrics[most:], own[MOST_PARAMS:], set_to[MOST_TAGS:]
-
-    def log_artifacts(self, folder: Path) -> None:
-        """Copy all files below ``folder`` to the run's artifacts."""
-        self.store.client.log_artifacts(self.run_id, str(folder))
-
-    def log_images(self, images: Iterable[tuple[int, Array]], key: str = "boundary") -> None:
-        """Record ``(step, image)`` pairs as steps of the picture ``key``, which the UI shows with a slider."""
-        for step, image in images:
-            self.store.client.log_image(self.run_id, image, key=key, step=step)
-
-    def log_dataset(self, dataset: DatasetRecord) -> None:
-        """Record the data as an input of the run."""
-        schema = [{"type": kind, "name": name, "required": True} for name, kind in dataset.columns]
-        entity = Dataset(
-            name=dataset.name,
-            digest=dataset.digest,
-            source_type="code",
-            source=json.dumps({"tags": {"mlflow.source.name": "nnexp.datasets"}}),
-            schema=json.dumps({"mlflow_colspec": schema}),
-            profile=json.dumps(dict(dataset.profile)),
-        )
-        tags = [InputTag("mlflow.data.context", dataset.context)]
-        self.store.client.log_inputs(self.run_id, [DatasetInput(entity, tags)])
-
-    def log_model(self, folder: Path, example: Array) -> None:
-        """Record the network in ``folder`` as a model with signature and the inputs ``example (N, F)``."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from nnexp.tracking.mlflow_model import log_model
-
-            log_model(self.store.client, self.store.experiment_id, self.run_id, folder, example)
-
-    def finish(self, status: str, tags: Mapping[str, str] | None = None, ended: int | None = None) -> None:
-        """Set the last tags and end the run, at ``ended`` (ms since 1970), else now.
-
-        Raises:
-            ValueError: an unknown status.
-        """
-        if status not in STATUSES:
-            raise ValueError(f"status={status}: expected one of {', '.join(STATUSES)}")
-        self.record(tags=tags)
-        self.store.client.set_terminated(self.run_id, status, end_time=ended)
 
 
 class Store:
@@ -164,12 +79,12 @@ class Store:
     ) -> MlflowRun:
         """Begin a run at ``started`` (ms since 1970), else now, as a child of ``parent`` if there is one."""
         own = {MLFLOW_SOURCE_TYPE: "LOCAL", MLFLOW_USER: _user(), "mlflow.source.name": "nnexp.run"}
-        own |= {key[:LONGEST_KEY]: _cut(str(value), LONGEST_TAG) for key, value in tags.items()}
+        own |= {key[:LONGEST_KEY]: cut(str(value), LONGEST_TAG) for key, value in tags.items()}
         if parent:
             own[MLFLOW_PARENT_RUN_ID] = parent
         started = milliseconds() if started is None else started
         info = self.client.create_run(self.experiment_id, started, own, name[:LONGEST_KEY]).info
-        run = MlflowRun(self, info.run_id, started)
+        run = MlflowRun(self, info)
         try:
             run.record(params=params)
         except BaseException as error:
@@ -180,7 +95,7 @@ class Store:
 
     def run(self, run_id: str) -> MlflowRun:
         """A run that is there, to add to."""
-        return MlflowRun(self, run_id, self.client.get_run(run_id).info.start_time)
+        return MlflowRun(self, self.client.get_run(run_id).info)
 
     def start_parent(
         self, name: str, params: Mapping[str, str], tags: Mapping[str, str], started: int | None = None
@@ -280,10 +195,6 @@ def _refused(uri: str, error: BaseException) -> StoreError:
 def _line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def _user() -> str:

@@ -82,6 +82,9 @@ class Run(Protocol):
     def log_artifacts(self, folder: Path) -> None:
         """Copy all files below ``folder`` to the run's artifacts."""
 
+    def log_files(self, contents: Mapping[str, bytes]) -> None:
+        """Record artifacts by path."""
+
     def log_images(self, images: Iterable[tuple[int, Array]], key: str = "boundary") -> None:
         """Record ``(step, image)`` pairs, images ``(height, width, 3)`` uint8, as steps of one picture."""
 

@@ -162,9 +162,7 @@ def publish(
     """
     run.record(thinning.select(made.rows, last=True), params, tags, made.numbers, made.iterations)
     if made.files:
-        with tempfile.TemporaryDirectory(prefix="nnexp-") as place:
-            files.write(Path(place), made.files)
-            run.log_artifacts(Path(place))
+        run.log_files(made.files)
     warnings: list[str] = []
     if made.dataset is not None:
         with optional("dataset", warnings):

@@ -1,0 +1,120 @@
+"""One run in MLflow, and what is sent to it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+
+from nnexp.tracking import files, locations
+from nnexp.tracking.protocol import STATUSES, DatasetRecord, Rows, milliseconds, points
+
+Array = np.ndarray[Any, Any]
+
+MOST_ENTITIES, MOST_PARAMS, MOST_TAGS = 1000, 100, 100
+"""MLflow's limits for one batch: metrics, params and tags together, and the last two alone."""
+
+LONGEST_PARAM, LONGEST_TAG, LONGEST_KEY = 6000, 5000, 250
+
+
+class MlflowRun:
+    """One run, always addressed by its id: MLflow's global active run is not used.
+
+    Args:
+        store: a :class:`nnexp.tracking.mlflow_store.Store`.
+        info: what MLflow says of the run.
+    """
+
+    def __init__(self, store: Any, info: Any) -> None:
+        self.store, self.run_id, self.started = store, str(info.run_id), int(info.start_time)
+        # Beside an SQLite file artifacts are plain files here.
+        self._folder = locations.local_folder(info.artifact_uri) if locations.database(store.uri) else None
+
+    def record(
+        self,
+        rows: Rows | None = None,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        numbers: Mapping[str, float] | None = None,
+        step: int = 0,
+    ) -> None:
+        """Record rows, params, tags and numbers in as few calls as MLflow's limits for a batch allow.
+
+        Rows become metrics by iteration, each timed by its seconds of training since the start, so that
+        recording a row again changes nothing. Long values are cut to what MLflow takes.
+        """
+        metrics = [
+            Metric(point.key, point.value, self.started + round(point.seconds * 1000), point.step)
+            for point in (points(rows) if rows is not None else ())
+        ]
+        now = milliseconds()
+        metrics += [Metric(k, float(v), now, step) for k, v in (numbers or {}).items() if np.isfinite(v)]
+        own = [Param(key[:LONGEST_KEY], cut(str(v), LONGEST_PARAM)) for key, v in (params or {}).items()]
+        set_to = [RunTag(key[:LONGEST_KEY], cut(str(v), LONGEST_TAG)) for key, v in (tags or {}).items()]
+        while metrics or own or set_to:
+            some, words = own[:MOST_PARAMS], set_to[:MOST_TAGS]
+            most = MOST_ENTITIES - len(some) - len(words)
+            self.store.client.log_batch(self.run_id, metrics[:most], some, words)
+            metrics, own, set_to = metrics[most:], own[MOST_PARAMS:], set_to[MOST_TAGS:]
+
+    def log_artifacts(self, folder: Path) -> None:
+        """Copy all files below ``folder`` to the run's artifacts."""
+        self.store.client.log_artifacts(self.run_id, str(folder))
+
+    def log_files(self, contents: Mapping[str, bytes]) -> None:
+        """Record artifacts by path; where they are files here they are written once, without a copy and a query."""
+        if self._folder is not None:
+            files.write(self._folder, contents)
+            return
+        with tempfile.TemporaryDirectory(prefix="nnexp-") as place:
+            files.write(Path(place), contents)
+            self.log_artifacts(Path(place))
+
+    def log_images(self, images: Iterable[tuple[int, Array]], key: str = "boundary") -> None:
+        """Record ``(step, image)`` pairs as steps of the picture ``key``, which the UI shows with a slider."""
+        for step, image in images:
+            self.store.client.log_image(self.run_id, image, key=key, step=step)
+
+    def log_dataset(self, dataset: DatasetRecord) -> None:
+        """Record the data as an input of the run."""
+        schema = [{"type": kind, "name": name, "required": True} for name, kind in dataset.columns]
+        entity = Dataset(
+            name=dataset.name,
+            digest=dataset.digest,
+            source_type="code",
+            source=json.dumps({"tags": {"mlflow.source.name": "nnexp.datasets"}}),
+            schema=json.dumps({"mlflow_colspec": schema}),
+            profile=json.dumps(dict(dataset.profile)),
+        )
+        tags = [InputTag("mlflow.data.context", dataset.context)]
+        self.store.client.log_inputs(self.run_id, [DatasetInput(entity, tags)])
+
+    def log_model(self, folder: Path, example: Array) -> None:
+        """Record the network in ``folder`` as a model with signature and the inputs ``example (N, F)``."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from nnexp.tracking.mlflow_model import log_model
+
+            log_model(self.store.client, self.store.experiment_id, self.run_id, folder, example)
+
+    def finish(self, status: str, tags: Mapping[str, str] | None = None, ended: int | None = None) -> None:
+        """Set the last tags and end the run, at ``ended`` (ms since 1970), else now.
+
+        Raises:
+            ValueError: an unknown status.
+        """
+        if status not in STATUSES:
+            raise ValueError(f"status={status}: expected one of {', '.join(STATUSES)}")
+        self.record(tags=tags)
+        self.store.client.set_terminated(self.run_id, status, end_time=ended)
+
+
+def cut(text: str, longest: int) -> str:
+    """The text, or its beginning with three dots if it is longer than ``longest``."""
+    return text if len(text) <= longest else text[: longest - 3] + "..."
