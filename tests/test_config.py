@@ -153,12 +153,21 @@ def test_a_key_of_another_option_is_unknown() -> None:
         from_mapping(changed("loss", {"name": "squared_error", "clip": 0.1}))
 
 
-@pytest.mark.parametrize("group", [f.name for f in fields(Config) if options(hints(Config)[f.name])])
+GROUPS = [f.name for f in fields(Config) if options(hints(Config)[f.name])]
+
+
+@pytest.mark.parametrize("group", [group for group in GROUPS if group != "sweep"])
 def test_a_missing_group_is_refused(group: str) -> None:
     values = asdict(Config())
     del values[group]
     with pytest.raises(ConfigError, match=f"^{group}: missing; expected"):
         from_mapping(values)
+
+
+def test_the_config_that_a_run_records_has_no_sweep() -> None:
+    values = asdict(Config())
+    del values["sweep"]
+    assert from_mapping(values) == Config()
 
 
 @pytest.mark.parametrize("value", [None, 3, "sgd", [1]])
