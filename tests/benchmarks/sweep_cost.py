@@ -120,6 +120,8 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, nargs="+", default=[3, 64])
     parser.add_argument("--overrides", nargs="*", default=[], help="for all, as tracking.figures=true")
     given = parser.parse_args()
+    if min(given.plain_seeds, given.basic_seeds) < 2:
+        parser.error("--plain-seeds, --basic-seeds: expected 2 or more, the cost of a run is a difference")
     print(f"{given.seeds} seeds x {', '.join(METHODS)}; {os.cpu_count()} cores; * counted from fewer seeds\n")
     print(
         f"{'hidden':>6}  {'way':30} {'runs':>5} {'wall s':>9} {'ratio':>7} {'runs/s':>7} "
