@@ -155,7 +155,6 @@ def test_an_interrupted_group_keeps_every_row() -> None:
         assert session.iterations == count - 1
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer's signal")
 # An exception that a handler raises within a callback of the garbage collector is dropped.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("method", "runs"), [("sgd", 20), ("perturb", 3)])
