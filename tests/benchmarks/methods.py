@@ -18,7 +18,7 @@ if hasattr(os, "sched_setaffinity"):
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import notebook_reference as reference
-import numpy as np
+from rivals import pytorch
 
 from nnexp.cli.jobs import compose
 from nnexp.session import Session, prepare
@@ -48,31 +48,6 @@ def session(*overrides: str) -> Callable[[], object]:
     return train
 
 
-def torch_sgd(hidden: int, steps: int) -> Callable[[], object]:
-    import torch
-
-    torch.set_num_threads(1)
-    (config,) = compose([[f"architecture.hidden=[{hidden}]", "dataset.test_samples=0"]])
-    ready = prepare(config)
-    x = torch.tensor(np.array(ready.problem.train.x).T)
-    y = torch.tensor(np.array(ready.problem.train.y))
-
-    def train() -> object:
-        model = torch.nn.Sequential(torch.nn.Linear(2, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, 3))
-        optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-        rows = []
-        for _ in range(steps):
-            optimizer.zero_grad()
-            z = model(x)
-            loss = torch.nn.functional.cross_entropy(z, y)
-            loss.backward()
-            optimizer.step()
-            rows.append((loss.item(), (z.argmax(1) == y).float().mean().item()))
-        return rows
-
-    return train
-
-
 def main() -> None:
     print(f"{'comparison':58} {'nnexp':>9} {'other':>9} {'ratio':>7}")
     for method, loop in (("random", reference.loop_random), ("perturb", reference.loop_perturb)):
@@ -87,11 +62,11 @@ def main() -> None:
             "optimizer=sgd", f"architecture.hidden=[{hidden}]", "dataset.test_samples=0",
             f"budget.iterations={STEPS}", "tracking.log_every=1",
         )  # fmt: skip
-        try:
-            other = torch_sgd(hidden, STEPS)
-        except ImportError:
-            print("sgd: PyTorch is not installed")
+        (config,) = compose([[f"architecture.hidden=[{hidden}]", "dataset.test_samples=0"]])
+        found = pytorch(hidden, prepare(config).problem.train, STEPS)
+        if not found:
             return
+        ((other, _),) = found.values()
         ours, theirs = best(own, other)
         report(f"sgd 2-{hidden}-3, {STEPS:,} steps, loss and accuracy of each, to PyTorch", ours, theirs)
 
