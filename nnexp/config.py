@@ -149,7 +149,13 @@ class Tracking:
     experiment: str = setting("nnexp", "MLflow's experiment", "that is not empty", lambda v: bool(v.strip()))
     log_every: int | None = least(1, None, "iterations from row to row; null: 30 a decade, log-spaced")
     snapshots: int = least(2, 20, "weight snapshots, log-spaced, with the first and the last")
-    points: int | None = least(1, 10, "rows a decade of iterations sent to MLflow; history.parquet has all")
+    points: int | Auto | None = setting(
+        "auto",
+        "rows a decade of iterations sent to MLflow; auto: 10, above 24 runs 5; history.parquet has all",
+        "1 or more",
+        lambda v: v in (None, "auto") or v >= 1,
+    )
+    flush_seconds: float = positive(5.0, "of training, from one sending of rows of a run to the next")
     figures: bool | Auto = setting("auto", "record figures and boundary images; auto: up to 24 runs")
     model: bool | Auto = setting("auto", "record the network as an MLflow model; auto: up to 24 runs")
 

@@ -12,6 +12,12 @@ from typing import Any
 
 SMALL = ("budget.iterations=60", "dataset.samples=20", "dataset.test_samples=10", "tracking=lean")
 
+LONG = (
+    *("budget.iterations=null", "budget.evaluations=1500000", "dataset.samples=50"),
+    *("tracking=lean", "tracking.flush_seconds=0.2", "hydra.launcher.group=1"),
+)
+"""Searches of seconds each, whose rows are sent soon."""
+
 
 def nnexp(place: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run ``python -m nnexp.run`` in ``place``."""
@@ -19,6 +25,13 @@ def nnexp(place: Path, *arguments: str, **options: Any) -> subprocess.CompletedP
     return subprocess.run(
         command, cwd=place, capture_output=True, text=True, timeout=300, check=False, **options
     )
+
+
+def made_store(place: Path) -> None:
+    """Make the store of commands in ``place``, so that they can record as soon as they train."""
+    from nnexp.tracking.mlflow_store import Store
+
+    Store.open(f"sqlite:///{place / 'runs' / 'mlflow.db'}", "nnexp")
 
 
 def runs(place: Path, kind: str = "run") -> list[Any]:

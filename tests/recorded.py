@@ -72,6 +72,7 @@ class _Tracking:
     log_every: int | None = None
     snapshots: int = 5
     points: int | None = None
+    flush_seconds: float = 2.0
     figures: bool | str = False
     model: bool | str = False
 
@@ -119,8 +120,7 @@ def main(uri: str) -> None:
         raise SystemExit(143)
 
     signal.signal(signal.SIGTERM, stop)
-    recorder.FLUSH_SECONDS = 0.3
-    config = settings(budget__iterations=None, budget__seconds=60.0)
+    config = settings(budget__iterations=None, budget__seconds=60.0, tracking__flush_seconds=0.3)
     store = Store.open(uri, "nnexp")
     print("opened", flush=True)
     recorder.record_session(

@@ -138,6 +138,7 @@ def test_a_job_that_fails_leaves_the_rest_of_the_sweep_going(tmp_path):
 )
 def test_a_signal_ends_the_run_and_its_sweep_as_killed(tmp_path, launcher, number, code):
     arguments = ("-m", "seed=0,1", "tracking=lean", "budget.iterations=null", "budget.seconds=100")
+    arguments += ("tracking.flush_seconds=0.2",)
     process = start(tmp_path, *arguments, f"hydra/launcher={launcher}")
     wait_for(lambda: running(tmp_path))
     process.send_signal(number)

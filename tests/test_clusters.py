@@ -16,7 +16,7 @@ from pathlib import Path
 import engine_tasks as functions
 import psutil
 import pytest
-from commands import SMALL, nnexp, running, runs, start, wait_for
+from commands import LONG, SMALL, made_store, nnexp, running, runs, start, wait_for
 from conftest import surroundings
 from required import need_module
 from test_engine import soon
@@ -153,9 +153,6 @@ def test_a_killed_ray_worker_costs_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert len((tmp_path / "b").read_text()) == 3
 
 
-LONG = ("budget.iterations=null", "budget.evaluations=600000", "dataset.samples=50", "tracking=lean")
-
-
 def workers(names: bytes) -> list[int]:
     """Processes in a sweep's tasks: those whose command line has ``names``."""
     found = []
@@ -172,11 +169,12 @@ def test_a_sweep_records_each_run_once_though_a_worker_is_killed(
     backend: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     need_module({"dask": "distributed", "ray": "ray"}[backend], backend)
-    engine = [f"hydra.launcher.backend={backend}", "hydra.launcher.group=1", "hydra.launcher.n_jobs=2"]
+    engine = [f"hydra.launcher.backend={backend}", "hydra.launcher.n_jobs=2"]
     if backend == "dask":
         engine.append(f"hydra.launcher.address={request.getfixturevalue('dask')}")
     before = set(workers(b"ray::"))
-    sweep = start(tmp_path, "-m", "seed=range(0,4)", "optimizer=random", *LONG, *engine, env=surroundings())
+    made_store(tmp_path)
+    sweep = start(tmp_path, "-m", "seed=range(0,6)", "optimizer=random", *LONG, *engine, env=surroundings())
     wait_for(lambda: running(tmp_path))
     if backend == "dask":
         nannies = [
@@ -190,7 +188,7 @@ def test_a_sweep_records_each_run_once_though_a_worker_is_killed(
     assert sweep.returncode == 0, out + err
     assert not psutil.pid_exists(victim)
     found = runs(tmp_path)
-    assert sorted(run.data.params["seed"] for run in found) == list("0123")
+    assert sorted(run.data.params["seed"] for run in found) == list("012345")
     assert {run.info.status for run in found} == {"FINISHED"}
 
 

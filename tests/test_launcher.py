@@ -12,13 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from commands import SMALL, children, in_store, nnexp, running, runs, start, wait_for
+from commands import LONG, SMALL, children, in_store, made_store, nnexp, running, runs, start, wait_for
 
 from nnexp.config import from_mapping
 from nnexp.results import load_config
 from nnexp.session import Session, prepare
-
-LONG = ("budget.iterations=null", "budget.evaluations=1500000", "dataset.samples=50", "tracking=lean")
 
 
 def artifacts(run):
@@ -128,7 +126,7 @@ def test_every_job_keeps_its_own_folder_log_and_overrides(tmp_path):
 
 
 def test_a_worker_that_is_killed_costs_no_run(tmp_path):
-    process = start(tmp_path, "-m", "seed=range(0,4)", "optimizer=random", *LONG, "hydra.launcher.group=1")
+    process = start(tmp_path, "-m", "seed=range(0,4)", "optimizer=random", *LONG)
     killed = 0
     until = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < until:
@@ -147,7 +145,8 @@ def test_a_worker_that_is_killed_costs_no_run(tmp_path):
 
 
 def test_ctrl_c_records_what_runs_and_resuming_completes_the_sweep(tmp_path):
-    arguments = ("-m", "optimizer=random,perturb", "seed=0,1", *LONG, "hydra.launcher.group=1")
+    made_store(tmp_path)
+    arguments = ("-m", "optimizer=random,perturb", "seed=range(0,4)", *LONG)
     process = start(tmp_path, *arguments)
     wait_for(lambda: running(tmp_path))
     process.send_signal(signal.SIGINT)
@@ -165,7 +164,7 @@ def test_ctrl_c_records_what_runs_and_resuming_completes_the_sweep(tmp_path):
     assert re.search(r"run again: .*killed", done.stdout)
     found = by_config(tmp_path)
     assert {run.info.status for run in found.values()} == {"FINISHED"}
-    assert len(found) == 4
+    assert len(found) == 8
     (parent,) = runs(tmp_path, "sweep")
     assert parent.info.status == "FINISHED"
     assert {run.data.tags["mlflow.parentRunId"] for run in found.values()} == {parent.info.run_id}
@@ -176,9 +175,8 @@ def test_ctrl_c_records_what_runs_and_resuming_completes_the_sweep(tmp_path):
 
 
 def test_a_second_ctrl_c_ends_at_once(tmp_path):
-    process = start(
-        tmp_path, "-m", "seed=0,1", "budget.iterations=null", "budget.seconds=100", "tracking=lean"
-    )
+    endless = ("budget.iterations=null", "budget.seconds=100", "tracking=lean", "tracking.flush_seconds=0.2")
+    process = start(tmp_path, "-m", "seed=0,1", *endless)
     wait_for(lambda: running(tmp_path))
     (sweep,) = in_store(tmp_path, "select value from tags where key = 'nnexp.sweep_id' limit 1")
     other = nnexp(tmp_path, "-m", "seed=0,1", *SMALL, f"sweep.resume={sweep[0]}")
@@ -196,7 +194,9 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path):
 
 
 def test_a_killed_sweep_leaves_stale_runs_that_resuming_or_a_command_ends(tmp_path):
-    process = start(tmp_path, "-m", "optimizer=random", "seed=0,1", *LONG, "hydra.launcher.group=1")
+    made_store(tmp_path)
+    arguments = ("-m", "optimizer=random", "seed=range(0,6)", *LONG)
+    process = start(tmp_path, *arguments)
     wait_for(lambda: running(tmp_path))
     workers = children(process.pid)
     process.kill()
@@ -206,12 +206,10 @@ def test_a_killed_sweep_leaves_stale_runs_that_resuming_or_a_command_ends(tmp_pa
     assert done.returncode == 0, done.stderr
     assert re.search(rf"KILLED, process {process.pid} on \S+ is gone", done.stdout)
     assert "RUNNING" not in {run.info.status for run in [*runs(tmp_path), *runs(tmp_path, "sweep")]}
-    done = nnexp(
-        tmp_path, "-m", "optimizer=random", "seed=0,1", *LONG, "sweep.resume=true", "hydra.launcher.group=1"
-    )
+    done = nnexp(tmp_path, *arguments, "sweep.resume=true")
     assert done.returncode == 0, done.stdout + done.stderr
     found = runs(tmp_path)
-    assert [run.info.status for run in found] == ["FINISHED"] * 2
+    assert [run.info.status for run in found] == ["FINISHED"] * 6
 
 
 def test_nothing_to_resume_is_one_line(tmp_path):

@@ -105,7 +105,7 @@ class SweepWork(Work):
         results = {number: claim.result for number, claim in claims.items() if claim and claim.result}
         if not rest:
             return results
-        sweep = jobs[0].config.sweep
+        sweep, runs = jobs[0].config.sweep, self.jobs or 1
         spool = Spool(place.absolute() / "spool")
         spool.make()
 
@@ -117,10 +117,10 @@ class SweepWork(Work):
             return Home(store, self._parent_in(store))
 
         recording = Recording(
-            {job.number: job for job in rest}, home, {"nnexp.sweep_id": self.sweep_id}, spool
+            {job.number: job for job in rest}, home, {"nnexp.sweep_id": self.sweep_id}, spool, runs
         )
         start = perf_counter()
-        batch = Batch(rest, self.jobs or 1, choice, spool, recording, sweep.retries, sweep.fail_fast)
+        batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast)
         progress = SweepProgress(self.out, len(rest))
 
         def ended(one: Ended) -> None:

@@ -15,7 +15,7 @@ from nnexp.sweep.spool import Spool, Spooled
 from nnexp.sweep.trial import Trial
 from nnexp.tracking import files
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
-from nnexp.tracking.outcome import Outcome, reason_of
+from nnexp.tracking.outcome import Outcome, per_decade, reason_of
 from nnexp.tracking.recorder import RunResult, Thinning, flatten, last_tags, publish, result, start_tags
 
 LOG = logging.getLogger(__name__)
@@ -54,12 +54,18 @@ class Recording:
         home: where a config's runs go; called once they are needed.
         tags: of every run.
         spool: where workers leave rows.
+        runs: how many the whole command has.
     """
 
     def __init__(
-        self, jobs: dict[int, Trial], home: Callable[[Trial], Home], tags: dict[str, str], spool: Spool
+        self,
+        jobs: dict[int, Trial],
+        home: Callable[[Trial], Home],
+        tags: dict[str, str],
+        spool: Spool,
+        runs: int,
     ) -> None:
-        self.jobs, self.home, self.spool = jobs, home, spool
+        self.jobs, self.home, self.spool, self.runs = jobs, home, spool, runs
         self.tags = tags | {"nnexp.code_hash": code_hash()}
         self.seconds = 0.0
         self._entries: dict[int, _Entry] = {}
@@ -135,7 +141,9 @@ class Recording:
         tags = start_tags(job.config, job.overrides) | self.tags | more
         tags |= {"nnexp.config_hash": config_hash(job.config), "nnexp.job": str(job.number)}
         run = home.store.start(job.name, {}, tags, home.parent, started)
-        entry = _Entry(home, run, Thinning(job.config.tracking.points), flatten(job.config))
+        entry = _Entry(
+            home, run, Thinning(per_decade(job.config.tracking.points, self.runs)), flatten(job.config)
+        )
         self._entries[job.number] = entry
         return entry
 

@@ -17,10 +17,6 @@ from nnexp.tracking.outcome import Outcome, outcome, reason_of
 from nnexp.tracking.protocol import milliseconds
 from nnexp.train import EVALUATIONS_PER_GRADIENT
 
-FLUSH_SECONDS = 2.0
-"""Runs that take no longer than this are recorded once, when they have ended."""
-
-
 CODE = code_hash()
 """Of the code that this process has loaded."""
 
@@ -98,7 +94,7 @@ def _together(task: Task, spool: Spool) -> list[Outcome | None]:
     error: BaseException | None = None
     trace = ""
     try:
-        for parts in group.run(FLUSH_SECONDS):
+        for parts in group.run(min(config.tracking.flush_seconds for config in task.configs)):
             spool.put(
                 started, [(task.numbers[at], rows) for at, rows in parts if not at_end(group.sessions[at])]
             )

@@ -19,7 +19,10 @@ Array = np.ndarray[Any, Any]
 LOG = logging.getLogger(__name__)
 
 FEW_RUNS = 24
-"""Commands of no more runs than this have figures and models where these are left to ``auto``."""
+"""Commands of no more runs than this have figures, models and more points where these are left to ``auto``."""
+
+POINTS, FEWER_POINTS = 10, 5
+"""Rows a decade of iterations for a store: each of their numbers costs it as much as ten steps of training."""
 
 LONGEST_LIST = 5000
 
@@ -54,6 +57,13 @@ class Outcome(NamedTuple):
 def wanted(setting: bool | str, runs: int) -> bool:
     """Whether ``tracking.figures`` or ``tracking.model`` asks for it in a command of so many runs."""
     return setting is True or (setting == "auto" and runs <= FEW_RUNS)
+
+
+def per_decade(setting: int | str | None, runs: int) -> int | None:
+    """How many rows a decade of iterations ``tracking.points`` asks for in a command of so many runs."""
+    if isinstance(setting, str):
+        return POINTS if runs <= FEW_RUNS else FEWER_POINTS
+    return setting
 
 
 def outcome(

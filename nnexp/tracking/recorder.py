@@ -16,17 +16,14 @@ from nnexp.marks import marks
 from nnexp.tracking import files
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
-from nnexp.tracking.outcome import Outcome, optional, outcome, reason_of
+from nnexp.tracking.outcome import Outcome, optional, outcome, per_decade, reason_of
 from nnexp.tracking.plain import flatten
 from nnexp.tracking.protocol import Rows, Run, Store, milliseconds
 
 __all__ = [
-    *("ENDINGS", "FLUSH_SECONDS", "RunResult", "Thinning", "flatten", "last_tags", "publish"),
-    *("reason_of", "record_session", "result", "start_tags", "to_yaml"),
+    *("ENDINGS", "RunResult", "Thinning", "flatten", "last_tags", "publish"),
+    *("reason_of", "record_session", "result", "start_tags"),
 ]
-
-FLUSH_SECONDS = 2.0
-"""A process that dies loses at most about this much training from its record."""
 
 ENDINGS = {"finished": "FINISHED", "diverged": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 """MLflow's status of a run for each of ours."""
@@ -115,12 +112,12 @@ def record_session(
     own = environment_tags(machine) | start_tags(config, overrides) | heartbeat()
     run = store.start(name, flatten(config), own | dict(tags), parent, started)
     url = store.run_url(run.run_id)
-    thinning = Thinning(config.tracking.points)
+    thinning = Thinning(per_decade(config.tracking.points, runs))
     try:
         if on_start is not None:
             on_start(run.run_id, url)
         beat = perf_counter()
-        for rows in session.run(flush_seconds=FLUSH_SECONDS):
+        for rows in session.run(config.tracking.flush_seconds):
             chosen, alive = thinning.select(rows), None
             if perf_counter() - beat >= HEARTBEAT_SECONDS:
                 beat, alive = perf_counter(), heartbeat()

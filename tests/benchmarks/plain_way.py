@@ -215,7 +215,7 @@ def run(config: DictConfig, jobs: int) -> None:
             for name, value in tags.items():
                 mlflow.set_tag(name, value)
         mlflow.log_input(mlflow.data.from_numpy(train[0], targets=train[1], name="spiral"), "training")
-        record = Record(config.budget.iterations, config.tracking.points)
+        record = Record(config.budget.iterations, per_decade(config.tracking.points, jobs))
         if config.optimizer.name == "sgd":
             descend(pair, train, test, config, record)
         else:
@@ -235,6 +235,10 @@ def run(config: DictConfig, jobs: int) -> None:
                     mlflow.log_artifact(str(file), None if parent == "." else parent)
         if wanted(config.tracking.model, jobs):
             mlflow.pyfunc.log_model(name="network", python_model=Model(pickle.dumps(pair)))
+
+
+def per_decade(setting: int | str, jobs: int) -> int:
+    return (10 if jobs <= FEW_RUNS else 5) if setting == "auto" else setting
 
 
 def wanted(setting: bool | str, jobs: int) -> bool:
