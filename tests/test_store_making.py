@@ -1,14 +1,19 @@
-"""A store is there as a whole or not at all, whatever ends the process that makes it."""
+"""A store is there as a whole or not at all, whatever ends the process that makes it; what kind of file it is."""
 
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from nnexp.tracking.locations import on_local_disk
+from nnexp.tracking.mlflow_store import Store
 
 PROGRAM = "import sys; from nnexp.tracking.mlflow_store import Store; Store.open(sys.argv[1], 'nnexp')"
 
@@ -29,3 +34,28 @@ def test_a_process_that_is_ended_while_it_makes_a_store_leaves_none_half_made(
     done = subprocess.run([sys.executable, "-c", PROGRAM, uri], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     assert {file.name for file in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
+
+
+def test_a_new_store_lets_readers_and_the_writer_alone_where_its_disk_can(tmp_path: Path) -> None:
+    file = tmp_path / "mlflow.db"
+    Store.open(f"sqlite:///{file}", "nnexp")
+    with closing(sqlite3.connect(file)) as connection:
+        ((mode,),) = connection.execute("PRAGMA journal_mode").fetchall()
+    assert mode == ("wal" if on_local_disk(file) else "delete")
+
+
+def test_only_disks_of_this_machine_are_taken_for_local(tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "21 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
+        "40 21 0:45 / /home rw shared:9 - nfs4 server:/home rw\n"
+        "41 40 8:1 / /home/big\\040disk rw - xfs /dev/sda1 rw\n"
+    )
+    for place, local in (
+        ("/data/runs/mlflow.db", True),
+        ("/home/a/runs/mlflow.db", False),
+        ("/home2/runs/mlflow.db", True),
+        ("/home/big disk/runs/mlflow.db", True),
+    ):
+        assert on_local_disk(Path(place), mounts) is local
+    assert not on_local_disk(Path("/data/mlflow.db"), tmp_path / "missing")

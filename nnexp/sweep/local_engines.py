@@ -17,6 +17,9 @@ from nnexp.sweep.calls import Outcome, Pin, call
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
+NICE = 5
+"""By how much workers give way to what records them: all wait for it in the end, and it is one process."""
+
 PARENT_SECONDS = 0.5
 """How long a worker outlives a parent that was killed."""
 
@@ -83,6 +86,7 @@ class Threads:
 def _begin_worker(parent: int) -> None:
     """In a worker: be deaf to SIGINT, and end when the parent is gone; loky's own would wait for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICE)
 
     def watch() -> None:
         while os.getppid() == parent:

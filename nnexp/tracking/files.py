@@ -65,10 +65,11 @@ def model_files(network: Network, theta: Array) -> dict[str, bytes]:
 
 def write(folder: Path, contents: Mapping[str, bytes]) -> None:
     """Write contents by path below ``folder``."""
+    places = {name: folder / name for name in contents}
+    for place in {place.parent for place in places.values()}:
+        place.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
+        places[name].write_bytes(content)
 
 
 def named_arrays(layout: Layout, theta: Array) -> bytes:

@@ -10,6 +10,9 @@ DEFAULT = "sqlite:///runs/mlflow.db"
 UI = "http://127.0.0.1:5000"
 """Where ``mlflow ui`` serves pages unless it is told otherwise."""
 
+LOCAL_DISKS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "overlay", "tmpfs")
+"""File systems on which SQLite's write-ahead log works: its readers share memory."""
+
 _SQLITE = "sqlite:///"
 _TRAINING = "workflowType=machine_learning"
 
@@ -54,6 +57,25 @@ def local_folder(artifact_uri: str) -> Path | None:
     """The folder of a run's files on this machine, None where they are a server's."""
     where = urlsplit(artifact_uri)
     return Path(unquote(where.path)) if where.scheme in ("", "file") else None
+
+
+def on_local_disk(file: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
+    """Whether a file is known to be on a disk of this machine alone, not on a network's or another system's.
+
+    Args:
+        mounts: the table of mounts, in the form of proc(5).
+    """
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return False
+    place, best, kind = file.resolve(), -1, ""
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        point = Path(before.split(" ")[4].replace("\\040", " "))
+        if place.is_relative_to(point) and len(point.parts) >= best:
+            best, kind = len(point.parts), after.split(" ")[0]
+    return kind in LOCAL_DISKS
 
 
 def public(uri: str) -> str:
