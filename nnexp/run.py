@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nnexp import __version__
+from nnexp.leaving import leave
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     # NumPy reads these when it loads; on networks this small a second thread only waits.
@@ -209,5 +210,10 @@ def _refused(line: str) -> int:
     return 2
 
 
+def command() -> None:
+    """The console script."""
+    leave(main)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

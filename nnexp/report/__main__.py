@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from nnexp.leaving import leave
 from nnexp.tracking.locations import StoreError, database, resolve
 
 FORMATS = ("html", "latex", "markdown", "csv")
@@ -116,4 +117,4 @@ def _write(file: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main)

@@ -35,7 +35,7 @@ def connect(uri: str | None) -> Source:
     # MLflow takes more than a second to import, and only this room's functions need it.
     from nnexp.tracking import mlflow_store
 
-    return Source(mlflow_store.MlflowClient(tracking_uri=store), store)
+    return Source(mlflow_store.open_client(store), store)
 
 
 def find_experiment(source: Source, name: str) -> Any:

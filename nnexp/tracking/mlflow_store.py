@@ -20,6 +20,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_TYPE, MLFLOW_USER
 
 from nnexp.tracking import locations
+from nnexp.tracking.connections import close_at_exit
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.locations import StoreError
@@ -62,7 +63,7 @@ class Store:
                     ask_health(uri)
                 elif not file.exists():
                     _make(file)
-                client = MlflowClient(tracking_uri=uri)
+                client = open_client(uri)
                 experiment_id = _experiment(client, experiment, locations.artifact_root(uri))
         except StoreError:
             raise
@@ -133,6 +134,12 @@ class Store:
         return locations.ui_command(self.uri)
 
 
+def open_client(uri: str) -> MlflowClient:
+    """MLflow's client of a resolved URI, whose connections do not outlive the process's work."""
+    close_at_exit()
+    return MlflowClient(tracking_uri=uri)
+
+
 def _experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
@@ -168,7 +175,7 @@ def _make(file: Path) -> None:
     part = file.with_name(f".{file.name}.part")
     for end in ("", "-journal", "-wal", "-shm"):
         part.with_name(part.name + end).unlink(missing_ok=True)
-    MlflowClient(tracking_uri=f"sqlite:///{part}").search_experiments(max_results=1)
+    open_client(f"sqlite:///{part}").search_experiments(max_results=1)
     if locations.on_local_disk(part):
         # The file keeps this mode: a commit waits for the disk once, not twice, and no reader makes it wait.
         with contextlib.closing(sqlite3.connect(part)) as connection:

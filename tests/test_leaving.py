@@ -1,0 +1,34 @@
+"""A command's process ends without a last look through all objects, and still leaves its files in order."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import sys
+from nnexp.leaving import leave
+from nnexp.tracking.mlflow_store import Store
+
+def main():
+    run = Store.open(sys.argv[1], "nnexp").start("one", {"a": "1"}, {})
+    run.finish("FINISHED")
+    print("done")
+    return int(sys.argv[2])
+
+leave(main)
+"""
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_command_that_leaves_has_closed_its_store(code: int, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, f"sqlite:///{tmp_path}/mlflow.db", str(code)],
+        capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (code, "done\n", "")
+    # The log of a file that nobody has open is in the file.
+    assert {file.name for file in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
