@@ -8,7 +8,18 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1] / "nnexp"
 
 FLOORS = [
-    {"nnexp", "settings", "layout", "activations", "streams", "marks", "batches", "rows", "targets"},
+    {
+        "nnexp",
+        "settings",
+        "layout",
+        "activations",
+        "streams",
+        "marks",
+        "batches",
+        "rows",
+        "targets",
+        "memory",
+    },
     {"config", "losses", "datasets", "optim"},
     {"network"},
     {"problem"},
