@@ -28,12 +28,12 @@ class Memory:
 
 
 def tiles(lead: tuple[int, ...], each: int) -> list[Any]:
-    """Indices of an array ``(*lead, ...)``: slices of its first axis, whose every element takes ``each`` bytes.
+    """Indices of an array ``(*lead, ...)``: slices of its first axis; ``each`` is how many bytes a network takes.
 
     >>> tiles((5,), TILE_BYTES // 2)
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
     if not lead:
         return [...]
-    size = max(1, TILE_BYTES // max(each, 1))
+    size = max(1, TILE_BYTES // max(each * prod(lead[1:]), 1))
     return [slice(start, min(start + size, lead[0])) for start in range(0, lead[0], size)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,8 @@ def with_ones(x: Array) -> Array:
 class Workspace:
     """Buffers of one shape and the calls between them, made once: theta in, Z and the gradient out.
 
-    Hidden layers are computed for a tile of networks after another, so that what one call writes is still in
-    cache when the next one reads it; without gradient all tiles use one buffer.
+    Without gradient hidden layers are computed for a tile of networks after another, in one buffer, so that
+    what a call writes is still in cache when the next one reads it.
 
     Attributes:
         theta: ``(*lead, P)``, written by the caller.
@@ -48,38 +47,36 @@ class Workspace:
         else:
             self.z = self._take("z", (*lead, classes, samples))
         self.gradient = memory.take("gradient", (*lead, layout.size), dtype) if gradient else None
-        widths = layout.sizes[1:-1]
-        kept = [self._hidden(layer, lead) for layer in range(len(widths))] if gradient else []
         self._layers = layout.layers(self.theta)
-        each = sum(width + 1 for width in widths) * samples * dtype.itemsize * prod(lead[1:])
-        self._tiles = tiles(lead, each)
         self.forward: list[Call] = []
-        for tile in self._tiles:
-            part = self.theta[tile].shape[:-1]
-            own = [a[tile] for a in kept] or [self._hidden(layer, part) for layer in range(len(widths))]
-            self.forward += self._up(tile, [self._of(x, tile), *own])
         self.backward: list[Call] = []
-        if self.gradient is None:
+        if self.gradient is not None:
+            # Tiles would gain nothing: the layers stay until the way back.
+            kept = [x, *self._hidden(lead)]
+            self.forward = self._up(..., kept)
+            self.backward = self._down(self.gradient, kept)
             return
-        for tile in self._tiles:
-            self.backward += self._down(tile, [self._of(x, tile), *(a[tile] for a in kept)])
+        each = sum(width + 1 for width in layout.sizes[1:-1]) * samples * dtype.itemsize
+        for tile in tiles(lead, each):
+            own = x[tile] if x.ndim == self.z.ndim and len(x) == len(self.z) else x
+            self.forward += self._up(tile, [own, *self._hidden(self.theta[tile].shape[:-1])])
 
     def _take(self, name: str, shape: tuple[int, ...]) -> Array:
         return self._memory.take((name, self._samples), shape, self._network.dtype)
 
-    def _hidden(self, layer: int, lead: tuple[int, ...]) -> Array:
-        """Activations of a layer above a row of ones."""
-        buffer = self._take(
-            f"hidden {layer}", (*lead, self._network.layout.sizes[layer + 1] + 1, self._samples)
-        )
-        buffer[..., -1, :] = 1
-        return buffer
-
-    def _of(self, x: Array, tile: Any) -> Array:
-        """The tile's inputs, if networks have their own."""
-        return x[tile] if x.ndim == self.z.ndim and len(x) == len(self.z) else x
+    def _hidden(self, lead: tuple[int, ...]) -> list[Array]:
+        """Buffers of the hidden layers, each above a row of ones."""
+        widths = self._network.layout.sizes[1:-1]
+        hidden = [
+            self._take(f"hidden {layer}", (*lead, width + 1, self._samples))
+            for layer, width in enumerate(widths)
+        ]
+        for buffer in hidden:
+            buffer[..., -1, :] = 1
+        return hidden
 
     def _up(self, tile: Any, hidden: list[Array]) -> list[Call]:
+        """From the inputs, which come first, to ``z``."""
         network, layers = self._network, [block[tile] for block in self._layers]
         calls: list[Call] = []
         for block, below, above in zip(layers, hidden, hidden[1:], strict=False):
@@ -89,10 +86,10 @@ class Workspace:
             calls += network.activation.forward(whole)
         return [*calls, network.product(layers[-1], hidden[-1], self.z[tile])]
 
-    def _down(self, tile: Any, hidden: list[Array]) -> list[Call]:
-        assert self.gradient is not None
-        network, layers = self._network, [block[tile] for block in self._layers]
-        pulled, dz = network.layout.layers(self.gradient[tile]), self.z[tile]
+    def _down(self, gradient: Array, hidden: list[Array]) -> list[Call]:
+        """From dL/dZ to the gradient."""
+        network, layers, dz = self._network, self._layers, self.z
+        pulled = network.layout.layers(gradient)
         calls: list[Call] = []
         for layer in range(len(layers) - 1, -1, -1):
             below = hidden[layer]
