@@ -205,10 +205,13 @@ class Problem:
         if batch is not None:
             lead = theta.shape[:-1]
             outer = batch.shape[:-1]
-            own = BatchPass(self, self._train, lead, outer, batch.shape[-1])
-            own.fill(batch, labels=accuracy)
+            part = BatchPass(self, self._train, lead, outer, batch.shape[-1])
+            part.fill(batch, labels=accuracy)
+            return self._scored(part, theta, loss, accuracy, gradient)
+        own = self._passes.get((True, theta.shape[:-1], gradient))
+        if own is not None:
             return self._scored(own, theta, loss, accuracy, gradient)
-        if gradient or (True, theta.shape[:-1], False) in self._passes:
+        if gradient:
             return self._score(theta, self._train, loss, accuracy, gradient)
         return self._in_pieces(theta, self._train, loss, accuracy)
 
