@@ -23,7 +23,7 @@ from nnexp.train import gradient_steps
 
 Array = np.ndarray[Any, Any]
 
-GROUP_BYTES = 3 << 22
+GROUP_BYTES = 10 << 20
 """As many runs are computed together as have activations of this size: measured with 1 MB of L2, 32 MB of L3."""
 
 MOST = 64

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ class Workspace:
             self.z = self._take("z", (*lead, classes, samples))
         self.gradient = memory.take("gradient", (*lead, layout.size), dtype) if gradient else None
         self._layers = layout.layers(self.theta)
+        self._activate: dict[Any, list[Call]] = {}
         self.forward: list[Call] = []
         self.backward: list[Call] = []
         if self.gradient is not None:
@@ -79,11 +81,14 @@ class Workspace:
         """From the inputs, which come first, to ``z``."""
         network, layers = self._network, [block[tile] for block in self._layers]
         calls: list[Call] = []
-        for block, below, above in zip(layers, hidden, hidden[1:], strict=False):
-            calls.append(network.product(block, below, above[..., :-1, :]))
-            # With their row of ones, if that stays, activations are one long loop.
-            whole = above if network.activation.keeps_one else above[..., :-1, :]
-            calls += network.activation.forward(whole)
+        for layer, (below, above) in enumerate(pairwise(hidden)):
+            calls.append(network.product(layers[layer], below, above[..., :-1, :]))
+            # Tiles of one shape have one buffer, and so the same calls.
+            if (layer, above.shape) not in self._activate:
+                # With their row of ones, if that stays, activations are one long loop.
+                whole = above if network.activation.keeps_one else above[..., :-1, :]
+                self._activate[layer, above.shape] = network.activation.forward(whole)
+            calls += self._activate[layer, above.shape]
         return [*calls, network.product(layers[-1], hidden[-1], self.z[tile])]
 
     def _down(self, gradient: Array, hidden: list[Array]) -> list[Call]:
