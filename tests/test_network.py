@@ -84,7 +84,7 @@ def test_many_candidates_take_one_tile_of_activations():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     each = 4 * 257 * 1200
-    assert peak < 16 * each
+    assert peak < 6 * each
 
 
 def test_runs_with_their_own_data_equal_runs_alone():
