@@ -24,8 +24,9 @@ class Activation(NamedTuple):
     """An elementwise function and its pullback, as calls on the arrays that they are given.
 
     ``forward(z)`` replaces ``z`` by ``a = f(z)``; ``backward(grad, a, scratch)`` replaces ``grad = dL/da``
-    by ``dL/dz = grad * f'(z)``, where ``f'`` is written in terms of ``a`` so that ``z`` need not be kept.
-    ``scratch`` has the shape and dtype of ``a``. ``keeps_one`` is whether ``f(1) = 1``.
+    by ``dL/dz = grad * f'(z)``, where ``f'`` is written in terms of ``a`` so that ``z`` need not be kept, and
+    uses ``a`` up: what stays in place takes less of the cache. ``scratch`` has the shape and dtype of ``a``.
+    ``keeps_one`` is whether ``f(1) = 1``.
     """
 
     name: str
@@ -49,12 +50,11 @@ def _relu_backward(grad: Array, a: Array, scratch: Array) -> list[Call]:
     # a is 0 or more, so its bits, read as an integer, are above 0 where a is: the sign of their negative,
     # spread over all bits, is the mask. It is faster than a comparison, whose result must be converted.
     whole = np.dtype(f"i{a.itemsize}")
-    bits, mask, kept = a.view(whole), scratch.view(whole), grad.view(whole)
-    sign = whole.type(8 * a.itemsize - 1)
+    bits, kept = a.view(whole), grad.view(whole)
     return [
-        partial(np.negative, bits, mask),
-        partial(np.right_shift, mask, sign, mask),
-        partial(np.bitwise_and, kept, mask, kept),
+        partial(np.negative, bits, bits),
+        partial(np.right_shift, bits, whole.type(8 * a.itemsize - 1), bits),
+        partial(np.bitwise_and, kept, bits, kept),
     ]
 
 
@@ -83,9 +83,9 @@ def _tanh(z: Array) -> list[Call]:
 
 def _tanh_backward(grad: Array, a: Array, scratch: Array) -> list[Call]:
     return [
-        partial(np.multiply, a, a, scratch),
-        partial(np.subtract, a.dtype.type(1), scratch, scratch),
-        partial(np.multiply, grad, scratch, grad),
+        partial(np.multiply, a, a, a),
+        partial(np.subtract, a.dtype.type(1), a, a),
+        partial(np.multiply, grad, a, grad),
     ]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from nnexp.activations import Call, run
 from nnexp.batches import Batches
 from nnexp.marks import marks
-from nnexp.network import Memory
+from nnexp.memory import Memory
 from nnexp.optim import GradientMethod
 from nnexp.problem import Pass, Problem
 from nnexp.rows import EVALUATIONS_PER_GRADIENT, HEARTBEAT, SPAN, Rows, Standing

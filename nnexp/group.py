@@ -23,7 +23,7 @@ from nnexp.train import gradient_steps
 
 Array = np.ndarray[Any, Any]
 
-GROUP_BYTES = 1 << 22
+GROUP_BYTES = 10 << 20
 """As many runs are computed together as have activations of this size: measured with 1 MB of L2, 32 MB of L3."""
 
 MOST = 64
@@ -76,8 +76,8 @@ def chunk(config: Config) -> int:
     """How many runs like this one keep the working set of a step within :data:`GROUP_BYTES`."""
     (features, *neurons), samples, _ = _shapes(config)
     samples = getattr(config.optimizer, "batch_size", None) or samples
-    # Activations with their row of ones, their gradients and scratch, and what the loss needs of its own.
-    rows = features + 1 + 3 * sum(neurons[:-1]) + 3 * neurons[-1]
+    # Inputs with their row of ones, activations, their gradients, and what the loss needs of its own.
+    rows = features + 1 + 2 * sum(neurons[:-1]) + 3 * neurons[-1]
     return max(1, min(MOST, GROUP_BYTES // (rows * samples * np.dtype(config.dtype).itemsize)))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from math import prod
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from nnexp.activations import ACTIVATIONS, Call, run, softmax
 from nnexp.layout import Layout
+from nnexp.memory import Memory, tiles
 
 Array = np.ndarray[Any, Any]
 
@@ -20,22 +21,11 @@ def with_ones(x: Array) -> Array:
     return np.concatenate([x, np.ones_like(x[..., :1, :])], axis=-2)
 
 
-class Memory:
-    """Flat arrays by name, shared by workspaces that are used in turns; the first asked for fits the smaller."""
-
-    def __init__(self) -> None:
-        self._flat: dict[Any, Array] = {}
-
-    def take(self, name: Any, shape: tuple[int, ...], dtype: Any) -> Array:
-        """An uninitialized contiguous array of ``shape``."""
-        size = prod(shape)
-        if name not in self._flat or self._flat[name].size < size:
-            self._flat[name] = np.empty(size, dtype)
-        return self._flat[name][:size].reshape(shape)
-
-
 class Workspace:
     """Buffers of one shape and the calls between them, made once: theta in, Z and the gradient out.
+
+    Without gradient hidden layers are computed for a tile of networks after another, in one buffer, so that
+    what a call writes is still in cache when the next one reads it.
 
     Attributes:
         theta: ``(*lead, P)``, written by the caller.
@@ -47,46 +37,76 @@ class Workspace:
         self, network: Network, x: Array, lead: tuple[int, ...], gradient: bool, memory: Memory
     ) -> None:
         layout, dtype, samples = network.layout, network.dtype, x.shape[-1]
-
-        def take(name: str, *shape: int) -> Array:
-            return memory.take((name, samples), shape, dtype)
-
+        self._network, self._x, self._samples, self._memory = network, x, samples, memory
         self.theta = memory.take("theta", (*lead, layout.size), dtype)
         # With classes outermost, each operation on the outputs of all runs is one long loop. Not so where a
         # product has a vector, or a sum over classes only one sample: BLAS and NumPy then round
         # differently for other strides, and a run would not be what it is alone.
         classes = layout.sizes[-1]
         if min(samples, *layout.sizes[-2:]) > 1:
-            self.z = np.moveaxis(take("z", classes, *lead, samples), 0, -2)
+            self.z = np.moveaxis(self._take("z", (classes, *lead, samples)), 0, -2)
         else:
-            self.z = take("z", *lead, classes, samples)
+            self.z = self._take("z", (*lead, classes, samples))
         self.gradient = memory.take("gradient", (*lead, layout.size), dtype) if gradient else None
-        hidden = [x]
-        for layer, (n_out, _) in enumerate(layout.blocks[:-1]):
-            hidden.append(take(f"hidden {layer}", *lead, n_out + 1, samples))
-            hidden[-1][..., -1, :] = 1
-        layers = layout.layers(self.theta)
+        self._layers = layout.layers(self.theta)
+        self._activate: dict[Any, list[Call]] = {}
         self.forward: list[Call] = []
-        for block, below, above in zip(layers, hidden, hidden[1:], strict=False):
-            self.forward.append(network.product(block, below, above[..., :-1, :]))
-            # With their row of ones, if that stays, activations are one long loop.
-            whole = above if network.activation.keeps_one else above[..., :-1, :]
-            self.forward += network.activation.forward(whole)
-        self.forward.append(network.product(layers[-1], hidden[-1], self.z))
         self.backward: list[Call] = []
-        if self.gradient is None:
+        if self.gradient is not None:
+            # Tiles would gain nothing: the layers stay until the way back.
+            kept = [x, *self._hidden(lead)]
+            self.forward = self._up(..., kept)
+            self.backward = self._down(self.gradient, kept)
             return
-        pulled, dz = layout.layers(self.gradient), self.z
+        each = sum(width + 1 for width in layout.sizes[1:-1]) * samples * dtype.itemsize
+        for tile in tiles(lead, each):
+            own = x[tile] if x.ndim == self.z.ndim and len(x) == len(self.z) else x
+            self.forward += self._up(tile, [own, *self._hidden(self.theta[tile].shape[:-1])])
+
+    def _take(self, name: str, shape: tuple[int, ...]) -> Array:
+        return self._memory.take((name, self._samples), shape, self._network.dtype)
+
+    def _hidden(self, lead: tuple[int, ...]) -> list[Array]:
+        """Buffers of the hidden layers, each above a row of ones."""
+        widths = self._network.layout.sizes[1:-1]
+        hidden = [
+            self._take(f"hidden {layer}", (*lead, width + 1, self._samples))
+            for layer, width in enumerate(widths)
+        ]
+        for buffer in hidden:
+            buffer[..., -1, :] = 1
+        return hidden
+
+    def _up(self, tile: Any, hidden: list[Array]) -> list[Call]:
+        """From the inputs, which come first, to ``z``."""
+        network, layers = self._network, [block[tile] for block in self._layers]
+        calls: list[Call] = []
+        for layer, (below, above) in enumerate(pairwise(hidden)):
+            calls.append(network.product(layers[layer], below, above[..., :-1, :]))
+            # Tiles of one shape have one buffer, and so the same calls.
+            if (layer, above.shape) not in self._activate:
+                # With their row of ones, if that stays, activations are one long loop.
+                whole = above if network.activation.keeps_one else above[..., :-1, :]
+                self._activate[layer, above.shape] = network.activation.forward(whole)
+            calls += self._activate[layer, above.shape]
+        return [*calls, network.product(layers[-1], hidden[-1], self.z[tile])]
+
+    def _down(self, gradient: Array, hidden: list[Array]) -> list[Call]:
+        """From dL/dZ to the gradient."""
+        network, layers, dz = self._network, self._layers, self.z
+        pulled = network.layout.layers(gradient)
+        calls: list[Call] = []
         for layer in range(len(layers) - 1, -1, -1):
             below = hidden[layer]
-            self.backward.append(network.plain_product(dz, below.swapaxes(-1, -2), pulled[layer]))
+            calls.append(network.plain_product(dz, below.swapaxes(-1, -2), pulled[layer]))
             if layer:
                 a = below[..., :-1, :]
-                grad, scratch = take(f"grad {layer}", *a.shape), take(f"scratch {layer}", *a.shape)
+                grad, scratch = (self._take(f"{name} {layer}", a.shape) for name in ("grad", "scratch"))
                 weights = layers[layer][..., :-1].swapaxes(-1, -2)
-                self.backward.append(network.plain_product(weights, dz, grad))
-                self.backward += network.activation.backward(grad, a, scratch)
+                calls.append(network.plain_product(weights, dz, grad))
+                calls += network.activation.backward(grad, a, scratch)
                 dz = grad
+        return calls
 
 
 class Network:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import ceil, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,13 +10,17 @@ import numpy as np
 from nnexp.activations import Call, run
 from nnexp.datasets import Data
 from nnexp.losses import Loss
-from nnexp.network import Memory, Network, with_ones
+from nnexp.memory import Memory
+from nnexp.network import Network, with_ones
 from nnexp.targets import Target, classes_first, target
 
 Array = np.ndarray[Any, Any]
 
-CHUNK_BYTES = 1 << 20
-"""Activations of as many candidates as fit in this are computed together: measured on a core with 2 MB of L2."""
+CHUNK_BYTES = 1 << 19
+"""Outputs of as many candidates, and what their loss needs, are computed together: measured with 1 MB of L2.
+
+Their hidden layers are computed in tiles of their own, see :data:`nnexp.memory.TILE_BYTES`.
+"""
 
 INFINITY = np.float32(np.inf)
 
@@ -182,7 +186,9 @@ class Problem:
 
     def chunk(self, samples: int | None = None, runs: int = 1) -> int:
         """How many candidates a run keep the working set within :data:`CHUNK_BYTES`."""
-        rows = sum(self.network.layout.sizes[1:]) + 4
+        sizes = self.network.layout.sizes
+        # Tiles are of runs where there are several, with all their candidates.
+        rows = sizes[-1] + 3 + (sum(sizes[1:-1]) if runs > 1 else 0)
         each = rows * (samples or self.samples) * self.network.dtype.itemsize * runs
         return max(1, CHUNK_BYTES // each)
 
@@ -199,17 +205,24 @@ class Problem:
         if batch is not None:
             lead = theta.shape[:-1]
             outer = batch.shape[:-1]
-            own = BatchPass(self, self._train, lead, outer, batch.shape[-1])
-            own.fill(batch, labels=accuracy)
+            part = BatchPass(self, self._train, lead, outer, batch.shape[-1])
+            part.fill(batch, labels=accuracy)
+            return self._scored(part, theta, loss, accuracy, gradient)
+        own = self._passes.get((True, theta.shape[:-1], gradient))
+        if own is not None:
             return self._scored(own, theta, loss, accuracy, gradient)
-        if gradient or (True, theta.shape[:-1], False) in self._passes:
+        if gradient:
             return self._score(theta, self._train, loss, accuracy, gradient)
-        lead, count = theta.shape[:-2], theta.shape[-2]
-        size = self.chunk(runs=prod(lead))
-        if count <= size:
-            return self._score(theta, self._train, loss, accuracy, False)
+        return self._in_pieces(theta, self._train, loss, accuracy)
+
+    def _in_pieces(self, theta: Array, part: _Part, loss: bool, accuracy: bool) -> Score:
+        """Candidates in pieces of about one length, for each length has its pass."""
+        count, most = theta.shape[-2], self.chunk(part.x.shape[-1], prod(theta.shape[:-2]))
+        if count <= most:
+            return self._score(theta, part, loss, accuracy, False)
+        size = ceil(count / ceil(count / most))
         pieces = [
-            self._score(theta[..., start : start + size, :], self._train, loss, accuracy, False)
+            self._score(theta[..., start : start + size, :], part, loss, accuracy, False)
             for start in range(0, count, size)
         ]
         return Score(*(None if piece[0] is None else np.concatenate(piece, axis=-1)
@@ -246,16 +259,9 @@ class Problem:
             if part is None:
                 columns += [np.full(theta.shape[:-1], np.nan)] * 2
                 continue
-            size = self.chunk(part.x.shape[-1], prod(theta.shape[:-2]))
-            scores = [
-                self._score(theta[..., at : at + size, :], part, True, True, False)
-                for at in range(0, theta.shape[-2], size)
+            scored = self._in_pieces(theta, part, True, True)
+            columns += [
+                np.full(theta.shape[:-1], np.nan) if values is None else values.astype(np.float64)
+                for values in (scored.loss, scored.accuracy)
             ]
-            for values in ([s.loss for s in scores], [s.accuracy for s in scores]):
-                known = [v for v in values if v is not None]
-                columns.append(
-                    np.concatenate(known, axis=-1).astype(np.float64)
-                    if known
-                    else np.full(theta.shape[:-1], np.nan)
-                )
         return Evaluation(*(column[0] if single else column for column in columns))

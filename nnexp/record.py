@@ -8,6 +8,7 @@ import numpy as np
 
 from nnexp.marks import log_spaced, mark_after
 from nnexp.prepare import Prepared
+from nnexp.problem import Evaluation
 from nnexp.rows import Rows, Standing
 
 Array = np.ndarray[Any, Any]
@@ -127,8 +128,13 @@ class Record:
         # A full-batch gradient step knows its own loss and accuracy, or that there is none.
         known = not np.isnan(rows.loss).any()
         own = known and (self.prepared.method.needs_gradient or not np.isnan(rows.accuracy).any())
+        # A search's answer stays the same from row to row, until something better is found.
+        fresh = np.ones(len(theta), bool)
+        if not self.prepared.method.needs_gradient:
+            np.any(theta[1:] != theta[:-1], axis=1, out=fresh[1:])
         with np.errstate(all="ignore"):
-            seen = problem.evaluate(theta, train=not own)
+            seen = problem.evaluate(theta[fresh], train=not own)
+        seen = Evaluation(*(column[fresh.cumsum() - 1] for column in seen))
         part = History(
             rows.iteration,
             rows.evaluations,

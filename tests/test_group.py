@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from nnexp.config import Config, from_mapping
 from nnexp.group import Group, chunk, key, split
+from nnexp.problem import Evaluation, Problem
 from nnexp.session import History, Session, join, prepare
 
 
@@ -127,6 +128,32 @@ def test_runs_in_a_group_are_the_runs_alone(
     ]
     assert len({key(one) for one in configs}) == 1
     assert_equal_alone(configs, flush)
+
+
+@pytest.mark.parametrize("method", ["random", "perturb"])
+def test_rows_with_one_answer_are_measured_once(method: str) -> None:
+    class Counting(Problem):
+        measured: ClassVar[list[int]] = []
+
+        def evaluate(self, theta: Any, train: bool = True) -> Evaluation:
+            self.measured.append(len(theta))
+            return super().evaluate(theta, train)
+
+    prepared = prepare(config(method, tracking__log_every=1, budget__iterations=300))
+    plain = prepared.problem
+    counting = Counting(plain.network, plain.loss, plain.train, plain.test)
+    one, rows = Session(prepared._replace(problem=counting)), []
+    for block in one.training.blocks():
+        for _, part in block:
+            one.add(part)
+            rows.append(part.theta)
+    history, theta = one.measure(), np.concatenate(rows)
+    assert len(history.iteration) == len(theta) == 301
+    assert counting.measured == [len(one.improvements) + 1]
+    for at in range(len(theta)):
+        alone = plain.evaluate(theta[at])
+        assert (history.loss[at], history.accuracy[at]) == (alone.loss, alone.accuracy)
+        assert (history.val_loss[at], history.val_accuracy[at]) == (alone.val_loss, alone.val_accuracy)
 
 
 def test_a_run_that_diverges_leaves_the_others_alone() -> None:

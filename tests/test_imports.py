@@ -19,6 +19,7 @@ FLOORS = [
         "batches",
         "rows",
         "targets",
+        "memory",
     },
     {"config", "losses", "datasets", "optim"},
     {"network"},

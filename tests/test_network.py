@@ -65,6 +65,28 @@ def test_candidates_together_equal_candidates_alone(
         np.testing.assert_array_equal(alone.gradient[0], gradients[index])
 
 
+@pytest.mark.parametrize("hidden", [[64], [17, 5], []])
+@pytest.mark.parametrize("size", [1, 1 << 16, 1 << 30])
+def test_tiles_do_not_change_a_candidate(hidden, size, monkeypatch):
+    theta = np.random.default_rng(0).standard_normal((70, spiral_problem(hidden).network.layout.size))
+    expected = spiral_problem(hidden).score(theta.astype("float32"), accuracy=True)
+    monkeypatch.setattr("nnexp.memory.TILE_BYTES", size)
+    scored = spiral_problem(hidden).score(theta.astype("float32"), accuracy=True)
+    np.testing.assert_array_equal(scored.loss, expected.loss)
+    np.testing.assert_array_equal(scored.accuracy, expected.accuracy)
+
+
+def test_many_candidates_take_one_tile_of_activations():
+    problem = spiral_problem([256], samples=400)
+    theta = np.zeros((64, problem.network.layout.size), "float32")
+    tracemalloc.start()
+    problem.score(theta)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    each = 4 * 257 * 1200
+    assert peak < 6 * each
+
+
 def test_runs_with_their_own_data_equal_runs_alone():
     rng = np.random.default_rng(3)
     x, y = rng.standard_normal((5, 2, 30)), rng.integers(0, 3, (5, 30))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+Draw = Callable[[Array], Any]
 
 REFILL = 256
 """Rows drawn at once, at the least."""
@@ -20,12 +21,12 @@ class Stream:
     what one that takes a vector at a time sees.
 
     Args:
-        draw: gives the next ``n`` vectors ``(n, P)``.
+        draw: writes the next vectors into an array ``(n, P)``.
         size: P.
         dtype: of the vectors.
     """
 
-    def __init__(self, draw: Callable[[int], Array], size: int, dtype: Any) -> None:
+    def __init__(self, draw: Draw, size: int, dtype: Any) -> None:
         self._draw = draw
         self._rows = np.empty((0, size), dtype)
         self._at = 0
@@ -36,7 +37,7 @@ class Stream:
         if count > left:
             rows = np.empty((max(REFILL, 2 * count), self._rows.shape[1]), self._rows.dtype)
             rows[:left] = self._rows[self._at :]
-            rows[left:] = self._draw(len(rows) - left)
+            self._draw(rows[left:])
             self._rows, self._at = rows, 0
         return self._rows[self._at : self._at + count]
 
@@ -48,7 +49,7 @@ class Stream:
 class Noise:
     """One stream a run."""
 
-    def __init__(self, draws: Sequence[Callable[[int], Array]], size: int, dtype: Any) -> None:
+    def __init__(self, draws: Sequence[Draw], size: int, dtype: Any) -> None:
         self._streams = [Stream(draw, size, dtype) for draw in draws]
 
     def __getitem__(self, run: int) -> Stream:
@@ -59,8 +60,8 @@ class GeneratorNoise(Noise):
     """Vectors from one ``numpy.random.Generator`` a run, drawn in the given dtype."""
 
     def __init__(self, generators: Sequence[np.random.Generator], size: int, dtype: Any) -> None:
-        def rows(rng: np.random.Generator) -> Callable[[int], Array]:
-            return lambda n: rng.standard_normal((n, size), dtype=dtype)
+        def rows(rng: np.random.Generator) -> Draw:
+            return lambda out: rng.standard_normal(dtype=dtype, out=out)
 
         super().__init__([rows(rng) for rng in generators], size, dtype)
 
@@ -74,7 +75,7 @@ class LegacyNoise(Noise):
     def __init__(self, states: Sequence[np.random.RandomState], order: Array, dtype: Any) -> None:
         inverse = np.argsort(order)
 
-        def rows(state: np.random.RandomState) -> Callable[[int], Array]:
-            return lambda n: state.randn(n, len(order)).astype(np.float32)[:, inverse].astype(dtype)
+        def rows(state: np.random.RandomState) -> Draw:
+            return lambda out: np.copyto(out, state.randn(*out.shape).astype(np.float32)[:, inverse])
 
         super().__init__([rows(state) for state in states], len(order), dtype)

@@ -19,6 +19,7 @@ CODE = (
         "layout",
         "losses",
         "marks",
+        "memory",
         "network",
         "optim",
     ),

@@ -1,0 +1,59 @@
+"""Which jobs of a sweep are trained together."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nnexp.config import Architecture, Config, Perturb, Random, Sgd
+from nnexp.group import MOST, chunk, key
+from nnexp.sweep.plan import plan
+
+OPTIMIZERS = {"random": Random(), "perturb": Perturb(), "sgd": Sgd()}
+
+
+def jobs(seeds: int, *methods: str, hidden: tuple[int, ...] = (3,)) -> list[Config]:
+    architecture = Architecture(hidden=list(hidden))
+    return [
+        Config(seed=seed, optimizer=OPTIMIZERS[method], architecture=architecture)
+        for method in methods
+        for seed in range(seeds)
+    ]
+
+
+@given(
+    methods=st.lists(st.sampled_from(sorted(OPTIMIZERS)), unique=True),
+    seeds=st.integers(1, 40),
+    workers=st.integers(1, 5),
+    most=st.sampled_from([None, 1, 3, 50]),
+)
+def test_every_job_is_in_one_group_of_its_kind(methods, seeds, workers, most):
+    configs = jobs(seeds, *methods)
+    groups = plan(configs, workers, most)
+    assert sorted(position for group in groups for position in group) == list(range(len(configs)))
+    for group in groups:
+        assert len({key(configs[position]) for position in group}) == 1
+        assert group == sorted(group)
+    sizes = [len(group) for group in groups]
+    assert sizes == sorted(sizes, reverse=True)
+    assert max(sizes, default=0) <= (most or MOST)
+
+
+@pytest.mark.parametrize("hidden", [3, 64])
+def test_gradient_runs_are_one_group_a_worker_where_searches_fill_the_end(hidden):
+    configs = jobs(100, "random", "perturb", "sgd", hidden=(hidden,))
+    groups = plan(configs, 2)
+    methods = [configs[group[0]].optimizer.name for group in groups]
+    assert methods[:2] == ["sgd", "sgd"]
+    assert Counter(methods) == {"sgd": 2, "random": 13, "perturb": 13}
+    alone = plan(jobs(100, "sgd", hidden=(hidden,)), 2)
+    assert [len(group) for group in alone] == [25] * 4
+
+
+def test_a_lone_worker_trains_as_many_as_the_cache_takes():
+    (config,) = jobs(1, "sgd", hidden=(256,))
+    assert len(plan([config] * 100)[0]) == pytest.approx(chunk(config), abs=2)
+    assert plan([]) == []
