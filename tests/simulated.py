@@ -73,7 +73,7 @@ def alike(kind: str, rng: np.random.Generator, size: tuple[int, int, int, int]) 
     A seed's data make all methods better or worse together, and a task is harder than another.
     """
     comparisons, tasks, _, seeds = size
-    draw = KINDS[kind]
+    draw = DRAWS[kind]
     shared = draw(rng, (comparisons, tasks, 1, seeds)) + np.arange(tasks)[:, None, None]
     return np.asarray(draw(rng, size) + shared)
 

@@ -73,14 +73,18 @@ def test_a_means_interval_is_students_but_for_a_longer_tail_to_the_side_of_its_s
     np.testing.assert_allclose(mirrored[1:], (-found.high, -found.low), **close)
 
 
-def test_the_longer_tail_is_halls_transformation_of_a_part_of_the_skewness():
+def test_the_longer_tail_is_the_expansion_of_students_t_in_a_part_of_the_skewness():
     values = np.random.default_rng(0).exponential(size=12)
-    n, t = 12, stats.t.ppf(0.975, 11)
-    found = mean_of_means([values])
-    end = (found.high - values.mean()) / (values.std(ddof=1) / np.sqrt(n))
-    a = 0.4 * stats.skew(values, bias=False) / np.sqrt(n)
-    # Hall (1992): T + a T^2 / 3 + a^2 T^3 / 27 + a / 6 is nearly normal.
-    assert -end + a * end**2 / 3 - a**2 * end**3 / 27 + a / 6 == pytest.approx(-t)
+    t, skewness = stats.t.ppf(0.975, 11), stats.skew(values, bias=False) / np.sqrt(12)
+    expected = t + 0.6 * skewness * (2 * t**2 + 1) / 6
+    error = values.std(ddof=1) / np.sqrt(12)
+    assert (mean_of_means([values]).high - values.mean()) / error == pytest.approx(expected)
+    # Two tasks of one spread count as two: a quarter of the part.
+    pair = mean_of_means([values, values + 1])
+    freedom = 2 * 13 - 2
+    t = stats.t.ppf(0.975, min(freedom, 22))
+    expected = t + 0.6 / 4 * skewness / np.sqrt(2) * (2 * t**2 + 1) / 6
+    assert (pair.high - pair.value) / (error / np.sqrt(2)) == pytest.approx(expected)
 
 
 @given(st.lists(st.integers(2, 9), min_size=1, max_size=4), st.integers(0, 1000))

@@ -12,19 +12,20 @@ from nnexp.stats.intervals import Estimate, unknown
 
 Array = np.ndarray[Any, Any]
 
-SHARE = 0.4
-"""How much of the sample's skewness is believed for one task. By simulation: less leaves the mean of five skewed
-answers (log-normal) below 93 % covered, more that of bimodal ones above 97 %."""
+SHARE = 0.6
+"""How much of the sample's skewness is believed for one task. By simulation: 0.5 leaves the mean of five skewed
+answers (log-normal) below 93 % covered, 0.8 that of bimodal ones above 97 %."""
 
 
 def mean_of_means(strata: Sequence[Array], confidence: float = 0.95) -> Estimate:
     """The mean over strata of the means of their values ``(..., n)``, and Student's interval with a longer tail.
 
     m - t s, m + t s, with s^2 = sum s_i^2 / n_i / T^2 and Welch's degrees of freedom; the end on the side to
-    which the values are skewed is moved out to 3 s (1 - (1 - a (t + a / 6))^(1/3)) / a, which is Hall's (1992)
-    transformation, with a = 0.4 / k^2 of the mean's estimated skewness, k = (sum v)^2 / sum v^2 the number of tasks
-    that count, v = s_i^2 / n_i. With all of the skewness and both ends moved, as Hall has it, skewed values are
-    covered better, but those with heavy tails 92 % and bimodal ones 99 %.
+    which the values are skewed is moved out to t + a (2 t^2 + 1) / 6 standard errors, the first term of the Cornish-
+    Fisher expansion of Student's t (Johnson 1978, Hall 1992), with a = 0.6 / k^2 of the mean's estimated skewness,
+    k = (sum v)^2 / sum v^2 the number of tasks that count, v = s_i^2 / n_i. With all of the skewness and both
+    ends moved, as a transformed or bootstrapped t has them, skewed values are covered better, but those with
+    heavy tails 92 % and bimodal ones 99 %.
 
     No interval knows of what no run showed. Of n values, of which each is high with chance p and low
     otherwise, (1 - p)^n + p^n of the samples are all alike, and an interval in the units of the values has no
@@ -43,10 +44,9 @@ def mean_of_means(strata: Sequence[Array], confidence: float = 0.95) -> Estimate
     # Each task's skewness is from few values, and the mean of several is nearer to normal than it lets seem.
     scale = np.where(total > 0, total, 1.0)
     tasks = scale**2 / np.where(total > 0, np.sum(variances**2, axis=0), 1.0)
-    skewness = SHARE * cumulant / scale**1.5 / tasks**2
-    far = _stretched(quantile, np.abs(skewness))
-    low = value - error * np.where(skewness < 0, far, quantile)
-    return Estimate(value, low, value + error * np.where(skewness > 0, far, quantile))
+    longer = SHARE * cumulant / scale**1.5 / tasks**2 * (2 * quantile**2 + 1) / 6
+    low = value - error * (quantile + np.maximum(-longer, 0))
+    return Estimate(value, low, value + error * (quantile + np.maximum(longer, 0)))
 
 
 def median_of_means(
@@ -105,9 +105,3 @@ def _third_cumulant(values: Array) -> Array:
         return np.zeros(values.shape[:-1])
     moved = values - values.mean(-1, keepdims=True)
     return np.asarray(np.sum(moved**3, axis=-1) / ((n - 1) * (n - 2) * n))
-
-
-def _stretched(quantile: Array, skewness: Array) -> Array:
-    """Where Hall's transformation puts ``-quantile``, on the side of the long tail."""
-    a = np.maximum(skewness, 1e-9)
-    return np.asarray(np.where(skewness > 1e-6, 3 * (1 - np.cbrt(1 - a * (quantile + a / 6))) / a, quantile))
