@@ -169,3 +169,12 @@ def test_one_value_has_no_interval(n):
     for estimate in found:
         assert np.isnan(estimate.low)
         assert np.isnan(estimate.high)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 13])
+def test_few_values_have_plain_numbers_in_their_order(n):
+    values = np.random.default_rng(n).normal(size=n)
+    for strata in ([values], [values, values + 1], [values, values + 1, 2 * values]):
+        for estimate in aggregate(strata, 0.95, 100, np.random.default_rng(0)):
+            assert all(isinstance(number, float) for number in estimate)
+            assert n == 1 or estimate.low <= estimate.value <= estimate.high

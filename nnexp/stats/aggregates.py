@@ -83,7 +83,7 @@ def interquartile(
     """
     sizes = np.array([values.shape[-1] for values in strata])
     pooled = np.concatenate(strata, axis=-1)
-    value, cut = iqm(pooled), len(pooled.T) // 4
+    value, cut = iqm(pooled)[()], pooled.shape[-1] // 4
     if sizes.min() < 2:
         return unknown(value)
     if cut == 0:

@@ -46,14 +46,14 @@ def median(values: Array, confidence: float = 0.95) -> Estimate:
     ordered = np.sort(np.asarray(values, np.float64), axis=-1)
     middle = _between(ordered[..., (n - 1) // 2], ordered[..., n // 2], 0.5)
     if n < 2:
-        return Estimate(middle, middle * np.nan, middle * np.nan)
+        return unknown(middle)
     depth = np.arange(1, n // 2 + 1)
     coverage = 1 - 2 * stats.binom.cdf(depth - 1, n, 0.5)
     inner = int(np.sum(coverage >= confidence))
     if inner == 0:
-        return Estimate(middle, ordered[..., 0], ordered[..., -1])
+        return Estimate(middle, ordered[..., 0][()], ordered[..., -1][()])
     if inner == len(depth):
-        return Estimate(middle, ordered[..., inner - 1], ordered[..., n - inner])
+        return Estimate(middle, ordered[..., inner - 1][()], ordered[..., n - inner][()])
     share = (coverage[inner - 1] - confidence) / (coverage[inner - 1] - coverage[inner])
     weight = (n - inner) * share / (inner + (n - 2 * inner) * share)
     low = _between(ordered[..., inner - 1], ordered[..., inner], weight)
