@@ -52,19 +52,22 @@ def false_alarms(comparisons: int) -> None:
 
 
 def coverages(repeats: int, resamples: int) -> None:
-    noise = 1.96 * np.sqrt(0.95 * 0.05 / repeats)
-    print(f"\nCoverage of 95 % intervals: {repeats:,} repeats (noise +-{noise:.1%}), {resamples:,} resamples")
     print(
-        "of one method's mean, median and IQM; the same by the plain percentile bootstrap, as rliable has it; and"
+        "\nCoverage of 95 % intervals of one method's mean, median and IQM; the same by the plain percentile"
     )
     print(
-        "of a paired difference. In brackets: not within two points. x: that no interval can be, see limits.py"
+        "bootstrap, as rliable has it; and of a paired difference. In brackets: not within two points, by more"
+    )
+    print("than the noise of the simulation. x: where no interval can be, see limits.py")
+    print(
+        f"samples: {4 * repeats:,} for mean and median, {repeats:,} for the IQM, {repeats // 5:,} for the rest"
     )
     heads = ("mean", "median", "IQM", "rl. mean", "rl. med.", "rl. IQM", "difference")
     print(f"{'answers':15} {'tasks':>5} {'seeds':>5}" + "".join(f"{head:>11}" for head in heads))
     for kind in simulated.DRAWS:
         if kind == next(iter(simulated.OTHERS)):
-            print("answers that no method was chosen by:")
+            print("answers that no method was chosen by, half as many samples:")
+            repeats //= 2
         for tasks in (1, TASKS):
             for seeds in SEEDS:
                 _coverage_row(kind, tasks, seeds, repeats, resamples)
@@ -77,23 +80,29 @@ def coverages(repeats: int, resamples: int) -> None:
             simulated.median_coverage(places, seeds, repeats, resamples, np.random.default_rng(seeds))
             for seeds in SEEDS
         ]
-        print(f"{', '.join(map(str, places)):20}" + "".join(_share(share) for share in shares))
+        print(f"{', '.join(map(str, places)):20}" + "".join(_share(share, repeats) for share in shares))
 
 
 def _coverage_row(kind: str, tasks: int, seeds: int, repeats: int, resamples: int) -> None:
     size = (kind, tasks, seeds)
-    ours = simulated.coverage(*size, repeats, resamples, np.random.default_rng(seeds))
+    times = dict.fromkeys(("mean", "median"), 4 * repeats) | {"iqm": repeats}
+    quick = simulated.coverage(
+        *size, 4 * repeats, resamples, np.random.default_rng(seeds), simulated.means_only
+    )
+    slow = simulated.coverage(*size, repeats, resamples, np.random.default_rng(seeds))
     fewer = repeats // 5
     plain = simulated.coverage(*size, fewer, resamples, np.random.default_rng(seeds), percentile_bootstrap)
     paired = simulated.difference_coverage(*size, fewer, np.random.default_rng(seeds))
     shown = [
-        _share(share, (*size, name) in limits.UNATTAINABLE) for name, share in ours._asdict().items()
-    ] + [_share(share) for share in (*plain, paired)]
+        _share(share, times[name], (*size, name) in limits.UNATTAINABLE)
+        for name, share in quick._replace(iqm=slow.iqm)._asdict().items()
+    ] + [_share(share, fewer) for share in (*plain, paired)]
     print(f"{kind:15} {tasks:5} {seeds:5}" + "".join(shown), flush=True)
 
 
-def _share(share: float, unattainable: bool = False) -> str:
-    text = f"{share:.1%}" if 0.93 <= share <= 0.97 else f"({share:.1%})"
+def _share(share: float, repeats: int, unattainable: bool = False) -> str:
+    noise = 1.96 * np.sqrt(share * (1 - share) / repeats)
+    text = f"{share:.1%}" if 0.93 - noise <= share <= 0.97 + noise else f"({share:.1%})"
     return f"{text + ' x' * unattainable:>11}"
 
 
