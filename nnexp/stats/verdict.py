@@ -133,8 +133,8 @@ def _unseen(tasks: list[str], summary: pd.DataFrame) -> str:
     if not 1 < fewest < ENOUGH:
         return ""
     return (
-        f"{fewest} runs may miss a kind of outcome: one that {RARE:.0%} of a method's runs have is in none of them with a "
-        f"chance of {(1 - RARE) ** fewest:.0%}, and no interval knows of it then; {ENOUGH} runs or more are safer."
+        f"{fewest} runs may miss a kind of outcome: one that {RARE:.0%} of a method's runs have is in none of them "
+        f"with a chance of {(1 - RARE) ** fewest:.0%}, and no interval knows of it then; {ENOUGH} runs or more are safer."
     )
 
 
