@@ -134,7 +134,7 @@ def _unseen(tasks: list[str], summary: pd.DataFrame) -> str:
         return ""
     return (
         f"{fewest} runs may miss a kind of outcome: one that {RARE:.0%} of a method's runs have is in none of them "
-        f"with a chance of {(1 - RARE) ** fewest:.0%}, and no interval knows of it then; {ENOUGH} runs or more are safer."
+        f"with a chance of {(1 - RARE) ** fewest:.0%}, and no interval knows of it then; {ENOUGH} or more are safer."
     )
 
 
