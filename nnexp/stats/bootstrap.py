@@ -18,9 +18,8 @@ def percentile_bootstrap(
 ) -> Aggregates:
     """Mean, median and IQM of ``strata``, with the quantiles of their resamples for intervals.
 
-    Agarwal et al. (2021), as ``rliable.library.get_interval_estimates`` does. With five runs these intervals
-    of means and IQMs
-    hold the truth in 81 to 92 of 100 cases: :func:`nnexp.stats.aggregates.aggregate` has wider ones.
+    Agarwal et al. (2021), as ``rliable.library.get_interval_estimates`` does. With five runs these intervals of
+    means and IQMs hold the truth in 81 to 92 of 100 cases: :func:`nnexp.stats.aggregates.aggregate` has wider ones.
     """
     drawn = aggregates([redrawn(values, resamples, rng) for values in strata])
     tail = (1 - confidence) / 2
