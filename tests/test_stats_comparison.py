@@ -48,12 +48,17 @@ def test_methods_that_are_alike_are_not_told_apart():
     assert (found.overall["verdict"] == "not enough evidence").all()
     assert found.verdict.startswith("Not enough evidence for one best method")
     assert "80 % power; there are 10" in found.verdict
+    assert "may miss a kind of outcome" not in found.verdict
 
 
 def test_few_seeds_are_said_to_be_too_few():
     found = compare(*made_sweep(spread(seeds=5, gap=1.0), METHODS))
     assert (found.overall["verdict"] == "not enough evidence").all()
     assert "5 seeds cannot show any difference among 3 pairs at 5%: 7 or more are needed." in found.verdict
+    assert (
+        "5 runs may miss a kind of outcome: one that 30% of a method's runs have is in none" in found.verdict
+    )
+    assert "with a chance of 17%" in found.verdict
 
 
 def test_one_seed_is_compared_without_a_claim():

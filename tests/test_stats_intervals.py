@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from nnexp.stats.aggregates import aggregate, iqm
-from nnexp.stats.intervals import median, resample, student, studentized
+from nnexp.stats.aggregates import aggregate, aggregates, iqm
+from nnexp.stats.bootstrap import percentile_bootstrap
+from nnexp.stats.intervals import median, student
+from nnexp.stats.means import mean_of_means, median_of_means, welch
 
 NUMBERS = st.floats(-1e3, 1e3).map(lambda value: round(value, 3))
 VALUES = st.integers(2, 25).flatmap(lambda n: arrays(np.float64, n, elements=NUMBERS))
@@ -55,14 +57,90 @@ def test_unreached_values_make_a_median_infinite_and_no_nan():
     assert (half.value, half.high) == (np.inf, np.inf)
 
 
-def test_the_bootstrap_t_interval_leans_to_the_long_tail():
+@given(VALUES)
+def test_a_means_interval_is_students_but_for_a_longer_tail_to_the_side_of_its_skewness(values):
+    found, plain = mean_of_means([values]), student(values)
+    close = {"rtol": 1e-9, "atol": 1e-9 * (1 + np.ptp(values))}
+    assert found.value == pytest.approx(plain.value)
+    assert found.low <= plain.low + close["atol"]
+    assert found.high >= plain.high - close["atol"]
+    if len(values) < 3 or np.ptp(values) == 0:
+        np.testing.assert_allclose(found, plain, **close)
+    elif stats.skew(values) > 1e-3:
+        np.testing.assert_allclose(found.low, plain.low, **close)
+        assert found.high > plain.high
+    mirrored = mean_of_means([-values])
+    np.testing.assert_allclose(mirrored[1:], (-found.high, -found.low), **close)
+
+
+def test_the_longer_tail_is_the_expansion_of_students_t_in_a_part_of_the_skewness():
     values = np.random.default_rng(0).exponential(size=12)
-    rng = np.random.default_rng(1)
-    found = studentized([values], resample([values], 4000, rng))
-    plain = student(values)
-    assert found.value == pytest.approx(values.mean())
-    assert found.high - found.value > plain.high - plain.value
-    assert found.value - found.low < found.high - found.value
+    t, skewness = stats.t.ppf(0.975, 11), stats.skew(values, bias=False) / np.sqrt(12)
+    expected = t + 0.6 * skewness * (2 * t**2 + 1) / 6
+    error = values.std(ddof=1) / np.sqrt(12)
+    assert (mean_of_means([values]).high - values.mean()) / error == pytest.approx(expected)
+    # Two tasks of one spread count as two: a quarter of the part.
+    pair = mean_of_means([values, values + 1])
+    freedom = 2 * 13 - 2
+    t = stats.t.ppf(0.975, min(freedom, 22))
+    expected = t + 0.6 / 4 * skewness / np.sqrt(2) * (2 * t**2 + 1) / 6
+    assert (pair.high - pair.value) / (error / np.sqrt(2)) == pytest.approx(expected)
+
+
+@given(st.lists(st.integers(2, 9), min_size=1, max_size=4), st.integers(0, 1000))
+def test_welchs_degrees_of_freedom_lie_between_those_of_one_sample_and_of_all(sizes, seed):
+    variances = np.random.default_rng(seed).exponential(size=len(sizes))
+    found = welch(variances, np.array(sizes))
+    assert min(sizes) - 1 - 1e-9 <= found <= sum(sizes) - len(sizes) + 1e-9
+    alone = welch(np.eye(len(sizes))[0], np.array(sizes))
+    assert alone == pytest.approx(sizes[0] - 1)
+
+
+def test_the_median_of_tasks_far_apart_has_the_middle_ones_interval():
+    strata = [place + np.random.default_rng(n).normal(size=6) for n, place in enumerate((0, 1e3, 2e3))]
+    found = median_of_means(strata, 0.95, 40_000, np.random.default_rng(0))
+    np.testing.assert_allclose(found, student(strata[1]), rtol=1e-4)
+    alike = [values - values.mean() for values in strata]
+    near = median_of_means(alike, 0.95, 40_000, np.random.default_rng(0))
+    assert near.high - near.low < 0.8 * np.median([np.ptp(student(values)[1:]) for values in alike])
+
+
+@given(VALUES, st.floats(0.1, 10), NUMBERS)
+def test_aggregates_move_with_the_values(values, scale, shift):
+    strata = [values, values[::-1] ** 2 / 1e3, values + 1]
+
+    def of(given: list[np.ndarray]) -> np.ndarray:
+        return np.array(aggregate(given, 0.95, 50, np.random.default_rng(0)))
+
+    plain, moved = of(strata), of([scale * values + shift for values in strata])
+    size = scale * max(np.ptp(values) for values in strata) + abs(shift) + 1
+    np.testing.assert_allclose(moved, scale * plain + shift, rtol=1e-6, atol=1e-6 * size)
+    assert (plain[:, 1] <= plain[:, 0] + 1e-9 * size).all()
+    assert (plain[:, 0] <= plain[:, 2] + 1e-9 * size).all()
+
+
+def test_many_samples_at_once_are_the_same_as_one_by_one():
+    strata = [np.random.default_rng(n).normal(size=(30, 4 + n)) for n in range(3)]
+    together = mean_of_means(strata)
+    for row in (0, 17, 29):
+        alone = mean_of_means([values[row] for values in strata])
+        np.testing.assert_allclose([end[row] for end in together], alone)
+    np.testing.assert_allclose(np.array(median(strata[2]))[:, 4], median(strata[2][4]))
+    shapes = [
+        end.shape for estimate in aggregate(strata, 0.95, 40, np.random.default_rng(0)) for end in estimate
+    ]
+    assert shapes == [(30,)] * 9
+
+
+def test_the_percentile_bootstrap_is_scipys():
+    values = np.random.default_rng(0).lognormal(size=13)
+    found = percentile_bootstrap([values], 0.95, 20_000, np.random.default_rng(1))
+    for estimate, statistic in ((found.mean, np.mean), (found.median, np.median), (found.iqm, iqm)):
+        theirs = stats.bootstrap(
+            (values,), statistic, method="percentile", n_resamples=20_000, rng=np.random.default_rng(2)
+        ).confidence_interval
+        np.testing.assert_allclose(estimate[1:], theirs, atol=0.02 * (theirs.high - theirs.low) + 1e-9)
+    assert tuple(estimate.value for estimate in found) == aggregates([values])
 
 
 def test_equal_values_have_no_width():
@@ -91,3 +169,12 @@ def test_one_value_has_no_interval(n):
     for estimate in found:
         assert np.isnan(estimate.low)
         assert np.isnan(estimate.high)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 13])
+def test_few_values_have_plain_numbers_in_their_order(n):
+    values = np.random.default_rng(n).normal(size=n)
+    for strata in ([values], [values, values + 1], [values, values + 1, 2 * values]):
+        for estimate in aggregate(strata, 0.95, 100, np.random.default_rng(0)):
+            assert all(isinstance(number, float) for number in estimate)
+            assert n == 1 or estimate.low <= estimate.value <= estimate.high

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -12,15 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from nnexp.results import AXES, on_grid
+from nnexp.stats.means import mean_of_means
 from nnexp.style import LABELS, Picture, looks, picture
 
 Array = np.ndarray[Any, Any]
 Band = Literal["interval", "spread"]
 
-RESAMPLES = 1000
-
 BANDS = {
-    "interval": "line: mean of runs, band: its {:.0%} bootstrap interval",
+    "interval": "line: mean of runs, band: its {:.0%} interval",
     "spread": "line: median of runs, band: from 10% to 90% of them",
 }
 
@@ -35,10 +33,10 @@ def bands(
 ) -> pd.DataFrame:
     """One row a method and place on ``axis``: ``method, axis, middle, low, high, n``.
 
-    Values are held between measurements, never interpolated. ``interval`` gives the mean over runs with its
-    percentile bootstrap interval (Efron, 1979), the same resamples at every place; ``spread`` the median, and
-    the runs' own range from 10 to 90 %. A place at which a run has no finite value is left out, so that one
-    curve always speaks of the same ``n`` runs.
+    Values are held between measurements, never interpolated. ``interval`` gives the mean over runs with the
+    interval that tables give it, :func:`nnexp.stats.means.mean_of_means`, at each place for itself; ``spread`` the
+    median, and the runs' own range from 10 to 90 %. A place at which a run has no finite value is left out, so
+    that one curve always speaks of the same ``n`` runs.
 
     Args:
         history: a row a measurement: ``run_id``, ``method``, ``seed``, the axes and the measures.
@@ -64,18 +62,10 @@ def summarize(values: Array, band: Band = "interval", confidence: float = 0.95) 
     if band == "spread":
         low, middle, high = np.quantile(values, [0.1, 0.5, 0.9], axis=1)
         return low, middle, high
-    count = values.shape[1]
-    middle = values.mean(axis=1)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(values @ _resamples(count), [tail, 1 - tail], axis=1)
+    middle, low, high = mean_of_means([values], confidence)
+    if values.shape[1] < 2:
+        return middle, middle, middle
     return low, middle, high
-
-
-@cache
-def _resamples(count: int) -> Array:
-    """How often each of ``count`` runs is drawn ``(count, RESAMPLES)``, as shares."""
-    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES)
-    return np.ascontiguousarray(drawn.T / count)
 
 
 def curves(

@@ -12,6 +12,12 @@ from nnexp.stats.power import fewest_seeds
 
 UNITS = {"iteration": "iterations", "evaluations": "evaluations", "seconds": "seconds", "epochs": "epochs"}
 
+RARE = 0.3
+"""The share of runs that is taken for an outcome that should not stay unseen, such as being stuck at a plateau."""
+
+ENOUGH = 8
+"""Runs from which on an interval can hold the mean of two outcomes, one as likely as ``RARE``, in 93 of 100 cases."""
+
 MOST = 8
 """Rivals of the best method that are spelled out."""
 
@@ -49,7 +55,8 @@ def verdict(
         lines.append(
             f"- {len(methods) - 1 - MOST} more methods are behind these; all pairs are in the table."
         )
-    lines += filter(None, [_too_few(deciding, confidence), _by_task(tasks, methods, pairs, summary, measure)])
+    few = [_too_few(deciding, confidence), _unseen(tasks, summary)]
+    lines += filter(None, [*few, _by_task(tasks, methods, pairs, summary, measure)])
     lines += [_spent(summary, axis), *_stopped(scores, summary)]
     if axis == "seconds":
         lines.append(_clocks(scores))
@@ -116,6 +123,18 @@ def _too_few(deciding: pd.DataFrame, confidence: float) -> str:
     return (
         f"{_count(seeds, 'seed')} cannot show any difference among {_count(pairs, 'pair')} at "
         f"{1 - confidence:.0%}: {needed} or more are needed."
+    )
+
+
+def _unseen(tasks: list[str], summary: pd.DataFrame) -> str:
+    """That no interval knows of what no run showed, where that is likely."""
+    runs = summary.loc[summary["task"].isin(tasks), "n"]
+    fewest = int(runs[runs > 1].min()) if (runs > 1).any() else 0
+    if not 1 < fewest < ENOUGH:
+        return ""
+    return (
+        f"{fewest} runs may miss a kind of outcome: one that {RARE:.0%} of a method's runs have is in none of them "
+        f"with a chance of {(1 - RARE) ** fewest:.0%}, and no interval knows of it then; {ENOUGH} or more are safer."
     )
 
 

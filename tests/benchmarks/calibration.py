@@ -18,11 +18,12 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import limits
 import simulated
 
 from nnexp.stats.aggregates import aggregate, iqm
+from nnexp.stats.bootstrap import percentile_bootstrap
 from nnexp.stats.effects import cliffs_delta
-from nnexp.stats.intervals import resample
 from nnexp.stats.permutation import holm, sign_flip
 from nnexp.stats.power import power
 from nnexp.stats.ranks import critical_difference, ranks
@@ -51,18 +52,72 @@ def false_alarms(comparisons: int) -> None:
 
 
 def coverages(repeats: int, resamples: int) -> None:
-    print(f"\nCoverage of 95 % intervals: {repeats:,} repeats, {resamples:,} resamples")
-    print(f"{'answers':12} {'tasks':>5} {'seeds':>5} {'mean':>8} {'median':>8} {'IQM':>8} {'difference':>11}")
-    for kind in simulated.KINDS:
+    print(
+        "\nCoverage of 95 % intervals of one method's mean, median and IQM; the same by the plain percentile"
+    )
+    print(
+        "bootstrap, as rliable has it; and of a paired difference. In brackets: not within two points, by more"
+    )
+    print("than the noise of the simulation. x: where no interval can be, see limits.py")
+    print(
+        f"samples: {4 * repeats:,} for mean and median, {repeats:,} for the IQM, {repeats // 5:,} for the rest"
+    )
+    heads = ("mean", "median", "IQM", "rl. mean", "rl. med.", "rl. IQM", "difference")
+    print(f"{'answers':15} {'tasks':>5} {'seeds':>5}" + "".join(f"{head:>11}" for head in heads))
+    for kind in simulated.DRAWS:
+        if kind == next(iter(simulated.OTHERS)):
+            print("answers that no method was chosen by, half as many samples:")
+            repeats //= 2
         for tasks in (1, TASKS):
             for seeds in SEEDS:
-                found = simulated.coverage(
-                    kind, tasks, seeds, repeats, resamples, np.random.default_rng(seeds)
-                )
-                print(
-                    f"{kind:12} {tasks:5} {seeds:5} {found.mean:8.1%} {found.median:8.1%} {found.iqm:8.1%} "
-                    f"{found.difference:11.1%}"
-                )
+                _coverage_row(kind, tasks, seeds, repeats, resamples)
+    print(
+        "\nCoverage of the median over tasks, normal answers, by how many standard errors each task is away"
+    )
+    print(f"{'tasks':20}" + "".join(f"{f'{seeds} seeds':>11}" for seeds in SEEDS))
+    for places in ((0, 0, 0), (0, 1, 2), (0, 4, 8), (0, 0, 2), (0, 0, 3), (0, 0, 8), (0, 0, 0, 8, 8)):
+        shares = [
+            simulated.median_coverage(places, seeds, repeats, resamples, np.random.default_rng(seeds))
+            for seeds in SEEDS
+        ]
+        print(f"{', '.join(map(str, places)):20}" + "".join(_share(share, repeats) for share in shares))
+
+
+def _coverage_row(kind: str, tasks: int, seeds: int, repeats: int, resamples: int) -> None:
+    size = (kind, tasks, seeds)
+    times = dict.fromkeys(("mean", "median"), 4 * repeats) | {"iqm": repeats}
+    quick = simulated.coverage(
+        *size, 4 * repeats, resamples, np.random.default_rng(seeds), simulated.means_only
+    )
+    slow = simulated.coverage(*size, repeats, resamples, np.random.default_rng(seeds))
+    fewer = repeats // 5
+    plain = simulated.coverage(*size, fewer, resamples, np.random.default_rng(seeds), percentile_bootstrap)
+    paired = simulated.difference_coverage(*size, fewer, np.random.default_rng(seeds))
+    shown = [
+        _share(share, times[name], (*size, name) in limits.UNATTAINABLE)
+        for name, share in quick._replace(iqm=slow.iqm)._asdict().items()
+    ] + [_share(share, fewer) for share in (*plain, paired)]
+    print(f"{kind:15} {tasks:5} {seeds:5}" + "".join(shown), flush=True)
+
+
+def _share(share: float, repeats: int, unattainable: bool = False) -> str:
+    noise = 1.96 * np.sqrt(share * (1 - share) / repeats)
+    text = f"{share:.1%}" if 0.93 - noise <= share <= 0.97 + noise else f"({share:.1%})"
+    return f"{text + ' x' * unattainable:>11}"
+
+
+def attainable() -> None:
+    print("\nWhat can be covered of answers of which 30 % are stuck, exactly (tests/limits.py)")
+    print("runs                                              " + "".join(f"{n:8}" for n in range(5, 11)))
+    print(
+        "most, without noise, of any interval in their units"
+        + "".join(f"{limits.two_valued(n, limits.STUCK):8.1%}" for n in range(5, 11))
+    )
+    for name, true in limits.stuck_values().items():
+        level = limits.needed(5, true / limits.NOISE)
+        print(
+            f"5 runs: Student's interval covers 93 % of the {name} only where it covers {level:.2%} of normal ones"
+        )
 
 
 def powers(comparisons: int) -> None:
@@ -204,22 +259,24 @@ def _bootstrap(runs: np.ndarray) -> float:
         reps=reps,
         random_state=np.random.RandomState(0),
     )
-    drawn = resample(list(runs.T), reps, np.random.default_rng(0))
-    ours = np.quantile(iqm(np.concatenate(drawn, axis=-1)), [0.025, 0.975])
+    ours = np.array(percentile_bootstrap(list(runs.T), 0.95, reps, np.random.default_rng(0)).iqm[1:])
     return float(np.abs(ours - theirs["a"].ravel()).max() / np.ptp(ours))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the repeats")
-    parser.add_argument("--only", choices=("alarms", "power", "coverage", "agreement"), help="one table")
+    parser.add_argument(
+        "--only", choices=("alarms", "power", "coverage", "limits", "agreement"), help="one table"
+    )
     given = parser.parse_args()
     share = 10 if given.quick else 1
     start = perf_counter()
     tables = {
         "alarms": lambda: false_alarms(2000 // share),
         "power": lambda: powers(10_000 // share),
-        "coverage": lambda: coverages(2000 // share, 1000),
+        "coverage": lambda: coverages(10_000 // share, 400),
+        "limits": attainable,
         "agreement": agreement,
     }
     for name, table in tables.items():
