@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nnexp import __version__
-from nnexp.leaving import leave
+from nnexp.process import leave
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     # NumPy reads these when it loads; on networks this small a second thread only waits.

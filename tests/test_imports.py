@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "nnexp"
 FLOORS = [
     {
         "nnexp",
-        "leaving",
+        "process",
         "settings",
         "layout",
         "activations",

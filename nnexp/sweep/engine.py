@@ -121,10 +121,7 @@ def _elsewhere(
             yield item
     finally:
         hands.close()
-        try:
-            thread.join()
-        finally:
-            engine.close()
+        thread.join()
 
 
 class _Hands:
@@ -151,7 +148,7 @@ class _Hands:
         self.closed.set_result(None)
 
     def run(self) -> None:
-        """Until all tasks are done, or it is stopped or closed."""
+        """Until all tasks are done, or it is stopped or closed; then end the engine, which the caller need not wait for."""
         try:
             while not self.closed.done():
                 stopped = self._begin()
@@ -161,6 +158,10 @@ class _Hands:
                 while done:
                     # Nothing keeps it afterwards: Dask computes again what is lost and still held somewhere.
                     self._ended(done.pop())
+        except BaseException as error:
+            self.results.put(error)
+        try:
+            self.engine.close()
         except BaseException as error:
             self.results.put(error)
         self.results.put(None)

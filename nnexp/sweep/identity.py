@@ -35,8 +35,13 @@ def config_hash(config: Config) -> str:
     """
     parts = [digest(config)]
     if config.dataset.name != "points":
-        parts.append(metadata.version("nnfs"))
+        parts.append(_generator())
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+
+
+@cache
+def _generator() -> str:
+    return metadata.version("nnfs")
 
 
 @cache

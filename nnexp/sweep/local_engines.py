@@ -17,7 +17,7 @@ from nnexp.sweep.calls import Outcome, Pin, call
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
-NICE = 5
+NICE = 10
 """By how much workers give way to what records them: all wait for it in the end, and it is one process."""
 
 PARENT_SECONDS = 0.5

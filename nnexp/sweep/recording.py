@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -23,9 +22,6 @@ LOG = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 """How often rows of runs that take long are looked for."""
-
-COLLECT = 50_000
-"""New objects after which Python looks for those that only refer to each other."""
 
 PAUSES = (0.5, 3.0)
 """Seconds before recording is tried again, on top of what MLflow's client does by itself."""
@@ -80,10 +76,6 @@ class Recording:
         self._thread = threading.Thread(target=self._watch, name="nnexp-recording", daemon=True)
 
     def __enter__(self) -> Recording:
-        # Each call to MLflow makes thousands of objects; looking for cycles after every 700 is a tenth of its time.
-        self._collect = gc.get_threshold()
-        gc.set_threshold(COLLECT, *self._collect[1:])
-        gc.freeze()
         self._thread.start()
         return self
 
@@ -92,8 +84,6 @@ class Recording:
     ) -> None:
         self._over.set()
         self._thread.join()
-        gc.unfreeze()
-        gc.set_threshold(*self._collect)
         for entry in self._entries.values():
             # Only an interruption leaves runs that have not ended.
             with contextlib.suppress(Exception):

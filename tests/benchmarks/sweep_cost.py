@@ -154,8 +154,11 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, nargs="+", default=[3, 64])
     parser.add_argument("--overrides", nargs="*", default=[], help="for all, as tracking.figures=true")
     given = parser.parse_args()
-    if min(given.plain_seeds, given.basic_seeds) < 2:
-        parser.error("--plain-seeds, --basic-seeds: expected 2 or more, the cost of a run is a difference")
+    if given.plain_seeds == 1 or given.plain_seeds < 0 or given.basic_seeds < 2:
+        parser.error(
+            "--plain-seeds, --basic-seeds: expected 2 or more, the cost of a run is a difference; "
+            "--plain-seeds 0 leaves it out"
+        )
     with tempfile.TemporaryDirectory(prefix="nnexp-cost-") as place:
         compare(given, Bench(Path(place), given.rounds))
 
@@ -174,8 +177,8 @@ def compare(given: argparse.Namespace, bench: Bench) -> None:
     grouped = {}
     for hidden in given.hidden:
         more = (f"architecture.hidden=[{hidden}]", *given.overrides)
-        ways = {
-            "the plain way": parts(PLAIN, given.seeds, given.plain_seeds, *more),
+        plain = {"the plain way": parts(PLAIN, given.seeds, given.plain_seeds, *more)}
+        ways = (plain if given.plain_seeds else {}) | {
             "nnexp, hydra/launcher=basic": parts(
                 NNEXP, given.seeds, given.basic_seeds, *more, "hydra/launcher=basic"
             ),

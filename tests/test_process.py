@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import sys
-from nnexp.leaving import leave
+from nnexp.process import leave
 from nnexp.tracking.mlflow_store import Store
 
 def main():

@@ -1,0 +1,25 @@
+"""A command's process: how it goes about memory, and its end."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable
+
+COLLECT = 50_000
+"""New objects after which Python looks for those that only refer to each other; by itself after 700."""
+
+
+def leave(main: Callable[[], int]) -> None:
+    """Run a command in a process of its own and exit with its code.
+
+    Raises:
+        SystemExit: always.
+    """
+    # To load MLflow, to open its store and each call to it make very many objects: looking through them so
+    # often takes a fifth of that time.
+    gc.set_threshold(COLLECT, *gc.get_threshold()[1:])
+    code = main()
+    # Python would look through all objects once more: more than half a second.
+    gc.freeze()
+    sys.exit(code)
