@@ -148,7 +148,7 @@ class _Hands:
         self.closed.set_result(None)
 
     def run(self) -> None:
-        """Until all tasks are done, or it is stopped or closed; then end the engine, which the caller need not wait for."""
+        """Until all tasks are done, or it is stopped or closed; then end the engine: no caller need wait for that."""
         try:
             while not self.closed.done():
                 stopped = self._begin()
