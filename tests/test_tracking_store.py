@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from recorded import session, settings
 
+from nnexp.tracking import connections
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.memory import MemoryStore
 from nnexp.tracking.mlflow_store import Store
@@ -171,6 +172,7 @@ def test_the_models_own_forward_pass_is_the_networks(
 
 def test_artifacts_lie_beside_the_database_and_nothing_else_is_left(store: Store, case: Case) -> None:
     root = Path(store.uri.removeprefix("sqlite:///")).parent
+    connections.close()
     assert {path.name for path in root.iterdir()} == {"mlflow.db", "mlflow.db.lock", "artifacts"}
     assert (root / "artifacts" / case.result.run_id / "artifacts" / "config.yaml").is_file()
 

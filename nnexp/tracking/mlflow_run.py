@@ -55,6 +55,8 @@ class MlflowRun:
         ]
         now = milliseconds()
         metrics += [Metric(k, float(v), now, step) for k, v in (numbers or {}).items() if np.isfinite(v)]
+        # The newest first: MLflow sorts histories itself, and then sets a metric's latest value once, not each time.
+        metrics.reverse()
         own = [Param(key[:LONGEST_KEY], cut(str(v), LONGEST_PARAM)) for key, v in (params or {}).items()]
         set_to = [RunTag(key[:LONGEST_KEY], cut(str(v), LONGEST_TAG)) for key, v in (tags or {}).items()]
         while metrics or own or set_to:
