@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from time import perf_counter, sleep
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -121,6 +123,8 @@ class Recording:
             assert error is not None
             place = job.log.parent / "unrecorded"
             files.write(place, made.files)
+            if made.folder is not None and Path(made.folder).exists():
+                shutil.copytree(made.folder, place, dirs_exist_ok=True)
             reason = f"not recorded ({reason_of(error)}); its files are in {place}"
             ended = result("", "", made)._replace(status="failed", reason=reason)
         _log(job, made, ended)

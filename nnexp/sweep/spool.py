@@ -7,10 +7,13 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 
 from nnexp.session import History
+from nnexp.tracking import files
+from nnexp.tracking.outcome import Outcome
 
 Array = np.ndarray[Any, Any]
 
@@ -51,6 +54,17 @@ class Spool:
     @property
     def _flag(self) -> Path:
         return self.folder / "stop"
+
+    def keep(self, number: int, made: Outcome) -> Outcome:
+        """The outcome of the job ``number`` with its files in a folder here, if this machine has one.
+
+        So workers write them, and who records moves them.
+        """
+        if not made.files or not self.folder.is_dir():
+            return made
+        place = self.folder / "files" / f"{number:06}-{uuid4().hex}"
+        files.write(place, made.files)
+        return made._replace(files={}, folder=str(place))
 
     def put(self, started: int, parts: Sequence[tuple[int, History]]) -> None:
         """Leave rows by the job's number; nothing on a machine that does not have the folder."""

@@ -83,6 +83,10 @@ def train(task: Task) -> Done:
             ]
             outcomes = [done.outcomes[0] for done in alone]
     training = sum(one.seconds for one in outcomes if one is not None)
+    outcomes = [
+        None if made is None else spool.keep(number, made)
+        for number, made in zip(task.numbers, outcomes, strict=True)
+    ]
     return Done(outcomes, training, perf_counter() - begun, len(task.configs))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
@@ -77,6 +78,20 @@ class MlflowRun:
         with tempfile.TemporaryDirectory(prefix="nnexp-") as place:
             files.write(Path(place), contents)
             self.log_artifacts(Path(place))
+
+    def move_files(self, folder: Path) -> None:
+        """Record all files below ``folder``, which need not be there afterwards; if it is gone, this was done."""
+        if not folder.exists():
+            return
+        if self._folder is None:
+            self.log_artifacts(folder)
+            return
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.rename(self._folder)
+        except OSError:
+            # Another disk, or files that are there already.
+            shutil.copytree(folder, self._folder, dirs_exist_ok=True)
 
     def log_images(self, images: Iterable[tuple[int, Array]], key: str = "boundary") -> None:
         """Record ``(step, image)`` pairs as steps of the picture ``key``, which the UI shows with a slider."""

@@ -160,6 +160,8 @@ def publish(
     run.record(thinning.select(made.rows, last=True), params, tags, made.numbers, made.iterations)
     if made.files:
         run.log_files(made.files)
+    if made.folder is not None:
+        run.move_files(Path(made.folder))
     warnings: list[str] = []
     if made.dataset is not None:
         with optional("dataset", warnings):
