@@ -36,7 +36,7 @@ SWEEP = (
     "tracking=lean", "hydra.launcher.n_jobs=2", "hydra.launcher.group=2",
 )  # fmt: skip
 EVENTS = ("worker", "sweep", "ctrl-c", "ctrl-c twice")
-MOST_RESUMES = 6
+MOST_STARTS, MOST_DISTURBED = 6, 3
 
 
 class Kept(NamedTuple):
@@ -131,7 +131,7 @@ def repetition(place: Path, chance: random.Random, seconds: float, say: Callable
     """
     resume: tuple[str, ...] = ()
     event: str | None = chance.choice(EVENTS)
-    for _ in range(MOST_RESUMES):
+    for number in range(MOST_STARTS):
         process = start(place, *SWEEP, *resume, start_new_session=True)
         if event is not None:
             moment = chance.uniform(0, 0.8 * seconds)
@@ -155,7 +155,8 @@ def repetition(place: Path, chance: random.Random, seconds: float, say: Callable
             raise Wrong(f"exit {process.returncode}: {(out + error)[-1500:]}")
         else:
             resume = ("sweep.resume=true",)
-        event = chance.choice(EVENTS) if chance.random() < 0.25 else None
+        again = number < MOST_DISTURBED - 1 and chance.random() < 0.25
+        event = chance.choice(EVENTS) if again else None
     raise Wrong("it was resumed too often")
 
 
