@@ -7,6 +7,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from time import perf_counter, sleep
 from types import TracebackType
@@ -123,9 +124,12 @@ class Recording:
             assert error is not None
             place = job.log.parent / "unrecorded"
             files.write(place, made.files)
+            where = str(place)
             if made.folder is not None and Path(made.folder).exists():
                 shutil.copytree(made.folder, place, dirs_exist_ok=True)
-            reason = f"not recorded ({reason_of(error)}); its files are in {place}"
+            elif made.folder is not None:
+                where = "its run's artifacts"
+            reason = f"not recorded ({reason_of(error)}); its files are in {where}"
             ended = result("", "", made)._replace(status="failed", reason=reason)
         _log(job, made, ended)
         self.seconds += perf_counter() - start
@@ -137,7 +141,8 @@ class Recording:
             # With the run's beginning tags cost next to nothing, on their own a query each.
             entry = self._begin(job, made.started, tags)
             entry.tagged = True
-        publish(entry.run, made, entry.thinning, None if entry.tagged else tags, entry.params)
+        # A copy, for this may fail and is done again then.
+        publish(entry.run, made, copy(entry.thinning), None if entry.tagged else tags, entry.params)
         return result(entry.run.run_id, entry.home.store.run_url(entry.run.run_id), made)
 
     def _begin(self, job: Trial, started: int, more: dict[str, str]) -> _Entry:
@@ -176,7 +181,10 @@ class Recording:
             if spooled.number in self._ended:
                 return
             entry = self._entries.get(spooled.number) or self._begin(job, spooled.started, {})
-            entry.run.record(entry.thinning.select(spooled.rows), entry.params)
+            thinning = copy(entry.thinning)
+            entry.run.record(thinning.select(spooled.rows), entry.params)
+            # What could not be sent is to be sent with the next rows.
+            entry.thinning = thinning
             entry.params = None
 
 

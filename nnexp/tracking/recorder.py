@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnexp.marks import marks
+from nnexp.marks import mark_after
 from nnexp.tracking import files
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
@@ -52,7 +52,7 @@ class Thinning:
     """
 
     def __init__(self, per_decade: int | None) -> None:
-        self._grid = None if per_decade is None else marks(per_decade=per_decade)
+        self._per_decade = per_decade
         self._next = 0
         self._sent = -1
 
@@ -66,8 +66,8 @@ class Thinning:
                 continue
             chosen.append(at)
             self._sent = iteration
-            while self._grid is not None and self._next <= iteration:
-                self._next = next(self._grid)
+            while self._per_decade is not None and self._next <= iteration:
+                self._next = mark_after(self._next, self._per_decade)
         if not chosen:
             return None
         taken: Any = rows
