@@ -1,10 +1,12 @@
-"""A command's process: how it goes about memory, and its end."""
+"""A command's process: how it goes about memory and signals, and its end."""
 
 from __future__ import annotations
 
 import gc
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 COLLECT = 50_000
 """New objects after which Python looks for those that only refer to each other; by itself after 700."""
@@ -23,3 +25,16 @@ def leave(main: Callable[[], int]) -> None:
     # Python would look through all objects once more: more than half a second.
     gc.freeze()
     sys.exit(code)
+
+
+@contextmanager
+def deaf(*numbers: int) -> Iterator[None]:
+    """Threads and processes started meanwhile never hear these signals; this thread hears them afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

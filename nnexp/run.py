@@ -11,10 +11,13 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnexp import __version__
 from nnexp.process import leave
+
+if TYPE_CHECKING:
+    from nnexp.sweep.recording_process import RecordingProcess
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     # NumPy reads these when it loads; on networks this small a second thread only waits.
@@ -55,6 +58,10 @@ def _help(words: list[str]) -> int:
 
 
 def _hydra(given: list[str]) -> int:
+    from nnexp.sweep.recording_process import RecordingProcess, wanted
+
+    # Begun before all that is slow here.
+    process = RecordingProcess() if wanted(given) else None
     wants_traceback = bool(os.environ.get("NNEXP_TRACEBACK") or os.environ.get("HYDRA_FULL_ERROR"))
     # Hydra then raises what goes wrong instead of printing it and ending the process.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -70,7 +77,11 @@ def _hydra(given: list[str]) -> int:
 
     before = signal.signal(signal.SIGTERM, terminate)
     try:
-        return _command(given)
+        try:
+            return _command(given, process)
+        finally:
+            if process is not None:
+                process.close()
     except (HydraException, OmegaConfBaseException, ConfigError, StoreError, Stop) as error:
         if wants_traceback:
             raise
@@ -84,7 +95,7 @@ def _hydra(given: list[str]) -> int:
         signal.signal(signal.SIGTERM, before)
 
 
-def _command(given: list[str]) -> int:
+def _command(given: list[str], process: RecordingProcess | None) -> int:
     from nnexp.cli import jobs
     from nnexp.cli.summary import console
     from nnexp.cli.sweep_work import SweepWork
@@ -111,7 +122,7 @@ def _command(given: list[str]) -> int:
         jobs.check(plan.jobs)
         if plan.repeated:
             out.print(_left_out(plan.repeated), highlight=False)
-        work = SweepWork(out, overrides, plan.most)
+        work = SweepWork(out, overrides, plan.most, process)
     try:
         _launch(jobs.as_axes(given) if sweep else given, work)
     except BaseException as error:

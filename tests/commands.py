@@ -80,8 +80,8 @@ def wait_for(fact: Callable[[], object], seconds: float = 90) -> None:
         time.sleep(0.1)
 
 
-def children(pid: int) -> list[int]:
-    """Workers of a process: its children that loky made."""
+def children(pid: int, what: bytes = b"popen_loky") -> list[int]:
+    """Workers of a process: its children that loky made, or those with other words in their command."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -90,6 +90,11 @@ def children(pid: int) -> list[int]:
                 command = (folder / "cmdline").read_bytes()
             except OSError:
                 continue
-            if int(stat[1]) == pid and stat[0] != "Z" and b"popen_loky" in command:
+            if int(stat[1]) == pid and stat[0] != "Z" and what in command:
                 found.append(int(folder.name))
     return sorted(found)
+
+
+def recorders(pid: int) -> list[int]:
+    """The process that records for a process, if there is one."""
+    return children(pid, b"recording_server")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -24,8 +25,13 @@ from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from nnexp.sweep.batch import EngineChoice
+    from nnexp.sweep.recording_process import RecordingProcess
+    from nnexp.sweep.recording_server import Opened
     from nnexp.sweep.resume import Claim, Earlier
+    from nnexp.tracking.mlflow_store import Store
 
 
 class SweepWork(Work):
@@ -35,17 +41,21 @@ class SweepWork(Work):
         out: where progress and the table go.
         overrides: of the whole command.
         jobs: how many there will be.
+        process: records jobs that are trained in groups; without it this process does.
     """
 
-    def __init__(self, out: Console, overrides: Sequence[str], jobs: int) -> None:
+    def __init__(
+        self, out: Console, overrides: Sequence[str], jobs: int, process: RecordingProcess | None = None
+    ) -> None:
         super().__init__(out, overrides, jobs)
+        self._process = process
         self._skipped = 0
         self._why: Counter[str] = Counter()
         self._begun, self._started = perf_counter(), milliseconds()
         self._earlier: Earlier | None = None
         self._opener: Later | None = None
 
-    def _begin(self, config: Config) -> None:
+    def _begin(self, config: Config, process: RecordingProcess | None = None) -> None:
         """Once, begin to open the store and the parent run, or find the sweep that is to be resumed.
 
         MLflow takes seconds to load and to open a store, which the first jobs need not wait for.
@@ -57,7 +67,9 @@ class SweepWork(Work):
             return
         locations.resolve(config.tracking.uri)
         if config.sweep.resume is False:
-            self._opener = Later(lambda: self._open(config))
+            # Asked for here, before anything else is.
+            opening = None if process is None else process.call("open_sweep", *self._about(config))
+            self._opener = Later(lambda: self._open(config, process, opening))
             return
         from nnexp.sweep import resume
 
@@ -69,11 +81,38 @@ class SweepWork(Work):
             resume.give_up(self._home, left)
         self._parent = self._home.resume_parent(earlier.parent.info.run_id)
 
-    def _open(self, config: Config) -> None:
-        self._home = self.store(config)
+    def _about(self, config: Config) -> tuple[Any, ...]:
+        """The store and what the parent run is to say: arguments of ``open_sweep`` of a server."""
         tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": " ".join(self.overrides)}
         params = {"overrides": " ".join(self.overrides), "jobs": str(self.jobs)}
-        self._parent = self._home.start_parent(f"sweep {self.sweep_id}", params, tags, self._started)
+        where = config.tracking.uri, config.tracking.experiment
+        return *where, f"sweep {self.sweep_id}", params, tags, self._started
+
+    def _open(self, config: Config, process: RecordingProcess | None, opening: Future[Opened] | None) -> None:
+        if process is not None and opening is not None:
+            from nnexp.sweep.recording_process import Lost
+            from nnexp.sweep.remote_recording import RemoteParent, RemoteStore
+
+            try:
+                opened = opening.result()
+            except Lost:
+                pass
+            else:
+                self._home = RemoteStore(opened.uri, config.tracking.experiment, opened.experiment_id)
+                self._parent = RemoteParent(process, opened.parent, lambda: self.store(config))
+                return
+        self._home = store = self.store(config)
+        begun = [] if opening is None else self._recorded(store, "sweep")
+        if begun:
+            self._parent = store.run(begun[0].info.run_id)
+        else:
+            self._parent = store.start_parent(*self._about(config)[2:])
+
+    def _recorded(self, store: Store, kind: str) -> list[Any]:
+        """What is there of this sweep: its parent (kind ``sweep``), or its runs."""
+        from nnexp.sweep.resume import search
+
+        return search(store, f"tags.`nnexp.kind` = '{kind}' and tags.`nnexp.sweep_id` = '{self.sweep_id}'")
 
     def run(self, job: Trial) -> RunResult:
         """Train and record one job here, as :meth:`Work.run` does."""
@@ -96,9 +135,12 @@ class SweepWork(Work):
         """
         from nnexp.sweep.batch import Batch
         from nnexp.sweep.recording import Home, Recording
+        from nnexp.sweep.remote_recording import RemoteRecording
+        from nnexp.sweep.source import frozen_source
         from nnexp.sweep.spool import Spool
 
-        self._begin(jobs[0].config)
+        process = self._process
+        self._begin(jobs[0].config, process)
         claims = {job.number: self._claim(job) for job in jobs}
         rest = [job for job in jobs if (claim := claims[job.number]) is None or claim.result is None]
         self._say_skipped()
@@ -108,17 +150,29 @@ class SweepWork(Work):
         sweep, runs = jobs[0].config.sweep, self.jobs or 1
         spool = Spool(place.absolute() / "spool")
         spool.make()
+        code = spool.folder / "code"
+        by_number, tags = {job.number: job for job in rest}, {"nnexp.sweep_id": self.sweep_id}
 
         def home(job: Trial) -> Home:
             self._ready()
             store = self.store(job.config)
             assert self._parent is not None
-            recording.keep_alive(self._parent)
+            here.keep_alive(self._parent)
             return Home(store, self._parent_in(store))
 
-        recording = Recording(
-            {job.number: job for job in rest}, home, {"nnexp.sweep_id": self.sweep_id}, spool, runs
-        )
+        here = Recording(by_number, home, tags, spool, runs)
+
+        def go_on() -> Recording:
+            self._come_home(jobs[0].config)
+            for store in {self.store(job.config) for job in rest}:
+                here.adopt(self._recorded(store, "run"))
+            return here
+
+        recording: Recording | RemoteRecording = here
+        if process is not None:
+            # The summary's packages take half a second to load, and this process only waits.
+            threading.Thread(target=_load, name="nnexp-load", daemon=True).start()
+            recording = RemoteRecording(process, by_number, tags, spool.folder, code, runs, go_on)
         start = perf_counter()
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast)
         progress = SweepProgress(self.out, len(rest))
@@ -134,7 +188,12 @@ class SweepWork(Work):
                 self._replace(claims[one.job.number])
 
         try:
-            with progress, Interrupts(spool.stop, self._say) as interrupts, recording:
+            with (
+                frozen_source(code),
+                progress,
+                Interrupts(spool.stop, self._say) as interrupts,
+                recording,
+            ):
                 batch.run(ended)
         finally:
             spool.remove()
@@ -177,6 +236,13 @@ class SweepWork(Work):
         """Whether a job failed, or was never begun."""
         return super().failed or len(self.rows) < (self.jobs or 0)
 
+    def _come_home(self, config: Config) -> None:
+        """Open here what a process had opened that is gone."""
+        self._ready()
+        store = self.store(config)
+        if self._home is not store and self._parent is not None:
+            self._home, self._parent = store, store.run(self._parent.run_id)
+
     def _ready(self) -> None:
         """Wait until the store is open and the parent is there."""
         if self._opener is not None:
@@ -209,3 +275,10 @@ class SweepWork(Work):
                 + (f"; run again: {why}" if why else "")
             )
             self._skipped, self._why = 0, Counter()
+
+
+def _load() -> None:
+    with contextlib.suppress(Exception):
+        import pandas as pd  # noqa: F401
+
+        import nnexp.plots  # noqa: F401

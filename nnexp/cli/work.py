@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -23,7 +23,7 @@ from nnexp.tracking.recorder import RunResult
 
 if TYPE_CHECKING:
     from nnexp.sweep.resume import Claim
-    from nnexp.tracking.mlflow_store import MlflowRun, Store
+    from nnexp.tracking.mlflow_store import Store
 
 LOG = logging.getLogger(__name__)
 
@@ -43,8 +43,8 @@ class Work:
         self.rows: list[Row] = []
         self._stores: dict[tuple[str | None, str], Store] = {}
         self._opening = threading.Lock()
-        self._parent: MlflowRun | None = None
-        self._home: Store | None = None
+        self._parent: Any = None
+        self._home: Any = None
 
     def store(self, config: Config) -> Store:
         """The store that a config names, opened once; MLflow is loaded here and not before.

@@ -11,7 +11,7 @@ import joblib
 from nnexp.sweep.engine import run_tasks
 from nnexp.sweep.plan import plan
 from nnexp.sweep.recording import Recording
-from nnexp.sweep.source import frozen_source
+from nnexp.sweep.remote_recording import RemoteRecording
 from nnexp.sweep.spool import Spool
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.sweep.worker import CODE, Done, Task, train
@@ -51,7 +51,7 @@ class Batch:
         runs: int,
         engine: EngineChoice,
         spool: Spool,
-        recording: Recording,
+        recording: Recording | RemoteRecording,
         retries: int = 0,
         fail_fast: bool = False,
     ) -> None:
@@ -70,31 +70,34 @@ class Batch:
             StoreError: the store cannot be opened.
             EngineError: the engine cannot be used.
         """
-        with frozen_source(self.spool.folder / "code"):
-            self._run(on_end)
-
-    def _run(self, on_end: Callable[[Ended], None]) -> None:
         positions = plan([job.config for job in self.jobs], self.engine.workers, self.engine.group)
         groups = [[self.jobs[at] for at in group] for group in positions]
         for attempt in range(self.retries + 1):
             again: list[Trial] = []
             last = attempt == self.retries
-            for job, made in self._outcomes(groups):
-                failed = isinstance(made, Exception) or (made is not None and made.status == "failed")
-                if failed and not last and not self.spool.stopped:
-                    LOG.warning("job %d failed and is tried again", job.number)
-                    again.append(job)
-                    continue
-                ended = Ended(job, None if made is None else self.recording.take(job, made))
-                if failed and self.fail_fast:
-                    self.spool.stop()
-                on_end(ended)
+            for outcomes in self._outcomes(groups):
+                good: list[tuple[Trial, Outcome | Exception]] = []
+                for job, made in outcomes:
+                    failed = isinstance(made, Exception) or (made is not None and made.status == "failed")
+                    if failed and not last and not self.spool.stopped:
+                        LOG.warning("job %d failed and is tried again", job.number)
+                        again.append(job)
+                    elif made is None:
+                        on_end(Ended(job, None))
+                    else:
+                        good.append((job, made))
+                    if failed and last and self.fail_fast:
+                        self.spool.stop()
+                for job, result in self.recording.take_all(good):
+                    on_end(Ended(job, result))
             groups = [[job] for job in again]
             if not groups:
                 return
 
-    def _outcomes(self, groups: list[list[Trial]]) -> Iterator[tuple[Trial, Outcome | Exception | None]]:
-        """Every job with its outcome, an exception where its worker was lost, None where it was not begun."""
+    def _outcomes(
+        self, groups: list[list[Trial]]
+    ) -> Iterator[list[tuple[Trial, Outcome | Exception | None]]]:
+        """Every group's jobs with their outcomes, an exception where a worker was lost, None where not begun."""
         tasks = [
             Task(
                 [job.number for job in group],
@@ -122,12 +125,10 @@ class Batch:
             if isinstance(result, Done):
                 self.training += result.training
                 self.working += result.seconds
-                yield from zip(groups[at], result.outcomes, strict=True)
+                yield list(zip(groups[at], result.outcomes, strict=True))
             else:
-                yield from ((job, result) for job in groups[at])
-        for at, group in enumerate(groups):
-            if at not in done:
-                yield from ((job, None) for job in group)
+                yield [(job, result) for job in groups[at]]
+        yield [(job, None) for at, group in enumerate(groups) if at not in done for job in group]
 
     def _see(self, groups: list[list[Trial]], done: set[int]) -> None:
         # Engines begin groups in their order, so the first that are not done are those that run.

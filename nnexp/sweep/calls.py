@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import pickle
 import signal
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from multiprocessing import resource_tracker
@@ -14,6 +12,9 @@ from typing import Any, NamedTuple, Protocol
 
 import joblib
 from threadpoolctl import ThreadpoolController
+
+from nnexp.process import deaf
+from nnexp.sweep.portable import portable
 
 
 class EngineError(ValueError):
@@ -69,35 +70,16 @@ def call(function: Callable[[Any], Any], task: Any, pinned: Pin | None = None) -
         with ThreadpoolController().limit(limits=pinned.threads, user_api="blas"):
             return Outcome(function(task), None)
     except Exception as error:
-        return Outcome(None, _portable(error))
-
-
-def _portable(error: Exception) -> Exception:
-    """The error with its traceback as a note, or one with its text if it would not survive the way home."""
-    note = "".join(traceback.format_exception(error))
-    try:
-        copy = pickle.loads(pickle.dumps(error))
-        kept = error if type(copy) is type(error) else None
-    except Exception:
-        kept = None
-    kept = kept or RuntimeError(f"{type(error).__name__}: {error}")
-    kept.add_note(note)
-    return kept
+        return Outcome(None, portable(error))
 
 
 @contextlib.contextmanager
 def interrupts_blocked() -> Iterator[None]:
     """Threads and processes started meanwhile are deaf to SIGINT; this thread hears it afterwards."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
     # Starting it would let SIGINT through again.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with deaf(signal.SIGINT):
         yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def package(name: str, extra: str) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from heapq import heappop, heappush
 from math import ceil
 
 from nnexp.config import Config, Sgd
@@ -23,7 +25,8 @@ def plan(configs: Sequence[Config], workers: int = 1, most: int | None = None) -
 
     Gradient runs share the fixed cost of their steps, so their groups are as large as the cache allows,
     unless workers would be idle. Searches fill their calls with candidates of their own. The largest groups
-    come first: small ones at the end let all workers end together, and leave little to be recorded then.
+    come first: small ones at the end let all workers end together, and leave little to be recorded then. One
+    of several workers begins with small ones all the same, so that there is something to be recorded soon.
 
     Args:
         workers: how many groups are trained at once.
@@ -37,7 +40,23 @@ def plan(configs: Sequence[Config], workers: int = 1, most: int | None = None) -
     for positions in alike.values():
         size = most or _size(configs[positions[0]], len(positions), workers * shares if workers > 1 else 1)
         groups += [positions[at : at + size] for at in range(0, len(positions), size)]
-    return sorted(groups, key=lambda group: (-len(group), group))
+    return _begun(sorted(groups, key=lambda group: (-len(group), group)), workers)
+
+
+def _begun(groups: list[list[int]], workers: int) -> list[list[int]]:
+    """Groups, largest first, in the order in which workers begin them of which one prefers small ones.
+
+    A run is taken to last as long as any other.
+    """
+    left, order = deque(groups), []
+    free = [(0, worker) for worker in range(workers)]
+    while left:
+        at, worker = heappop(free)
+        small = workers > 1 and worker == workers - 1 and len(left[-1]) < len(left[0])
+        group = left.pop() if small else left.popleft()
+        order.append(group)
+        heappush(free, (at + len(group), worker))
+    return order
 
 
 def _size(config: Config, count: int, wanted: int) -> int:

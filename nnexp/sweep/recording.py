@@ -6,7 +6,7 @@ import contextlib
 import logging
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from pathlib import Path
 from time import perf_counter, sleep
@@ -38,9 +38,12 @@ class Home(NamedTuple):
 
 
 class _Entry:
-    """A run that the store knows; ``params`` are those that it does not have yet."""
+    """A run that the store knows; ``params`` are those that it does not have yet.
 
-    tagged = False
+    ``tagged`` says that it has its last tags, ``ended`` that it has everything.
+    """
+
+    tagged = ended = False
 
     def __init__(self, home: Home, run: Any, thinning: Thinning, params: dict[str, str] | None) -> None:
         self.home, self.run, self.thinning, self.params = home, run, thinning, params
@@ -89,12 +92,35 @@ class Recording:
         self._thread.join()
         for entry in self._entries.values():
             # Only an interruption leaves runs that have not ended.
+            if entry.ended:
+                continue
             with contextlib.suppress(Exception):
                 entry.run.finish("KILLED", {"nnexp.status": "killed", "nnexp.reason": "the sweep was ended"})
 
     def keep_alive(self, run: Any) -> None:
         """Set the heartbeat of the run (the parent) from now on."""
         self._beat = run
+
+    def adopt(self, found: Iterable[Any]) -> None:
+        """Go on with runs that another process of the same sweep began to record, and maybe ended.
+
+        Args:
+            found: runs as MLflow gives them.
+        """
+        for run in found:
+            job = self.jobs.get(int(run.data.tags.get("nnexp.job", -1)))
+            if job is None:
+                continue
+            home = self.home(job)
+            entry = self._entry(job, home, home.store.run(run.info.run_id))
+            entry.ended = run.info.status != "RUNNING"
+
+    def take_all(
+        self, made: Iterable[tuple[Trial, Outcome | Exception]]
+    ) -> Iterator[tuple[Trial, RunResult]]:
+        """:meth:`take` one after another."""
+        for job, outcome in made:
+            yield job, self.take(job, outcome)
 
     def take(self, job: Trial, made: Outcome | Exception) -> RunResult:
         """Record a job's outcome, or the exception that took the place of one, and write its log.
@@ -141,19 +167,20 @@ class Recording:
             # With the run's beginning tags cost next to nothing, on their own a query each.
             entry = self._begin(job, made.started, tags)
             entry.tagged = True
-        # A copy, for this may fail and is done again then.
-        publish(entry.run, made, copy(entry.thinning), None if entry.tagged else tags, entry.params)
+        if not entry.ended:
+            # A copy, for this may fail and is done again then.
+            publish(entry.run, made, copy(entry.thinning), None if entry.tagged else tags, entry.params)
         return result(entry.run.run_id, entry.home.store.run_url(entry.run.run_id), made)
 
     def _begin(self, job: Trial, started: int, more: dict[str, str]) -> _Entry:
         home = self.home(job)
         tags = start_tags(job.config, job.overrides) | self.tags | more
         tags |= {"nnexp.config_hash": config_hash(job.config), "nnexp.job": str(job.number)}
-        run = home.store.start(job.name, {}, tags, home.parent, started)
-        entry = _Entry(
-            home, run, Thinning(per_decade(job.config.tracking.points, self.runs)), flatten(job.config)
-        )
-        self._entries[job.number] = entry
+        return self._entry(job, home, home.store.start(job.name, {}, tags, home.parent, started))
+
+    def _entry(self, job: Trial, home: Home, run: Any) -> _Entry:
+        thinning = Thinning(per_decade(job.config.tracking.points, self.runs))
+        entry = self._entries[job.number] = _Entry(home, run, thinning, flatten(job.config))
         return entry
 
     def _watch(self) -> None:

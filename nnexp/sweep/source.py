@@ -21,6 +21,13 @@ def frozen_source(folder: Path) -> Iterator[None]:
     copy = folder / "nnexp"
     # Compiled files go along: their times still fit, so workers need not compile.
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("*.ipynb", "conf"), dirs_exist_ok=True)
+    with loaded_from(folder):
+        yield
+
+
+@contextmanager
+def loaded_from(folder: Path) -> Iterator[None]:
+    """A context in which modules of the package are loaded from the copy that is in ``folder``."""
     # A copy first: another thread may be importing MLflow meanwhile.
     loaded = sys.modules.copy().items()
     packages = [m for n, m in loaded if n.split(".")[0] == "nnexp" and hasattr(m, "__path__")]

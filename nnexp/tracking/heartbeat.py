@@ -12,9 +12,19 @@ STALE_SECONDS = 60.0
 """A RUNNING run whose last sign of life is older has been left behind."""
 
 
+_speaks_for: int | None = None
+
+
+def speak_for(pid: int) -> None:
+    """From now on, give signs of life of another process, which this one does not outlive."""
+    global _speaks_for
+    _speaks_for = pid
+
+
 def heartbeat() -> dict[str, str]:
-    """Tags that say who records the run, and when it was last alive (seconds since 1970)."""
-    return {"nnexp.process": f"{socket.gethostname()}:{os.getpid()}", "nnexp.heartbeat": f"{time.time():.0f}"}
+    """Tags that say which process's run it is, and when that was last alive (seconds since 1970)."""
+    process = f"{socket.gethostname()}:{_speaks_for or os.getpid()}"
+    return {"nnexp.process": process, "nnexp.heartbeat": f"{time.time():.0f}"}
 
 
 def stale(tags: Mapping[str, str], since: float) -> str:

@@ -20,11 +20,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_TYPE, MLFLOW_USER
 
 from nnexp.tracking import locations
-from nnexp.tracking.connections import close_at_exit
+from nnexp.tracking.connections import look_after
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.mlflow_run import LONGEST_KEY, LONGEST_TAG, MlflowRun, cut
+from nnexp.tracking.pages import Pages
 from nnexp.tracking.parent import finish_parent
 from nnexp.tracking.protocol import milliseconds
 
@@ -35,11 +36,12 @@ for _name in ("alembic", "mlflow"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 
 
-class Store:
+class Store(Pages):
     """One experiment of an MLflow store; made by :meth:`open`."""
 
     def __init__(self, uri: str, experiment: str, experiment_id: str, client: MlflowClient) -> None:
-        self.uri, self.experiment, self.experiment_id, self.client = uri, experiment, experiment_id, client
+        super().__init__(uri, experiment, experiment_id)
+        self.client = client
 
     @classmethod
     def open(cls, uri: str | None, experiment: str) -> Store:
@@ -117,26 +119,10 @@ class Store:
         """Record the children's table with a summary and end the parent run."""
         finish_parent(run, table, status)
 
-    def run_url(self, run_id: str) -> str:
-        """The address of a run's page."""
-        return locations.run_url(self.uri, self.experiment_id, run_id)
-
-    def experiment_url(self) -> str:
-        """The address of the table of runs."""
-        return locations.experiment_url(self.uri, self.experiment_id)
-
-    def sweep_url(self, sweep_id: str) -> str:
-        """The address of the charts of one sweep's runs."""
-        return locations.sweep_url(self.uri, self.experiment_id, sweep_id)
-
-    def ui_command(self) -> str:
-        """The command that serves these pages, or the server's address."""
-        return locations.ui_command(self.uri)
-
 
 def open_client(uri: str) -> MlflowClient:
     """MLflow's client of a resolved URI, whose connections do not outlive the process's work."""
-    close_at_exit()
+    look_after()
     return MlflowClient(tracking_uri=uri)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from nnexp.tracking.protocol import Run
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +15,20 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 
-def finish_parent(run: Run, table: pd.DataFrame, status: str) -> None:
+class Parent(Protocol):
+    """What of a run its end as a parent needs."""
+
+    def record(self, *, numbers: Mapping[str, float]) -> None:
+        """Record single numbers."""
+
+    def log_artifacts(self, folder: Path) -> None:
+        """Copy all files below ``folder`` to the run's artifacts."""
+
+    def finish(self, status: str, tags: Mapping[str, str] | None = None) -> None:
+        """Set the last tags and end the run."""
+
+
+def finish_parent(run: Parent, table: pd.DataFrame, status: str) -> None:
     """Record the children's ``table`` (one row a run) and end the parent with ``status``.
 
     Writes ``summary.csv``, ``summary.md`` and, where a child has a loss, ``summary.png``. The run ends even

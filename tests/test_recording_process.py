@@ -1,0 +1,184 @@
+"""The process that records a sweep: real ones, killed at every stage."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import LONG, SMALL, in_store, made_store, nnexp, recorders, running, runs, start, wait_for
+
+from nnexp.cli.jobs import compose
+from nnexp.sweep.recording_process import Lost, RecordingProcess, wanted
+from nnexp.sweep.trial import Trial
+from nnexp.tracking.locations import StoreError
+
+
+@pytest.fixture
+def process() -> Iterator[RecordingProcess]:
+    made = RecordingProcess()
+    yield made
+    made.close()
+
+
+def alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def opened(process: RecordingProcess, uri: str) -> Any:
+    return process.call("open_sweep", uri, "nnexp", "sweep", {"a": "1"}, {"nnexp.kind": "sweep"}, 1)
+
+
+def test_it_does_as_it_is_told_and_closes_its_store(process: RecordingProcess, tmp_path: Path) -> None:
+    home = opened(process, f"sqlite:///{tmp_path}/runs/mlflow.db").result()
+    process.call("on_parent", "finish", ("FINISHED",), {}).result()
+    process.close()
+    assert {file.name for file in (tmp_path / "runs").iterdir()} == {"mlflow.db", "mlflow.db.lock"}
+    (parent,) = runs(tmp_path, "sweep")
+    assert (parent.info.run_id, parent.info.status) == (home.parent, "FINISHED")
+    # Signs of life are those of the sweep's own process.
+    assert parent.data.tags["nnexp.process"].endswith(f":{os.getpid()}")
+
+
+def test_errors_come_back_as_what_they_are(process: RecordingProcess) -> None:
+    with pytest.raises(StoreError, match=r"tracking.uri=sqlite:////proc/no.db: expected an SQLite file"):
+        opened(process, "sqlite:////proc/no.db").result()
+
+
+def test_what_it_logs_is_logged_here(
+    process: RecordingProcess, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    opened(process, uri).result()
+    (config,) = compose([["optimizer=sgd", f"tracking.uri={uri}"]])
+    job = Trial(0, config, [], tmp_path / "0" / "run.log")
+    (tmp_path / "spool").mkdir()
+    process.call("begin", {0: job}, {}, tmp_path / "spool", tmp_path, 1).result()
+    with sqlite3.connect(tmp_path / "mlflow.db") as store:
+        store.execute("alter table runs rename to gone")
+    result = process.call("take", 0, RuntimeError("no worker")).result()
+    assert result.status == "failed"
+    assert result.reason.startswith("not recorded (MlflowException: ")
+    said = [record.getMessage() for record in caplog.records if record.name == "nnexp.sweep.recording"]
+    tries = [text for text in said if text.startswith("job 0 could not be recorded")]
+    assert len(tries) == 3
+    assert all("no such table: runs" in text for text in tries)
+    process.call("end").result()
+
+
+@pytest.mark.parametrize("moment", ["at once", "asked"])
+def test_calls_to_one_that_is_gone_say_so(process: RecordingProcess, tmp_path: Path, moment: str) -> None:
+    calls = [opened(process, f"sqlite:///{tmp_path}/mlflow.db")] if moment == "asked" else []
+    os.kill(recorders(os.getpid())[0], signal.SIGKILL)
+    for call in [*calls, process.call("end")]:
+        with pytest.raises(Lost):
+            call.result()
+
+
+def test_it_hears_no_signals_and_ends_with_its_sweep(tmp_path: Path) -> None:
+    made_store(tmp_path)
+    sweep = start(tmp_path, "-m", "optimizer=random", "seed=range(0,4)", *LONG)
+    wait_for(lambda: running(tmp_path))
+    (recorder,) = recorders(sweep.pid)
+    os.kill(recorder, signal.SIGINT)
+    os.kill(recorder, signal.SIGTERM)
+    time.sleep(0.5)
+    assert alive(recorder)
+    sweep.kill()
+    sweep.communicate()
+    wait_for(lambda: not alive(recorder), 5)
+
+
+def finished(place: Path, jobs: int) -> None:
+    """Every run is there once, whole, and below one parent that has ended."""
+    found = runs(place)
+    assert [run.data.tags["nnexp.job"] for run in found] == [str(number) for number in range(jobs)]
+    assert {run.info.status for run in found} == {"FINISHED"}
+    (parent,) = runs(place, "sweep")
+    assert parent.info.status == "FINISHED"
+    assert {run.data.tags["mlflow.parentRunId"] for run in found} == {parent.info.run_id}
+    for run in found:
+        folder = Path(run.info.artifact_uri.removeprefix("file://"))
+        assert (folder / "history.parquet").is_file()
+        assert run.data.params["optimizer.name"] == run.data.tags["nnexp.method"]
+        steps = in_store(
+            place, f"select step from metrics where run_uuid = '{run.info.run_id}' and key = 'loss'"
+        )
+        assert len(steps) == len(set(steps)) > 5
+    assert not in_store(place, "select 1 from runs where lifecycle_stage = 'deleted'")
+
+
+def recorded(place: Path) -> list[Any]:
+    return in_store(place, "select 1 from runs where status = 'FINISHED'")
+
+
+MOMENTS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
+    "importing": (lambda place: True, SMALL),
+    "opening": (lambda place: (place / "runs" / "mlflow.db.lock").exists(), SMALL),
+    "while runs are RUNNING": (running, LONG),
+    "between runs": (recorded, LONG),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_sweep_whose_recorder_is_killed_records_each_run_once(tmp_path: Path, moment: str) -> None:
+    reached, settings = MOMENTS[moment]
+    if settings is LONG:
+        made_store(tmp_path)
+    sweep = start(
+        tmp_path, "-m", "optimizer=random,perturb", "seed=0,1,2", *settings, "hydra.launcher.n_jobs=2"
+    )
+    wait_for(lambda: recorders(sweep.pid) and reached(tmp_path))
+    os.kill(recorders(sweep.pid)[0], signal.SIGKILL)
+    out, error = sweep.communicate(timeout=120)
+    assert sweep.returncode == 0, out + error
+    finished(tmp_path, 6)
+    (log,) = (tmp_path / "runs" / "hydra").glob("*/*/sweep.log")
+    assert "recording goes on" in log.read_text()
+
+
+def test_a_sweep_that_is_interrupted_after_its_recorder_was_killed_ends_its_runs(tmp_path: Path) -> None:
+    made_store(tmp_path)
+    sweep = start(tmp_path, "-m", "optimizer=random", "seed=range(0,6)", *LONG, "hydra.launcher.n_jobs=2")
+    wait_for(lambda: running(tmp_path))
+    os.kill(recorders(sweep.pid)[0], signal.SIGKILL)
+    time.sleep(0.1)
+    sweep.send_signal(signal.SIGINT)
+    out, error = sweep.communicate(timeout=120)
+    assert sweep.returncode == 130, out + error
+    assert {run.info.status for run in runs(tmp_path)} <= {"FINISHED", "KILLED"}
+    assert [parent.info.status for parent in runs(tmp_path, "sweep")] == ["KILLED"]
+    again = nnexp(tmp_path, "-m", "optimizer=random", "seed=range(0,6)", *LONG, "sweep.resume=true")
+    assert again.returncode == 0, again.stderr
+    assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 6
+
+
+def test_bad_input_leaves_no_process_behind(tmp_path: Path) -> None:
+    sweep = start(tmp_path, "-m", "optimizer=nothing")
+    wait_for(lambda: recorders(sweep.pid) or sweep.poll() is not None)
+    left = recorders(sweep.pid)
+    _, error = sweep.communicate(timeout=60)
+    assert sweep.returncode == 2
+    assert len(error.splitlines()) == 1
+    assert not any(alive(pid) for pid in left)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        ("-m seed=1,2", True),
+        ("--multirun seed=1 hydra/launcher=batched sweep.resume=false", True),
+        ("seed=1", False),
+        ("-m seed=1 hydra/launcher=basic", False),
+        ("-m seed=1 sweep.resume=true", False),
+        ("-m --dry-run seed=1", False),
+        ("-m --cfg=job", False),
+    ],
+)
+def test_only_new_sweeps_in_groups_have_one(arguments: str, answer: bool) -> None:
+    assert wanted(arguments.split()) is answer
