@@ -58,10 +58,10 @@ def _help(words: list[str]) -> int:
 
 
 def _hydra(given: list[str]) -> int:
-    from nnexp.sweep.recording_process import RecordingProcess, wanted
+    from nnexp.sweep.recording_process import begun
 
-    # Begun before all that is slow here.
-    process = RecordingProcess() if wanted(given) else None
+    # Before all that is slow here.
+    process = begun(given)
     wants_traceback = bool(os.environ.get("NNEXP_TRACEBACK") or os.environ.get("HYDRA_FULL_ERROR"))
     # Hydra then raises what goes wrong instead of printing it and ending the process.
     os.environ["HYDRA_FULL_ERROR"] = "1"

@@ -2,9 +2,9 @@
 
     python tests/soak.py --repetitions 50
 
-Each repetition begins the same sweep in a new folder and, at a random moment, kills one of its workers, kills
-the sweep itself (both with SIGKILL), or sends what a terminal sends at Ctrl-C to all of its processes, once or
-twice. It is resumed until it ends well, now and then disturbed again. Then the store must hold every run once,
+Each repetition begins the same sweep in a new folder and, at a random moment, kills one of its workers, the process
+that records, or the sweep itself (all with SIGKILL), or sends what a terminal sends at Ctrl-C to all of its processes,
+once or twice. It is resumed until it ends well, now and then disturbed again. Then the store must hold every run once,
 FINISHED, with the metrics, history and weights of a sweep that nobody disturbed, bit for bit.
 """
 
@@ -29,13 +29,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
 import pandas as pd
-from commands import children, runs, start
+from commands import children, recorders, runs, start
 
 SWEEP = (
     "-m", "optimizer=random,perturb,sgd", "seed=range(0,3)", "budget.iterations=5000", "dataset.samples=50",
     "tracking=lean", "hydra.launcher.n_jobs=2", "hydra.launcher.group=2",
 )  # fmt: skip
-EVENTS = ("worker", "sweep", "ctrl-c", "ctrl-c twice")
+EVENTS = ("worker", "recorder", "sweep", "ctrl-c", "ctrl-c twice")
 MOST_STARTS, MOST_DISTURBED = 6, 3
 
 
@@ -110,9 +110,10 @@ def disturb(event: str, process: subprocess.Popen[str], chance: random.Random) -
     with suppress(ProcessLookupError):
         if event == "sweep":
             process.kill()
-        elif event == "worker":
+        elif event in ("worker", "recorder"):
+            of = children if event == "worker" else recorders
             while process.poll() is None:
-                if workers := children(process.pid):
+                if workers := of(process.pid):
                     os.kill(chance.choice(workers), signal.SIGKILL)
                     return
                 time.sleep(0.02)
@@ -147,11 +148,12 @@ def repetition(place: Path, chance: random.Random, seconds: float, say: Callable
         say(f"exit {process.returncode}")
         if process.returncode == 0:
             return
-        expected = {"worker": (), "sweep": (-9,), "ctrl-c": (130, 1, -2), "ctrl-c twice": (130, 1, -2)}
+        killed, interrupted = (-9,), (130, 1, -2)
+        expected = {"sweep": killed, "ctrl-c": interrupted, "ctrl-c twice": interrupted}
         if resume and process.returncode == 2 and "sweep.resume=" in error and not _any_runs(place):
             # Nothing had begun.
             resume = ()
-        elif event is None or process.returncode not in expected[event]:
+        elif event is None or process.returncode not in expected.get(event, ()):
             raise Wrong(f"exit {process.returncode}: {(out + error)[-1500:]}")
         else:
             resume = ("sweep.resume=true",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,7 +15,7 @@ from nnexp.sweep.spool import Spool
 from nnexp.sweep.trial import Trial
 from nnexp.tracking.environment import environment
 from nnexp.tracking.mlflow_store import Store
-from nnexp.tracking.outcome import outcome
+from nnexp.tracking.outcome import Outcome, outcome
 
 
 class Failing:
@@ -31,18 +31,31 @@ class Failing:
         return getattr(self._client, name)
 
 
-def taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> Any:
-    """The store, the result of a short run, and how many rows it has."""
-    monkeypatch.setattr(recording, "PAUSES", (0.0, 0.0))
-    (config,) = compose([["optimizer=sgd", "budget.iterations=50", "tracking=lean"]])
+class Short(NamedTuple):
+    """A short run that has ended, and where it is to be recorded."""
+
+    job: Trial
+    made: Outcome
+    spool: Spool
+    store: Store
+
+
+def short(tmp_path: Path, *more: str) -> Short:
+    (config,) = compose([["optimizer=sgd", "budget.iterations=50", "tracking=lean", *more]])
     session = Session(prepare(config))
     assert list(session.run())
     spool = Spool(tmp_path / "spool")
     spool.make()
     made = spool.keep(0, outcome(session, config, environment() | {"git": None}, 1, 2))
     store = Store.open(f"sqlite:///{tmp_path}/mlflow.db", "nnexp")
+    return Short(Trial(0, config, [], tmp_path / "0" / "run.log"), made, spool, store)
+
+
+def taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> Any:
+    """The store, and the result of a short run."""
+    monkeypatch.setattr(recording, "PAUSES", (0.0, 0.0))
+    job, made, spool, store = short(tmp_path)
     store.client = Failing(store.client, name, times)  # type: ignore[assignment]
-    job = Trial(0, config, [], tmp_path / "0" / "run.log")
     with Recording({0: job}, lambda _: Home(store, None), {}, spool, 1) as recorded:
         return store, recorded.take(job, made)
 
@@ -51,6 +64,11 @@ def taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, times: int
 def test_what_is_recorded_again_is_whole(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, result = taken(tmp_path, monkeypatch, name, 2)
     assert result.status == "finished"
+    whole(tmp_path, store)
+
+
+def whole(tmp_path: Path, store: Store) -> None:
+    """The store has one run, with all that the short run left."""
     (run,) = store.client.search_runs([store.experiment_id])
     assert run.info.status == "FINISHED"
     assert run.data.params["budget.iterations"] == "50"
@@ -68,3 +86,53 @@ def test_what_cannot_be_recorded_is_kept_and_said(
     assert result.reason.startswith("not recorded (OSError: the store is away); its files are in ")
     assert place in result.reason
     assert len(list((tmp_path / place).rglob("history.parquet"))) == 1
+
+
+class Gone(BaseException):
+    """Stands for a process that is killed."""
+
+
+@pytest.mark.parametrize(
+    "last", ["create_run", "log_batch", "log_inputs", "log_image", "log_outputs", "set_terminated"]
+)
+def test_what_another_process_began_is_gone_on_with(last: str, tmp_path: Path) -> None:
+    job, made, spool, store = short(tmp_path, "tracking.figures=true", "tracking.model=true")
+    good = store.client
+
+    class Client:
+        """Gone once it has made the last call."""
+
+        def __getattr__(self, name: str) -> Any:
+            def call(*arguments: Any, **settings: Any) -> Any:
+                value = getattr(good, name)(*arguments, **settings)
+                if name == last:
+                    raise Gone
+                return value
+
+            return call
+
+    store.client = Client()  # type: ignore[assignment]
+    first = Recording({0: job}, lambda _: Home(store, None), {}, spool, 1)
+    with pytest.raises(Gone):
+        first.take(job, made)
+    store.client = good
+    with Recording({0: job}, lambda _: Home(store, None), {}, spool, 1) as recorded:
+        recorded.adopt(store.client.search_runs([store.experiment_id]))
+        result = recorded.take(job, made)
+    assert result.status == "finished"
+    (run,) = store.client.search_runs([store.experiment_id])
+    assert run.info.run_id == result.run_id
+    assert len(run.inputs.dataset_inputs) == 1
+    assert len(run.outputs.model_outputs) == 1
+    names = [file.path for file in store.client.list_artifacts(run.info.run_id, "images")]
+    assert len(names) == 2 * len(made.images)
+    whole(tmp_path, store)
+
+
+def test_what_another_process_began_and_nobody_takes_ends_as_killed(tmp_path: Path) -> None:
+    job, _, spool, store = short(tmp_path)
+    store.start("left", {}, {"nnexp.job": "0"})
+    with Recording({0: job}, lambda _: Home(store, None), {}, spool, 1) as recorded:
+        recorded.adopt(store.client.search_runs([store.experiment_id]))
+    (run,) = store.client.search_runs([store.experiment_id])
+    assert run.info.status == "KILLED"

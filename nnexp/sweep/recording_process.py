@@ -120,6 +120,16 @@ class RecordingProcess:
         self._outgoing.put(None)
 
 
+def begun(arguments: Sequence[str]) -> RecordingProcess | None:
+    """A process for a command line that wants one, if there can be one more."""
+    if not wanted(arguments):
+        return None
+    try:
+        return RecordingProcess()
+    except OSError:
+        return None
+
+
 def wanted(arguments: Sequence[str]) -> bool:
     """Whether a command line is that of a new sweep which is trained in groups."""
     other = ("--dry-run", "--end-stale", "--cfg", "-c", "--info", "-i", "--hydra-help")

@@ -94,9 +94,15 @@ class MlflowRun:
             shutil.copytree(folder, self._folder, dirs_exist_ok=True)
 
     def log_images(self, images: Iterable[tuple[int, Array]], key: str = "boundary") -> None:
-        """Record ``(step, image)`` pairs as steps of the picture ``key``, which the UI shows with a slider."""
+        """Record ``(step, image)`` pairs as steps of the picture ``key``, which the UI shows with a slider.
+
+        Steps that are there already stay.
+        """
+        client = self.store.client
+        there = [Path(file.path).name for file in client.list_artifacts(self.run_id, "images")]
         for step, image in images:
-            self.store.client.log_image(self.run_id, image, key=key, step=step)
+            if not any(name.startswith(f"{key}+step+{step}+") for name in there):
+                client.log_image(self.run_id, image, key=key, step=step)
 
     def log_dataset(self, dataset: DatasetRecord) -> None:
         """Record the data as an input of the run."""
@@ -113,7 +119,10 @@ class MlflowRun:
         self.store.client.log_inputs(self.run_id, [DatasetInput(entity, tags)])
 
     def log_model(self, folder: Path, example: Array) -> None:
-        """Record the network in ``folder`` as a model with signature and the inputs ``example (N, F)``."""
+        """Record the network in ``folder`` as a model with signature and the inputs ``example (N, F)``, once."""
+        outputs = self.store.client.get_run(self.run_id).outputs
+        if outputs is not None and outputs.model_outputs:
+            return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from nnexp.tracking.mlflow_model import log_model
