@@ -158,6 +158,18 @@ def test_a_sweep_that_is_interrupted_after_its_recorder_was_killed_ends_its_runs
     assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 6
 
 
+def test_a_sweep_resumed_by_a_config_file_records_by_itself(tmp_path: Path) -> None:
+    sweep = ("-m", "optimizer=sgd", *SMALL)
+    assert nnexp(tmp_path, *sweep, "seed=0").returncode == 0
+    (parent,) = runs(tmp_path, "sweep")
+    (tmp_path / "own" / "sweep").mkdir(parents=True)
+    again = f"defaults:\n  - default\nresume: {parent.data.tags['nnexp.sweep_id']}\n"
+    (tmp_path / "own" / "sweep" / "again.yaml").write_text(again)
+    done = nnexp(tmp_path, "--config-dir", "own", *sweep, "seed=0,1", "sweep=again")
+    assert done.returncode == 0, done.stdout + done.stderr
+    finished(tmp_path, 2)
+
+
 def test_bad_input_leaves_no_process_behind(tmp_path: Path) -> None:
     sweep = start(tmp_path, "-m", "optimizer=nothing")
     wait_for(lambda: recorders(sweep.pid) or sweep.poll() is not None)

@@ -67,8 +67,11 @@ class SweepWork(Work):
             return
         locations.resolve(config.tracking.uri)
         if config.sweep.resume is False:
-            # Asked for here, before anything else is.
-            opening = None if process is None else process.call("open_sweep", *self._about(config))
+            opening = None
+            if process is not None:
+                self._say("opening the store ...")
+                # Here, before anything else is asked for.
+                opening = process.call("open_sweep", *self._about(config))
             self._opener = Later(lambda: self._open(config, process, opening))
             return
         from nnexp.sweep import resume
@@ -138,8 +141,9 @@ class SweepWork(Work):
         from nnexp.sweep.remote_recording import RemoteRecording
         from nnexp.sweep.source import frozen_source
         from nnexp.sweep.spool import Spool
+        from nnexp.sweep.worker import CODE
 
-        process = self._process
+        process = self._process if jobs[0].config.sweep.resume is False else None
         self._begin(jobs[0].config, process)
         claims = {job.number: self._claim(job) for job in jobs}
         rest = [job for job in jobs if (claim := claims[job.number]) is None or claim.result is None]
@@ -151,7 +155,10 @@ class SweepWork(Work):
         spool = Spool(place.absolute() / "spool")
         spool.make()
         code = spool.folder / "code"
-        by_number, tags = {job.number: job for job in rest}, {"nnexp.sweep_id": self.sweep_id}
+        by_number, tags = (
+            {job.number: job for job in rest},
+            {"nnexp.sweep_id": self.sweep_id, "nnexp.code_hash": CODE},
+        )
 
         def home(job: Trial) -> Home:
             self._ready()
@@ -171,7 +178,7 @@ class SweepWork(Work):
         recording: Recording | RemoteRecording = here
         if process is not None:
             # The summary's packages take half a second to load, and this process only waits.
-            threading.Thread(target=_load, name="nnexp-load", daemon=True).start()
+            threading.Thread(target=_load, name="nnexp-load").start()
             recording = RemoteRecording(process, by_number, tags, spool.folder, code, runs, go_on)
         start = perf_counter()
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast)

@@ -13,7 +13,7 @@ from time import perf_counter, sleep
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from nnexp.sweep.identity import code_hash, config_hash
+from nnexp.sweep.identity import config_hash
 from nnexp.sweep.spool import Spool, Spooled
 from nnexp.sweep.trial import Trial
 from nnexp.tracking import files
@@ -72,7 +72,7 @@ class Recording:
         runs: int,
     ) -> None:
         self.jobs, self.home, self.spool, self.runs = jobs, home, spool, runs
-        self.tags = tags | {"nnexp.code_hash": code_hash()}
+        self.tags = tags
         self.seconds = 0.0
         self._entries: dict[int, _Entry] = {}
         self._ended: set[int] = set()

@@ -84,7 +84,8 @@ class RecordingProcess:
             self._process.kill()
         self._outgoing.put(None)
         try:
-            self._process.wait(QUIT_SECONDS)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(QUIT_SECONDS)
         finally:
             # Also when a second signal came: nobody is to record after this command has ended.
             self._process.kill()
@@ -100,7 +101,8 @@ class RecordingProcess:
             self._connection.send_bytes(b"")
 
     def _receive(self) -> None:
-        with suppress(EOFError, OSError):
+        # Whatever goes wrong here, nobody may wait for ever.
+        with suppress(Exception):
             while True:
                 kind, value = pickle.loads(self._connection.recv_bytes())
                 if kind == "log":
@@ -114,6 +116,10 @@ class RecordingProcess:
                     future.set_result(value)
         with self._lock:
             self._lost = True
+            if self._waiting:
+                # Not even half alive may it write what is written elsewhere then.
+                self._process.kill()
+                self._process.wait()
             for future in self._waiting:
                 future.set_exception(Lost())
             self._waiting.clear()
