@@ -14,7 +14,9 @@ import pytest
 from commands import LONG, SMALL, in_store, made_store, nnexp, recorders, running, runs, start, wait_for
 
 from nnexp.cli.jobs import compose
+from nnexp.sweep import recording_process, remote_recording
 from nnexp.sweep.recording_process import Lost, RecordingProcess, wanted
+from nnexp.sweep.remote_recording import RemoteRecording
 from nnexp.sweep.trial import Trial
 from nnexp.tracking.locations import StoreError
 
@@ -168,6 +170,37 @@ def test_a_sweep_resumed_by_a_config_file_records_by_itself(tmp_path: Path) -> N
     done = nnexp(tmp_path, "--config-dir", "own", *sweep, "seed=0,1", "sweep=again")
     assert done.returncode == 0, done.stdout + done.stderr
     finished(tmp_path, 2)
+
+
+def test_one_that_hangs_is_killed_in_the_end(
+    process: RecordingProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording_process, "QUIT_SECONDS", 0.5)
+    (recorder,) = recorders(os.getpid())
+    asked = process.call("end")
+    os.kill(recorder, signal.SIGSTOP)
+    process.close()
+    assert not alive(recorder)
+    with pytest.raises(Lost):
+        asked.result(5)
+
+
+def test_an_interrupted_sweep_does_not_wait_for_one_that_hangs(
+    process: RecordingProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_recording, "HURRY_SECONDS", 0.5)
+    opened(process, f"sqlite:///{tmp_path}/mlflow.db").result()
+    (recorder,) = recorders(os.getpid())
+
+    def here() -> Any:
+        raise AssertionError("nothing is to be recorded here")
+
+    recording = RemoteRecording(process, {}, {}, tmp_path, tmp_path, 1, here)
+    recording.__enter__()
+    os.kill(recorder, signal.SIGSTOP)
+    recording.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    # What it had to record is about to be removed, so it may not go on.
+    assert not alive(recorder)
 
 
 def test_bad_input_leaves_no_process_behind(tmp_path: Path) -> None:

@@ -78,6 +78,11 @@ class RecordingProcess:
                 self._outgoing.put(message)
         return future
 
+    def kill(self) -> None:
+        """End the process now, whatever it does; it has gone when this returns."""
+        self._process.kill()
+        self._process.wait()
+
     def close(self) -> None:
         """End the process: at once where it was asked for nothing, else after its last call."""
         if not self._asked:

@@ -28,6 +28,10 @@ AHEAD = 2
 """Outcomes under way to the process: it need not wait for the next one."""
 
 
+HURRY_SECONDS = 3.0
+"""How long the process may take to end its runs where everything is to end at once."""
+
+
 class RemoteStore(Pages):
     """A sweep's store, which another process has opened."""
 
@@ -100,11 +104,18 @@ class RemoteRecording:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._local is None:
+            at_once = kind is not None and not issubclass(kind, Exception)
             try:
-                self.seconds = self._process.call("end").result()
+                self.seconds = self._process.call("end").result(HURRY_SECONDS if at_once else None)
                 return
             except Lost:
                 self._go_on_here()
+            except BaseException as interruption:
+                # It may not go on with what is taken away from it next.
+                self._process.kill()
+                if isinstance(interruption, TimeoutError):
+                    return
+                raise
         assert self._local is not None
         self._local.__exit__(kind, error, trace)
         self.seconds = self._local.seconds

@@ -80,8 +80,14 @@ class MlflowRun:
             self.log_artifacts(Path(place))
 
     def move_files(self, folder: Path) -> None:
-        """Record all files below ``folder``, which need not be there afterwards; if it is gone, this was done."""
+        """Record all files below ``folder``, which need not be there afterwards, nor if this was done before.
+
+        Raises:
+            FileNotFoundError: neither is it there nor was this done.
+        """
         if not folder.exists():
+            if self._folder is None or not self._folder.exists():
+                raise FileNotFoundError(f"{folder} is gone")
             return
         if self._folder is None:
             self.log_artifacts(folder)
