@@ -24,11 +24,13 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 
+SWEEP = ("-m", "--multirun")
+
 PRINTING = ("--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc")
 """Flags of Hydra's that print something and train nothing."""
 
 FLAGS = (
-    *("--multirun", "-m", "--run", "-r", "--dry-run", "--end-stale", "--help", "-h", "--version", *PRINTING),
+    *(*SWEEP, "--run", "-r", "--dry-run", "--end-stale", "--help", "-h", "--version", *PRINTING),
     *("--resolve", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"),
 )
 
@@ -60,8 +62,18 @@ def _help(words: list[str]) -> int:
 def _hydra(given: list[str]) -> int:
     from nnexp.sweep.recording_process import begun
 
+    flags = {argument.split("=")[0] for argument in given}
+    trains = flags & set(SWEEP) and not flags & {"--dry-run", "--end-stale", *PRINTING}
     # Before all that is slow here.
-    process = begun(given)
+    process = begun(given) if trains else None
+    try:
+        return _guarded(given, process)
+    finally:
+        if process is not None:
+            process.close()
+
+
+def _guarded(given: list[str], process: RecordingProcess | None) -> int:
     wants_traceback = bool(os.environ.get("NNEXP_TRACEBACK") or os.environ.get("HYDRA_FULL_ERROR"))
     # Hydra then raises what goes wrong instead of printing it and ending the process.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -77,11 +89,7 @@ def _hydra(given: list[str]) -> int:
 
     before = signal.signal(signal.SIGTERM, terminate)
     try:
-        try:
-            return _command(given, process)
-        finally:
-            if process is not None:
-                process.close()
+        return _command(given, process)
     except (HydraException, OmegaConfBaseException, ConfigError, StoreError, Stop) as error:
         if wants_traceback:
             raise
@@ -104,7 +112,7 @@ def _command(given: list[str], process: RecordingProcess | None) -> int:
 
     _known_flags(given)
     overrides = jobs.overrides_in(given)
-    sweep = "-m" in given or "--multirun" in given
+    sweep = any(flag in given for flag in SWEEP)
     if "--dry-run" in given:
         return _list(overrides, jobs.search_path(given), sweep)
     if "--end-stale" in given:

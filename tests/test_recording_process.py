@@ -10,15 +10,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from commands import LONG, SMALL, in_store, made_store, nnexp, recorders, running, runs, start, wait_for
 
 from nnexp.cli.jobs import compose
+from nnexp.session import History
 from nnexp.sweep import recording_process, remote_recording
+from nnexp.sweep.recording import lost
 from nnexp.sweep.recording_process import Lost, RecordingProcess, wanted
+from nnexp.sweep.recording_server import Beginning
 from nnexp.sweep.remote_recording import RemoteRecording
+from nnexp.sweep.spool import Spool
 from nnexp.sweep.trial import Trial
 from nnexp.tracking.locations import StoreError
+from nnexp.tracking.recorder import Thinning
 
 
 @pytest.fixture
@@ -33,7 +39,8 @@ def alive(pid: int) -> bool:
 
 
 def opened(process: RecordingProcess, uri: str) -> Any:
-    return process.call("open_sweep", uri, "nnexp", "sweep", {"a": "1"}, {"nnexp.kind": "sweep"}, 1)
+    beginning = Beginning("sweep", {"a": "1"}, {"nnexp.sweep_id": "one"}, 1)
+    return process.call("open_sweep", uri, "nnexp", beginning)
 
 
 def test_it_does_as_it_is_told_and_closes_its_store(process: RecordingProcess, tmp_path: Path) -> None:
@@ -63,7 +70,7 @@ def test_what_it_logs_is_logged_here(
     process.call("begin", {0: job}, {}, tmp_path / "spool", tmp_path, 1).result()
     with sqlite3.connect(tmp_path / "mlflow.db") as store:
         store.execute("alter table runs rename to gone")
-    result = process.call("take", 0, RuntimeError("no worker")).result()
+    result = process.call("take", 0, lost(RuntimeError("no worker"))).result()
     assert result.status == "failed"
     assert result.reason.startswith("not recorded (MlflowException: ")
     said = [record.getMessage() for record in caplog.records if record.name == "nnexp.sweep.recording"]
@@ -108,10 +115,13 @@ def finished(place: Path, jobs: int) -> None:
         folder = Path(run.info.artifact_uri.removeprefix("file://"))
         assert (folder / "history.parquet").is_file()
         assert run.data.params["optimizer.name"] == run.data.tags["nnexp.method"]
-        steps = in_store(
-            place, f"select step from metrics where run_uuid = '{run.info.run_id}' and key = 'loss'"
+        query = (
+            f"select step from metrics where run_uuid = '{run.info.run_id}' and key = 'loss' order by step"
         )
-        assert len(steps) == len(set(steps)) > 5
+        frame = pd.read_parquet(folder / "history.parquet")
+        marks = Thinning(10).select(History(*(frame[name].to_numpy() for name in History._fields)), last=True)
+        assert marks is not None
+        assert [step for (step,) in in_store(place, query)] == marks.iteration.tolist()
     assert not in_store(place, "select 1 from runs where lifecycle_stage = 'deleted'")
 
 
@@ -160,6 +170,37 @@ def test_a_sweep_that_is_interrupted_after_its_recorder_was_killed_ends_its_runs
     assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 6
 
 
+def test_signs_of_life_go_on_when_the_recorder_is_killed_while_a_group_trains(tmp_path: Path) -> None:
+    made_store(tmp_path)
+    long = [text.replace("1500000", "9000000") for text in LONG]
+    sweep = start(tmp_path, "-m", "optimizer=random", "seed=0,1", *long, "hydra.launcher.n_jobs=2")
+    wait_for(lambda: running(tmp_path))
+    rows = "select count(*) from metrics"
+    time.sleep(1.1)
+    os.kill(recorders(sweep.pid)[0], signal.SIGKILL)
+    wait_for(lambda: not recorders(sweep.pid))
+    killed, before = time.time(), in_store(tmp_path, rows)
+    beat = "select max(cast(value as integer)) from tags where key = 'nnexp.heartbeat'"
+    wait_for(lambda: in_store(tmp_path, beat)[0][0] > killed and in_store(tmp_path, rows) > before, 30)
+    assert not recorded(tmp_path)
+    out, error = sweep.communicate(timeout=120)
+    assert sweep.returncode == 0, out + error
+    finished(tmp_path, 2)
+
+
+def test_every_batch_of_a_sweep_is_recorded_when_the_recorder_is_killed_in_the_first(tmp_path: Path) -> None:
+    made_store(tmp_path)
+    sweep = start(
+        tmp_path, "-m", "optimizer=random", "seed=range(0,6)", *LONG, "hydra.launcher.n_jobs=2",
+        "hydra.sweeper.max_batch_size=2",
+    )  # fmt: skip
+    wait_for(lambda: running(tmp_path))
+    os.kill(recorders(sweep.pid)[0], signal.SIGKILL)
+    out, error = sweep.communicate(timeout=120)
+    assert sweep.returncode == 0, out + error
+    finished(tmp_path, 6)
+
+
 def test_a_sweep_resumed_by_a_config_file_records_by_itself(tmp_path: Path) -> None:
     sweep = ("-m", "optimizer=sgd", *SMALL)
     assert nnexp(tmp_path, *sweep, "seed=0").returncode == 0
@@ -173,7 +214,7 @@ def test_a_sweep_resumed_by_a_config_file_records_by_itself(tmp_path: Path) -> N
 
 
 def test_one_that_hangs_is_killed_in_the_end(
-    process: RecordingProcess, monkeypatch: pytest.MonkeyPatch
+    process: RecordingProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(recording_process, "QUIT_SECONDS", 0.5)
     (recorder,) = recorders(os.getpid())
@@ -181,6 +222,7 @@ def test_one_that_hangs_is_killed_in_the_end(
     os.kill(recorder, signal.SIGSTOP)
     process.close()
     assert not alive(recorder)
+    assert "did not end and was killed" in caplog.text
     with pytest.raises(Lost):
         asked.result(5)
 
@@ -190,12 +232,14 @@ def test_an_interrupted_sweep_does_not_wait_for_one_that_hangs(
 ) -> None:
     monkeypatch.setattr(remote_recording, "HURRY_SECONDS", 0.5)
     opened(process, f"sqlite:///{tmp_path}/mlflow.db").result()
-    (recorder,) = recorders(os.getpid())
+    spool = Spool(tmp_path / "spool")
+    spool.make()
 
     def here() -> Any:
         raise AssertionError("nothing is to be recorded here")
 
-    recording = RemoteRecording(process, {}, {}, tmp_path, tmp_path, 1, here)
+    (recorder,) = recorders(os.getpid())
+    recording = RemoteRecording(process, {}, {}, spool, tmp_path, 1, here)
     recording.__enter__()
     os.kill(recorder, signal.SIGSTOP)
     recording.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
@@ -205,25 +249,24 @@ def test_an_interrupted_sweep_does_not_wait_for_one_that_hangs(
 
 def test_bad_input_leaves_no_process_behind(tmp_path: Path) -> None:
     sweep = start(tmp_path, "-m", "optimizer=nothing")
-    wait_for(lambda: recorders(sweep.pid) or sweep.poll() is not None)
+    wait_for(lambda: recorders(sweep.pid))
     left = recorders(sweep.pid)
     _, error = sweep.communicate(timeout=60)
     assert sweep.returncode == 2
     assert len(error.splitlines()) == 1
+    assert left
     assert not any(alive(pid) for pid in left)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "answer"),
+    ("overrides", "answer"),
     [
-        ("-m seed=1,2", True),
-        ("--multirun seed=1 hydra/launcher=batched sweep.resume=false", True),
-        ("seed=1", False),
-        ("-m seed=1 hydra/launcher=basic", False),
-        ("-m seed=1 sweep.resume=true", False),
-        ("-m --dry-run seed=1", False),
-        ("-m --cfg=job", False),
+        ("seed=1,2", True),
+        ("seed=1 hydra/launcher=batched sweep.resume=false", True),
+        ("seed=1 hydra/launcher=basic", False),
+        ("seed=1 sweep.resume=true", False),
+        ("seed=1 +sweep.resume=20260101-000000-abcdef", False),
     ],
 )
-def test_only_new_sweeps_in_groups_have_one(arguments: str, answer: bool) -> None:
-    assert wanted(arguments.split()) is answer
+def test_only_new_sweeps_in_groups_have_one(overrides: str, answer: bool) -> None:
+    assert wanted(overrides.split()) is answer

@@ -20,6 +20,7 @@ from nnexp.tracking import connections, files
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.memory import MemoryStore
 from nnexp.tracking.mlflow_store import Store
+from nnexp.tracking.parent import finish_parent
 from nnexp.tracking.recorder import RunResult, record_session
 
 SERIES = ("loss", "accuracy", "val_loss", "val_accuracy", "evaluations")
@@ -185,7 +186,7 @@ def test_a_sweep_is_a_parent_with_a_summary_and_named_children(store: Store) -> 
         config = settings(method, budget__iterations=20)
         result = record_session(store, session(config), config, f"{method} seed 0", {}, parent=parent.run_id)
         rows.append({"method": method, "seed": 0, **result._asdict()})
-    store.finish_parent(parent, pd.DataFrame(rows), "FINISHED")
+    finish_parent(parent, pd.DataFrame(rows), "FINISHED")
     run = store.client.get_run(parent.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.metrics == {"runs": 2, "failed": 0}

@@ -17,7 +17,7 @@ from rich.console import Console
 from nnexp.cli.interrupts import Interrupts
 from nnexp.cli.later import Later
 from nnexp.cli.sweep_progress import SweepProgress
-from nnexp.cli.work import Work
+from nnexp.cli.work import OPENING, Work
 from nnexp.config import Config
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.tracking import locations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from nnexp.sweep.batch import EngineChoice
     from nnexp.sweep.recording_process import RecordingProcess
-    from nnexp.sweep.recording_server import Opened
+    from nnexp.sweep.recording_server import Beginning, Opened
     from nnexp.sweep.resume import Claim, Earlier
     from nnexp.tracking.mlflow_store import Store
 
@@ -54,6 +54,7 @@ class SweepWork(Work):
         self._begun, self._started = perf_counter(), milliseconds()
         self._earlier: Earlier | None = None
         self._opener: Later | None = None
+        self._opened_with: Config | None = None
 
     def _begin(self, config: Config, process: RecordingProcess | None = None) -> None:
         """Once, begin to open the store and the parent run, or find the sweep that is to be resumed.
@@ -67,41 +68,44 @@ class SweepWork(Work):
             return
         locations.resolve(config.tracking.uri)
         if config.sweep.resume is False:
-            opening = None
+            self._opened_with, opening = config, None
             if process is not None:
-                self._say("opening the store ...")
+                self._say(OPENING)
+                where = config.tracking.uri, config.tracking.experiment
                 # Here, before anything else is asked for.
-                opening = process.call("open_sweep", *self._about(config))
+                opening = process.call("open_sweep", *where, self._beginning())
             self._opener = Later(lambda: self._open(config, process, opening))
             return
         from nnexp.sweep import resume
 
-        self._home = self.store(config)
+        self._home = store = self.store(config)
         keep = config.sweep.stale_code == "keep"
-        earlier = self._earlier = resume.find(self._home, config.sweep.resume, self.overrides, keep)
+        earlier = self._earlier = resume.find(store, config.sweep.resume, self.overrides, keep)
         self.sweep_id = earlier.sweep_id
         for left in earlier.unfinished:
-            resume.give_up(self._home, left)
-        self._parent = self._home.resume_parent(earlier.parent.info.run_id)
+            resume.give_up(store, left)
+        self._parent = store.resume_parent(earlier.parent.info.run_id)
 
-    def _about(self, config: Config) -> tuple[Any, ...]:
-        """The store and what the parent run is to say: arguments of ``open_sweep`` of a server."""
-        tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": " ".join(self.overrides)}
-        params = {"overrides": " ".join(self.overrides), "jobs": str(self.jobs)}
-        where = config.tracking.uri, config.tracking.experiment
-        return *where, f"sweep {self.sweep_id}", params, tags, self._started
+    def _beginning(self) -> Beginning:
+        from nnexp.sweep.recording_server import Beginning
+
+        words = " ".join(self.overrides)
+        tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": words}
+        params = {"overrides": words, "jobs": str(self.jobs)}
+        return Beginning(f"sweep {self.sweep_id}", params, tags, self._started)
 
     def _open(self, config: Config, process: RecordingProcess | None, opening: Future[Opened] | None) -> None:
         if process is not None and opening is not None:
             from nnexp.sweep.recording_process import Lost
-            from nnexp.sweep.remote_recording import RemoteParent, RemoteStore
+            from nnexp.sweep.remote_recording import RemoteParent
+            from nnexp.tracking.pages import Pages
 
             try:
                 opened = opening.result()
             except Lost:
                 pass
             else:
-                self._home = RemoteStore(opened.uri, config.tracking.experiment, opened.experiment_id)
+                self._home = Pages(opened.uri, config.tracking.experiment, opened.experiment_id)
                 self._parent = RemoteParent(process, opened.parent, lambda: self.store(config))
                 return
         self._home = store = self.store(config)
@@ -109,7 +113,7 @@ class SweepWork(Work):
         if begun:
             self._parent = store.run(begun[0].info.run_id)
         else:
-            self._parent = store.start_parent(*self._about(config)[2:])
+            self._parent = store.start_parent(*self._beginning())
 
     def _recorded(self, store: Store, kind: str) -> list[Any]:
         """What is there of this sweep: its parent (kind ``sweep``), or its runs."""
@@ -155,10 +159,8 @@ class SweepWork(Work):
         spool = Spool(place.absolute() / "spool")
         spool.make()
         code = spool.folder / "code"
-        by_number, tags = (
-            {job.number: job for job in rest},
-            {"nnexp.sweep_id": self.sweep_id, "nnexp.code_hash": CODE},
-        )
+        by_number = {job.number: job for job in rest}
+        tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.code_hash": CODE}
 
         def home(job: Trial) -> Home:
             self._ready()
@@ -170,16 +172,14 @@ class SweepWork(Work):
         here = Recording(by_number, home, tags, spool, runs)
 
         def go_on() -> Recording:
-            self._come_home(jobs[0].config)
+            self._come_home()
             for store in {self.store(job.config) for job in rest}:
                 here.adopt(self._recorded(store, "run"))
             return here
 
         recording: Recording | RemoteRecording = here
         if process is not None:
-            # The summary's packages take half a second to load, and this process only waits.
-            threading.Thread(target=_load, name="nnexp-load").start()
-            recording = RemoteRecording(process, by_number, tags, spool.folder, code, runs, go_on)
+            recording = RemoteRecording(process, by_number, tags, spool, code, runs, go_on)
         start = perf_counter()
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast)
         progress = SweepProgress(self.out, len(rest))
@@ -201,6 +201,9 @@ class SweepWork(Work):
                 Interrupts(spool.stop, self._say) as interrupts,
                 recording,
             ):
+                if process is not None and choice.elsewhere:
+                    # The summary's packages take half a second to load, and this process only waits.
+                    threading.Thread(target=_load, name="nnexp-load").start()
                 batch.run(ended)
         finally:
             spool.remove()
@@ -243,10 +246,11 @@ class SweepWork(Work):
         """Whether a job failed, or was never begun."""
         return super().failed or len(self.rows) < (self.jobs or 0)
 
-    def _come_home(self, config: Config) -> None:
+    def _come_home(self) -> None:
         """Open here what a process had opened that is gone."""
         self._ready()
-        store = self.store(config)
+        assert self._opened_with is not None
+        store = self.store(self._opened_with)
         if self._home is not store and self._parent is not None:
             self._home, self._parent = store, store.run(self._parent.run_id)
 
@@ -268,11 +272,11 @@ class SweepWork(Work):
         return claim
 
     def _replace(self, claim: Claim | None) -> None:
-        if claim is not None and claim.before is not None and self._home is not None:
+        if claim is not None and claim.before is not None and self._earlier is not None:
             from nnexp.sweep.resume import replace
 
             with contextlib.suppress(Exception):
-                replace(self._home, claim.before)
+                replace(self._earlier.store, claim.before)
 
     def _say_skipped(self) -> None:
         if self._earlier is not None and (self._skipped or self._why):

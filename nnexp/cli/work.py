@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -22,10 +22,14 @@ from nnexp.tracking import locations
 from nnexp.tracking.recorder import RunResult
 
 if TYPE_CHECKING:
+    from nnexp.sweep.remote_recording import RemoteParent
     from nnexp.sweep.resume import Claim
-    from nnexp.tracking.mlflow_store import Store
+    from nnexp.tracking.mlflow_store import MlflowRun, Store
+    from nnexp.tracking.pages import Pages
 
 LOG = logging.getLogger(__name__)
+
+OPENING = "opening the store ..."
 
 
 class Work:
@@ -43,8 +47,8 @@ class Work:
         self.rows: list[Row] = []
         self._stores: dict[tuple[str | None, str], Store] = {}
         self._opening = threading.Lock()
-        self._parent: Any = None
-        self._home: Any = None
+        self._parent: MlflowRun | RemoteParent | None = None
+        self._home: Pages | None = None
 
     def store(self, config: Config) -> Store:
         """The store that a config names, opened once; MLflow is loaded here and not before.
@@ -58,7 +62,7 @@ class Work:
                 # A store that cannot be is refused at once, before MLflow takes a second to load.
                 locations.resolve(config.tracking.uri)
                 if not self._stores:
-                    self._say("opening the store ...")
+                    self._say(OPENING)
                 from nnexp.tracking.mlflow_store import Store
 
                 self._stores[key] = Store.open(*key)
@@ -145,10 +149,12 @@ class Work:
         if self._parent is not None and self._home is not None:
             import pandas as pd
 
+            from nnexp.tracking.parent import finish_parent
+
             status = status or ("FAILED" if self.failed else "FINISHED")
             table = pd.DataFrame(self.rows, columns=list(Row._fields))
             try:
-                self._home.finish_parent(self._parent, table, status)
+                finish_parent(self._parent, table, status)
             except Exception as error:
                 self._say(f"the parent run could not be finished: {error}")
         if self._home is None:

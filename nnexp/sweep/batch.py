@@ -1,4 +1,4 @@
-"""A batch of jobs: trained in groups by an engine, recorded here as they end."""
+"""A batch of jobs: trained in groups by an engine, recorded as they end."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ class EngineChoice(NamedTuple):
     def workers(self) -> int:
         """How many groups are trained at once; a cluster's own number is not known here."""
         return joblib.cpu_count() if self.n_jobs == -1 else self.n_jobs
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether other processes train."""
+        return self.backend in ("dask", "ray") or (self.backend == "loky" and self.workers > 1)
 
 
 class Batch:

@@ -40,10 +40,11 @@ class Home(NamedTuple):
 class _Entry:
     """A run that the store knows; ``params`` are those that it does not have yet.
 
-    ``tagged`` says that it has its last tags, ``ended`` that it has everything.
+    ``tagged`` says that it has its last tags, ``adopted`` that another process began it, ``ended`` that it has
+    everything.
     """
 
-    tagged = ended = False
+    tagged = adopted = ended = False
 
     def __init__(self, home: Home, run: Any, thinning: Thinning, params: dict[str, str] | None) -> None:
         self.home, self.run, self.thinning, self.params = home, run, thinning, params
@@ -113,7 +114,7 @@ class Recording:
                 continue
             home = self.home(job)
             entry = self._entry(job, home, home.store.run(run.info.run_id))
-            entry.ended = run.info.status != "RUNNING"
+            entry.adopted, entry.ended = True, run.info.status != "RUNNING"
 
     def take_all(
         self, made: Iterable[tuple[Trial, Outcome | Exception]]
@@ -168,8 +169,9 @@ class Recording:
             entry = self._begin(job, made.started, tags)
             entry.tagged = True
         if not entry.ended:
-            # A copy, for this may fail and is done again then.
-            publish(entry.run, made, copy(entry.thinning), None if entry.tagged else tags, entry.params)
+            # A copy, for this may fail and is done again then; and what an adopted run has is not known.
+            thinning = self._thinning(job) if entry.adopted else copy(entry.thinning)
+            publish(entry.run, made, thinning, None if entry.tagged else tags, entry.params)
         return result(entry.run.run_id, entry.home.store.run_url(entry.run.run_id), made)
 
     def _begin(self, job: Trial, started: int, more: dict[str, str]) -> _Entry:
@@ -179,9 +181,11 @@ class Recording:
         return self._entry(job, home, home.store.start(job.name, {}, tags, home.parent, started))
 
     def _entry(self, job: Trial, home: Home, run: Any) -> _Entry:
-        thinning = Thinning(per_decade(job.config.tracking.points, self.runs))
-        entry = self._entries[job.number] = _Entry(home, run, thinning, flatten(job.config))
+        entry = self._entries[job.number] = _Entry(home, run, self._thinning(job), flatten(job.config))
         return entry
+
+    def _thinning(self, job: Trial) -> Thinning:
+        return Thinning(per_decade(job.config.tracking.points, self.runs))
 
     def _watch(self) -> None:
         try:
@@ -208,7 +212,11 @@ class Recording:
             if spooled.number in self._ended:
                 return
             entry = self._entries.get(spooled.number) or self._begin(job, spooled.started, {})
+            if entry.ended:
+                return
             thinning = copy(entry.thinning)
+            if entry.adopted:
+                thinning.begin_at(int(spooled.rows.iteration[0]))
             entry.run.record(thinning.select(spooled.rows), entry.params)
             # What could not be sent is to be sent with the next rows.
             entry.thinning = thinning

@@ -12,7 +12,7 @@ from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from nnexp.process import leave
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from nnexp.tracking.outcome import Outcome
     from nnexp.tracking.recorder import RunResult
 
+LOG = logging.getLogger(__name__)
+
 
 class Opened(NamedTuple):
     """A sweep's home: the store's URI, the experiment's id, and the parent run's."""
@@ -30,6 +32,15 @@ class Opened(NamedTuple):
     uri: str
     experiment_id: str
     parent: str
+
+
+class Beginning(NamedTuple):
+    """What a parent run begins with; see :meth:`nnexp.tracking.mlflow_store.Store.start_parent`."""
+
+    name: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    started: int
 
 
 class Server:
@@ -41,23 +52,16 @@ class Server:
         self._parent: MlflowRun | None = None
         self._recording: Recording | None = None
         self._context = ExitStack()
+        self._opening = threading.Lock()
 
-    def open_sweep(
-        self,
-        uri: str | None,
-        experiment: str,
-        name: str,
-        params: Mapping[str, str],
-        tags: Mapping[str, str],
-        started: int,
-    ) -> Opened:
+    def open_sweep(self, uri: str | None, experiment: str, beginning: Beginning) -> Opened:
         """Open the store and begin the parent run.
 
         Raises:
             StoreError: the store cannot be opened.
         """
         self._home = self._store(uri, experiment)
-        self._parent = self._home.start_parent(name, params, tags, started)
+        self._parent = self._home.start_parent(*beginning)
         return Opened(self._home.uri, self._home.experiment_id, self._parent.run_id)
 
     def on_parent(self, method: str, arguments: Sequence[Any], settings: Mapping[str, Any]) -> None:
@@ -89,7 +93,7 @@ class Server:
             self._recording.keep_alive(self._parent)
         self._context.enter_context(self._recording)
 
-    def take(self, number: int, made: Outcome | Exception) -> RunResult:
+    def take(self, number: int, made: Outcome) -> RunResult:
         """Record the outcome of a job."""
         assert self._recording is not None
         return self._recording.take(self._recording.jobs[number], made)
@@ -103,13 +107,14 @@ class Server:
         from nnexp.tracking.mlflow_store import Store
 
         key = (uri, experiment)
-        if key not in self._stores:
-            try:
-                self._stores[key] = Store.open(uri, experiment)
-            except Exception as error:
-                # A dead server need not be asked by every job.
-                self._stores[key] = error
-        found = self._stores[key]
+        with self._opening:
+            if key not in self._stores:
+                try:
+                    self._stores[key] = Store.open(uri, experiment)
+                except Exception as error:
+                    # A dead server need not be asked by every job.
+                    self._stores[key] = error
+            found = self._stores[key]
         if isinstance(found, Exception):
             raise found
         return found
@@ -134,8 +139,11 @@ class Answer:
 
     def __call__(self, kind: str, value: Any) -> None:
         message = pickle.dumps((kind, value), pickle.HIGHEST_PROTOCOL)
-        with self._lock:
-            self._connection.send_bytes(message)
+        try:
+            with self._lock:
+                self._connection.send_bytes(message)
+        except OSError:
+            _leave_at_once()
 
 
 def main(descriptor: int, pid: int) -> None:
@@ -152,24 +160,32 @@ def _read(connection: Connection, requests: SimpleQueue[bytes]) -> None:
             requests.put(message)
         requests.put(b"")
     except (EOFError, OSError):
-        # The sweep's process is gone, and what it left may be taken over by another.
-        os._exit(1)
+        _leave_at_once()
+
+
+def _leave_at_once() -> NoReturn:
+    """Without another word: the sweep's process is gone, and what it left may be taken over by another."""
+    os._exit(1)
 
 
 def _serve(answer: Answer, requests: SimpleQueue[bytes], pid: int) -> int:
     logging.getLogger().addHandler(Forward(answer))
     logging.getLogger("nnexp").setLevel(logging.INFO)
-    # Loaded before anything is asked for.
-    import nnexp.sweep.recording
-    import nnexp.tracking.mlflow_store  # noqa: F401
-    from nnexp.sweep.portable import portable
-    from nnexp.tracking.heartbeat import speak_for
-
+    try:
+        # Loaded before anything is asked for.
+        import nnexp.sweep.recording
+        import nnexp.tracking.mlflow_store  # noqa: F401
+        from nnexp.sweep.portable import portable
+        from nnexp.tracking.heartbeat import speak_for
+    except Exception:
+        # The sweep's own process records then, and says what is wrong if it cannot either.
+        LOG.warning("it could not be loaded what records", exc_info=True)
+        return 1
     speak_for(pid)
     server = Server()
     while request := requests.get():
-        name, arguments = pickle.loads(request)
         try:
+            name, arguments = pickle.loads(request)
             value = getattr(server, name)(*arguments)
         except Exception as error:
             answer("error", portable(error))

@@ -107,7 +107,8 @@ class MlflowRun:
         client = self.store.client
         there = [Path(file.path).name for file in client.list_artifacts(self.run_id, "images")]
         for step, image in images:
-            if not any(name.startswith(f"{key}+step+{step}+") for name in there):
+            # One as it is and one compressed.
+            if sum(name.startswith(f"{key}+step+{step}+") for name in there) < 2:
                 client.log_image(self.run_id, image, key=key, step=step)
 
     def log_dataset(self, dataset: DatasetRecord) -> None:

@@ -13,7 +13,6 @@ import urllib.request
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -26,11 +25,7 @@ from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.mlflow_run import LONGEST_KEY, LONGEST_TAG, MlflowRun, cut
 from nnexp.tracking.pages import Pages
-from nnexp.tracking.parent import finish_parent
 from nnexp.tracking.protocol import milliseconds
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 for _name in ("alembic", "mlflow"):
     logging.getLogger(_name).setLevel(logging.ERROR)
@@ -114,10 +109,6 @@ class Store(Pages):
         run = self.run(run_id)
         run.record(tags=heartbeat())
         return run
-
-    def finish_parent(self, run: MlflowRun, table: pd.DataFrame, status: str) -> None:
-        """Record the children's table with a summary and end the parent run."""
-        finish_parent(run, table, status)
 
 
 def open_client(uri: str) -> MlflowClient:
