@@ -103,6 +103,8 @@ def test_an_edit_of_the_source_does_not_change_later_jobs(tmp_path, own_source):
     out, error = process.communicate(timeout=120)
     assert process.returncode == 0, out + error
     assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 4
+    (parent,) = runs(tmp_path, "sweep")
+    assert "nnexp.warning" not in parent.data.tags
 
 
 def test_runs_of_changed_code_are_run_again_unless_told_otherwise(tmp_path, own_source):

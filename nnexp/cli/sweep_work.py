@@ -205,6 +205,8 @@ class SweepWork(Work):
                     # The summary's packages take half a second to load, and this process only waits.
                     threading.Thread(target=_load, name="nnexp-load").start()
                 batch.run(ended)
+                # Not from a source that was edited meanwhile.
+                _load()
         finally:
             spool.remove()
         times = {

@@ -19,6 +19,7 @@ from nnexp.config import Config
 from nnexp.sweep.identity import code_hash, config_hash
 from nnexp.sweep.trial import Trial
 from nnexp.tracking import locations
+from nnexp.tracking.parent import finish_parent
 from nnexp.tracking.recorder import RunResult
 
 if TYPE_CHECKING:
@@ -148,8 +149,6 @@ class Work:
         self.rows.sort(key=lambda row: row.job)
         if self._parent is not None and self._home is not None:
             import pandas as pd
-
-            from nnexp.tracking.parent import finish_parent
 
             status = status or ("FAILED" if self.failed else "FINISHED")
             table = pd.DataFrame(self.rows, columns=list(Row._fields))
