@@ -193,6 +193,9 @@ def test_typed_settings_are_converted_and_refused_as_by_hydra(sweep: Any) -> Non
     assert ["error" in job for job in made] == [False, True, True, *[False] * 5, True]
 
 
+NEXT_LINE = "\x85"
+"""PyYAML writes it, as Hydra has it do, so that it is read as a space."""
+
 SAMPLES = [
     st.sampled_from(["optimizer=random", "optimizer=perturb", "optimizer=slow", "~optimizer", "optimizer=none"]),
     st.sampled_from(["architecture=wide", "architecture=single_layer", "+experiment=notebook", "+own=seeded",
@@ -201,7 +204,8 @@ SAMPLES = [
     st.floats().map("{}".format).flatmap(lambda number: st.sampled_from([
         f"optimizer.learning_rate={number}", f"optimizer.scale={number}", f"+optimizer.scale={number}"])),
     st.lists(st.integers(0, 9), max_size=3).map("architecture.hidden={}".format),
-    st.text(st.characters(codec="utf-8", exclude_characters="\\'"), max_size=8).map("tracking.experiment='{}'".format),
+    st.text(st.characters(codec="utf-8", exclude_characters=f"\\'{NEXT_LINE}"), max_size=8)
+    .map("tracking.experiment='{}'".format),
     st.sampled_from(["seeds.init=${seed}", "seeds.init=null", "~seeds.init", "seeds={init:3}", "++seeds.init=4",
                      "same.scale=3", "budget.iterations=${seed}", "dataset.samples=12"]),
 ]  # fmt: skip
@@ -236,3 +240,12 @@ def test_hydra_composes_once_for_each_combination_of_groups() -> None:
         assert len(composed) == 2
     made[0].task["seed"] = "changed"
     assert made[1].task["seed"] == 1
+
+
+def test_a_file_keeps_what_hydras_own_loses(sweep: Any) -> None:
+    loader, config = sweep
+    (job,) = Composer(loader, config).jobs([[f"tracking.experiment='a{NEXT_LINE}b'"]], 0)
+    job.write()
+    written = yaml.safe_load((job.output_dir / ".hydra" / "config.yaml").read_text(encoding="utf-8"))
+    assert written["tracking"]["experiment"] == job.task["tracking"]["experiment"] == f"a{NEXT_LINE}b"
+    assert yaml.safe_load(yaml.safe_dump(f"a{NEXT_LINE}b", allow_unicode=True)) == "a b"
