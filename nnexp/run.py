@@ -17,7 +17,7 @@ from nnexp import __version__
 from nnexp.process import leave
 
 if TYPE_CHECKING:
-    from nnexp.sweep.recording_process import RecordingProcess
+    from nnexp.sweep.recording.process import RecordingProcess
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     # NumPy reads these when it loads; on networks this small a second thread only waits.
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _help(words: list[str]) -> int:
     from nnexp.cli import help as text
-    from nnexp.cli.places import groups
+    from nnexp.config.places import groups
 
     if not words:
         print(text.general(), end="")
@@ -60,7 +60,7 @@ def _help(words: list[str]) -> int:
 
 
 def _hydra(given: list[str]) -> int:
-    from nnexp.sweep.recording_process import begun
+    from nnexp.sweep.recording.process import begun
 
     flags = {argument.split("=")[0] for argument in given}
     trains = flags & set(SWEEP) and not flags & {"--dry-run", "--end-stale", *PRINTING}
@@ -80,8 +80,9 @@ def _guarded(given: list[str], process: RecordingProcess | None) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from nnexp.cli.errors import Stop, Terminated, one_line
-    from nnexp.config import ConfigError
+    from nnexp.cli.errors import Stop, one_line
+    from nnexp.config.schema import ConfigError
+    from nnexp.sweep.interrupts import Terminated
     from nnexp.tracking.locations import StoreError
 
     def terminate(number: int, frame: Any) -> None:
@@ -104,11 +105,12 @@ def _guarded(given: list[str], process: RecordingProcess | None) -> int:
 
 
 def _command(given: list[str], process: RecordingProcess | None) -> int:
-    from nnexp.cli import jobs
     from nnexp.cli.summary import console
-    from nnexp.cli.sweep_work import SweepWork
-    from nnexp.cli.work import Work
-    from nnexp.config import ConfigError
+    from nnexp.cli.view import TerminalView
+    from nnexp.config.schema import ConfigError
+    from nnexp.sweep.compose import jobs
+    from nnexp.sweep.supervisor import SweepWork
+    from nnexp.sweep.work import Work
 
     _known_flags(given)
     overrides = jobs.overrides_in(given)
@@ -123,14 +125,14 @@ def _command(given: list[str], process: RecordingProcess | None) -> int:
     if shown:
         _launch(given, None)
         return 0
-    out = console()
-    work = Work(out, overrides, None)
+    view = TerminalView(console())
+    work = Work(view, overrides, None)
     if sweep:
         plan = jobs.plan(overrides, jobs.search_path(given))
         jobs.check(plan.jobs)
         if plan.repeated:
-            out.print(_left_out(plan.repeated), highlight=False)
-        work = SweepWork(out, overrides, plan.most, process)
+            view.say(_left_out(plan.repeated))
+        work = SweepWork(view, overrides, plan.most, process)
     try:
         _launch(jobs.as_axes(given) if sweep else given, work)
     except BaseException as error:
@@ -141,7 +143,7 @@ def _command(given: list[str], process: RecordingProcess | None) -> int:
 
 
 def _known_flags(given: list[str]) -> None:
-    from nnexp.config import ConfigError
+    from nnexp.config.schema import ConfigError
 
     for flag in given:
         if flag.startswith("-") and flag.split("=")[0] not in FLAGS:
@@ -149,8 +151,8 @@ def _known_flags(given: list[str]) -> None:
 
 
 def _list(overrides: list[str], search_path: list[str], sweep: bool) -> int:
-    from nnexp.cli import jobs
-    from nnexp.prepare import prepare
+    from nnexp.sweep.compose import jobs
+    from nnexp.training.prepare import prepare
 
     lines, count, repeated = [" ".join(overrides)], 1, 0
     if sweep:
@@ -174,7 +176,7 @@ def _left_out(repeated: int) -> str:
 
 def _end_stale(overrides: list[str]) -> int:
     """Mark runs that were left RUNNING by a process that is gone."""
-    from nnexp.cli import jobs
+    from nnexp.sweep.compose import jobs
     from nnexp.sweep.resume import end_stale
     from nnexp.tracking.mlflow_store import Store
 
@@ -194,8 +196,8 @@ def _launch(given: list[str], work: Any) -> None:
     from omegaconf import DictConfig, OmegaConf
 
     from nnexp.cli.errors import Stop
-    from nnexp.cli.places import conf
-    from nnexp.config import ConfigError, from_mapping
+    from nnexp.config.places import conf
+    from nnexp.config.schema import ConfigError, from_mapping
     from nnexp.sweep.plugins import register
     from nnexp.sweep.trial import Trial, objective
     from nnexp.tracking.locations import StoreError
@@ -214,8 +216,7 @@ def _launch(given: list[str], work: Any) -> None:
         except (ConfigError, StoreError) as error:
             raise Stop(str(error)) from error
 
-    register()
-    run.work = work  # type: ignore[attr-defined]
+    register(work)
     before = sys.argv
     sys.argv = [before[0], *given]
     try:

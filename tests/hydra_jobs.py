@@ -19,7 +19,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from nnexp.cli.errors import one_line
-from nnexp.cli.places import conf
+from nnexp.config.places import conf
 from nnexp.sweep.plugins import register
 
 FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from nnexp.session import Session, prepare
+from nnexp.training.session import Session, prepare
 
 
 @dataclass

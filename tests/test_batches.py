@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnexp.batches import Batches
+from nnexp.data.batches import Batches
 
 
 @given(samples=st.integers(1, 50), data=st.data())

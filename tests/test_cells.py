@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnexp import cells
-from nnexp.activations import softmax, softmax_backward
-from nnexp.datasets import notebook_data
-from nnexp.losses import ClippedCrossEntropy, SoftmaxCrossEntropy, make_loss, measure
-from nnexp.network import Network
-from nnexp.problem import Problem
-from nnexp.targets import target
+from nnexp.data.datasets import notebook_data
+from nnexp.losses.losses import ClippedCrossEntropy, SoftmaxCrossEntropy, make_loss, measure
+from nnexp.losses.targets import target
+from nnexp.network import cells
+from nnexp.network.activations import softmax, softmax_backward
+from nnexp.network.network import Network
+from nnexp.training.problem import Problem
 from tests import notebook_reference as reference
 
 WEIGHTS = [[0.2, 0.8, -0.5, 1], [0.5, -0.91, 0.26, -0.5], [-0.26, -0.27, 0.17, 0.87]]

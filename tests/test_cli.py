@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from commands import SMALL, nnexp, running, runs, start, wait_for
 
-from nnexp.cli.jobs import representatives
+from nnexp.sweep.compose.jobs import representatives
 
 
 def test_the_users_command_ends_with_a_table_of_three_methods(tmp_path):
@@ -103,7 +103,7 @@ def test_a_traceback_is_shown_when_asked_for(tmp_path):
 
 BREAKING = """
 import sys
-from nnexp.group import Group
+from nnexp.training.group import Group
 from nnexp.run import main
 
 inner = Group.run

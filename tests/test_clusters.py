@@ -21,8 +21,8 @@ from conftest import surroundings
 from required import need_module
 from test_engine import soon
 
-from nnexp.sweep.clusters import host
-from nnexp.sweep.engine import EngineError, check_engine, run_tasks
+from nnexp.sweep.engines.clusters import host
+from nnexp.sweep.engines.engine import EngineError, check_engine, run_tasks
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def test_a_killed_dask_worker_costs_nothing(dask: str, tmp_path: Path) -> None:
 PROGRAM = """
 import signal, sys
 import engine_tasks
-from nnexp.sweep.engine import run_tasks
+from nnexp.sweep.engines.engine import run_tasks
 stopped = []
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, lambda *_: stopped.append(1))
@@ -200,7 +200,7 @@ def test_a_cluster_that_does_not_answer_is_refused_in_one_line(
     backend: str, module: str, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need_module(module, backend)
-    monkeypatch.setattr("nnexp.sweep.clusters.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("nnexp.sweep.engines.clusters.ANSWER_SECONDS", 0.5)
     with pytest.raises(EngineError, match=rf"^address={address}: expected a .* that answers \(.*\)$"):
         check_engine(backend, 2, address)
 

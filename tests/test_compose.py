@@ -16,9 +16,9 @@ from hydra_jobs import FILES, by_hydra, by_job, hydra_sweep
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nnexp.cli.places import groups
-from nnexp.sweep.compose import Composer
-from nnexp.sweep.yaml_text import block
+from nnexp.config.places import groups
+from nnexp.sweep.compose.composer import Composer
+from nnexp.sweep.compose.yaml_text import block
 
 HEAD = "# @package _global_\n"
 OWN = {

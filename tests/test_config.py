@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nnexp.config import (
+from nnexp.config.schema import (
     Architecture,
     Budget,
     Config,
@@ -26,7 +26,7 @@ from nnexp.config import (
     digest,
     from_mapping,
 )
-from nnexp.settings import allowed, hints, options
+from nnexp.config.settings import allowed, hints, options
 
 KINDS = [
     Architecture,

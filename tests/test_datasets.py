@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from nnexp.datasets import generated, notebook_data, points
-from nnexp.streams import NAMES, streams
+from nnexp.data.datasets import generated, notebook_data, points
+from nnexp.data.streams import NAMES, streams
 
 NNFS = """
 import sys, numpy as np, nnfs

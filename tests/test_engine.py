@@ -19,7 +19,7 @@ import pytest
 from conftest import surroundings
 from threadpoolctl import threadpool_limits
 
-from nnexp.sweep.engine import BACKENDS, EngineError, blas_threads, check_engine, run_tasks
+from nnexp.sweep.engines.engine import BACKENDS, EngineError, blas_threads, check_engine, run_tasks
 
 LOCAL = ("loky", "threading", "sequential")
 
@@ -134,7 +134,7 @@ def test_tasks_are_handed_on_while_the_caller_is_busy(tmp_path: Path) -> None:
 PROGRAM = """
 import signal, sys
 import engine_tasks
-from nnexp.sweep.engine import run_tasks
+from nnexp.sweep.engines.engine import run_tasks
 stopped = []
 signal.signal(signal.SIGINT, lambda *_: stopped.append(1))
 folder = sys.argv[1]

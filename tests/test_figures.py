@@ -16,8 +16,8 @@ from test_inside import problem, walks
 from nnexp import figures, inside, style
 from nnexp.figures.curves import summarize
 from nnexp.figures.plane import errata
-from nnexp.importance import importance
 from nnexp.stats.aggregates import aggregate
+from nnexp.stats.importance import importance
 
 METHODS = ("random", "sgd", "sgd momentum=0.9")
 

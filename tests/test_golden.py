@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from commands import nnexp, runs
 
-from nnexp.cli.jobs import compose
-from nnexp.session import Session, prepare
+from nnexp.sweep.compose.jobs import compose
+from nnexp.training.session import Session, prepare
 
 RANDOM = [0, 5, 8, 10, 19, 843, 1034, 1199, 8190]
 

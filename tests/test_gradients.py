@@ -8,11 +8,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from nnexp.activations import ACTIVATIONS, softmax, softmax_backward
-from nnexp.datasets import Data
-from nnexp.losses import make_loss
-from nnexp.network import Network
-from nnexp.problem import Problem
+from nnexp.data.datasets import Data
+from nnexp.losses.losses import make_loss
+from nnexp.network.activations import ACTIVATIONS, softmax, softmax_backward
+from nnexp.network.network import Network
+from nnexp.training.problem import Problem
 
 STEP = 1e-6
 CASES = [

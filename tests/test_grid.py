@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nnexp.cli.errors import one_line
-from nnexp.config import ConfigError
-from nnexp.sweep.grid import expand
+from nnexp.config.schema import ConfigError
+from nnexp.sweep.compose.grid import expand
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from nnexp.config import Config, Generated, Random, Sweep, Tracking
+from nnexp.config.schema import Config, Generated, Random, Sweep, Tracking
 from nnexp.sweep.identity import CODE, code_hash, config_hash
 
 NO_NUMBERS = {"nnexp", "config", "settings"}
@@ -14,7 +14,7 @@ NO_NUMBERS = {"nnexp", "config", "settings"}
 
 
 def test_all_code_that_training_loads_is_hashed():
-    code = "import sys, nnexp.group; print(*{n.split('.')[1] for n in sys.modules if n.startswith('nnexp.')})"
+    code = "import sys, nnexp.training.group; print(*{n.split('.')[1] for n in sys.modules if n.startswith('nnexp.')})"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(loaded.stdout.split()) - NO_NUMBERS == set(CODE)
 

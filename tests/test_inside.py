@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnexp import inside
-from nnexp.boundary import boundary_classes
-from nnexp.datasets import generated
+from nnexp.data.datasets import generated
 from nnexp.inside.histograms import gradients_of
 from nnexp.inside.plane import filter_norms
-from nnexp.losses import make_loss
-from nnexp.network import Network
-from nnexp.problem import Problem
+from nnexp.losses.losses import make_loss
+from nnexp.network.network import Network
+from nnexp.pictures.boundary import boundary_classes
+from nnexp.training.problem import Problem
 
 Array = np.ndarray[Any, Any]
 

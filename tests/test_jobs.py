@@ -11,9 +11,9 @@ import yaml
 from commands import SMALL, nnexp, runs
 from hydra_jobs import hydra_sweep
 
-from nnexp.cli.jobs import as_axes, check, compose, plan
-from nnexp.config import ConfigError
-from nnexp.sweep.grid import expand
+from nnexp.config.schema import ConfigError
+from nnexp.sweep.compose.grid import expand
+from nnexp.sweep.compose.jobs import as_axes, check, compose, plan
 
 
 @pytest.mark.parametrize("option", ["methods", "learning_rates", "zipped"])

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 from commands import LONG, SMALL, children, in_store, made_store, nnexp, running, runs, start, wait_for
 
-from nnexp.config import from_mapping
+from nnexp.config.schema import from_mapping
 from nnexp.results import load_config
-from nnexp.session import Session, prepare
+from nnexp.training.session import Session, prepare
 
 
 def artifacts(run):

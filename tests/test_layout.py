@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnexp.layout import Layout
+from nnexp.network.layout import Layout
 
 sizes = st.lists(st.integers(1, 7), min_size=2, max_size=5).map(tuple)
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnexp.marks import log_spaced, marks
+from nnexp.training.marks import log_spaced, marks
 
 
 def test_there_are_about_a_hundred_marks_to_ten_thousand():

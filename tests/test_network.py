@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnexp.activations import ACTIVATIONS
-from nnexp.datasets import Data, generated
-from nnexp.layout import Layout
-from nnexp.losses import make_loss
-from nnexp.network import Network
+from nnexp.data.datasets import Data, generated
+from nnexp.losses.losses import make_loss
+from nnexp.network.activations import ACTIVATIONS
+from nnexp.network.layout import Layout
+from nnexp.network.network import Network
 from nnexp.optim import SGD, GeneratorNoise, RandomPerturbation, RandomSearch
-from nnexp.problem import Problem
-from nnexp.train import Budget, Training
+from nnexp.training.problem import Problem
+from nnexp.training.train import Budget, Training
 
 
 def spiral_problem(hidden, dtype="float32", samples=40, loss="cross_entropy", output="softmax", **options):
@@ -70,7 +70,7 @@ def test_candidates_together_equal_candidates_alone(
 def test_tiles_do_not_change_a_candidate(hidden, size, monkeypatch):
     theta = np.random.default_rng(0).standard_normal((70, spiral_problem(hidden).network.layout.size))
     expected = spiral_problem(hidden).score(theta.astype("float32"), accuracy=True)
-    monkeypatch.setattr("nnexp.memory.TILE_BYTES", size)
+    monkeypatch.setattr("nnexp.network.buffers.TILE_BYTES", size)
     scored = spiral_problem(hidden).score(theta.astype("float32"), accuracy=True)
     np.testing.assert_array_equal(scored.loss, expected.loss)
     np.testing.assert_array_equal(scored.accuracy, expected.accuracy)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnexp.config import Architecture, Config, Perturb, Random, Sgd
-from nnexp.group import MOST, chunk, key
+from nnexp.config.schema import Architecture, Config, Perturb, Random, Sgd
 from nnexp.sweep.plan import plan
+from nnexp.training.group import MOST, chunk, key
 
 OPTIMIZERS = {"random": Random(), "perturb": Perturb(), "sgd": Sgd()}
 

@@ -12,10 +12,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from nnexp import boundary, plots, style
-from nnexp.datasets import Data, generated, points
-from nnexp.losses import make_loss
-from nnexp.network import Network
-from nnexp.problem import Problem
+from nnexp.data.datasets import Data, generated, points
+from nnexp.losses.losses import make_loss
+from nnexp.network.network import Network
+from nnexp.training.problem import Problem
 
 KEYS = ("iteration", "evaluations", "seconds", "loss", "accuracy", "val_loss", "val_accuracy")
 

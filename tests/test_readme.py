@@ -24,7 +24,7 @@ def test_a_command_of_the_readme_works(tmp_path, command):
 
 
 def test_the_readme_names_every_option():
-    from nnexp.cli.places import groups
+    from nnexp.config.places import groups
 
     for group, options in groups().items():
         for option in (group, *options):

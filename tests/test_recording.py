@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from nnexp.cli.jobs import compose
-from nnexp.session import Session, prepare
-from nnexp.sweep import recording
-from nnexp.sweep.recording import Home, Recording
-from nnexp.sweep.spool import Spool
+from nnexp.sweep.compose.jobs import compose
+from nnexp.sweep.recording import recording
+from nnexp.sweep.recording.recording import Home, Recording
+from nnexp.sweep.recording.spool import Spool
 from nnexp.sweep.trial import Trial
 from nnexp.tracking.environment import environment
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.outcome import Outcome, outcome
+from nnexp.training.session import Session, prepare
 
 
 class Failing:

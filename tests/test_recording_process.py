@@ -14,17 +14,17 @@ import pandas as pd
 import pytest
 from commands import LONG, SMALL, in_store, made_store, nnexp, recorders, running, runs, start, wait_for
 
-from nnexp.cli.jobs import compose
-from nnexp.session import History
 from nnexp.sweep import recording_process, remote_recording
-from nnexp.sweep.recording import lost
-from nnexp.sweep.recording_process import Lost, RecordingProcess, wanted
-from nnexp.sweep.recording_server import Beginning
-from nnexp.sweep.remote_recording import RemoteRecording
-from nnexp.sweep.spool import Spool
+from nnexp.sweep.compose.jobs import compose
+from nnexp.sweep.recording.process import Lost, RecordingProcess, wanted
+from nnexp.sweep.recording.recording import lost
+from nnexp.sweep.recording.remote import RemoteRecording
+from nnexp.sweep.recording.server import Beginning
+from nnexp.sweep.recording.spool import Spool
 from nnexp.sweep.trial import Trial
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.recorder import Thinning
+from nnexp.training.session import History
 
 
 @pytest.fixture
@@ -73,7 +73,9 @@ def test_what_it_logs_is_logged_here(
     result = process.call("take", 0, lost(RuntimeError("no worker"))).result()
     assert result.status == "failed"
     assert result.reason.startswith("not recorded (MlflowException: ")
-    said = [record.getMessage() for record in caplog.records if record.name == "nnexp.sweep.recording"]
+    said = [
+        record.getMessage() for record in caplog.records if record.name == "nnexp.sweep.recording.recording"
+    ]
     tries = [text for text in said if text.startswith("job 0 could not be recorded")]
     assert len(tries) == 3
     assert all("no such table: runs" in text for text in tries)

@@ -13,9 +13,9 @@ import pytest
 from conftest import surroundings
 
 from nnexp import results
-from nnexp.session import History
 from nnexp.tracking.files import history_table, write
 from nnexp.tracking.mlflow_store import Store
+from nnexp.training.session import History
 
 FOLDER = "index"
 

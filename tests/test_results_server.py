@@ -14,9 +14,9 @@ from required import REQUIRED
 from servers import mlflow_server, postgresql
 
 from nnexp import results
-from nnexp.session import History
 from nnexp.tracking.files import history_table, write
 from nnexp.tracking.mlflow_store import Store
+from nnexp.training.session import History
 
 RUNS, POINTS = 5, 5
 

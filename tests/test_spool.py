@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nnexp.sweep.recording import lost
-from nnexp.sweep.spool import Spool
+from nnexp.sweep.recording.recording import lost
+from nnexp.sweep.recording.spool import Spool
 
 CONTENTS = {"weights/final.npz": b"weights", "config.yaml": b"seed: 1\n"}
 

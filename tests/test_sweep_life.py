@@ -17,17 +17,17 @@ from commands import SMALL, children, runs, start
 from mlflow import MlflowClient
 from mlflow.entities import Param, RunTag
 
-from nnexp.record import History
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.protocol import METRICS, milliseconds
 from nnexp.tracking.recorder import Thinning
+from nnexp.training.record import History
 
 ROOT = Path(__file__).resolve().parents[1]
 
 FAILING = """
 import sys
 from pathlib import Path
-from nnexp.group import Group
+from nnexp.training.group import Group
 from nnexp.run import main
 
 inner = Group.run

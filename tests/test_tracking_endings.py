@@ -16,7 +16,7 @@ import pytest
 import recorded
 from recorded import session, settings
 
-from nnexp import plots
+from nnexp.pictures import one_run as plots
 from nnexp.tracking.memory import MemoryRun, MemoryStore
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.recorder import flatten, record_session

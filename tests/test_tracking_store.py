@@ -154,7 +154,7 @@ def test_the_model_predicts_what_the_network_does(case: Case) -> None:
 def test_the_models_own_forward_pass_is_the_networks(
     tmp_path: Path, output: str, dtype: str, accumulate: str | None
 ) -> None:
-    from nnexp.network import Network
+    from nnexp.network.network import Network
     from nnexp.tracking.files import model_files, write
     from nnexp.tracking.model_code import DenseNetwork
 

@@ -18,10 +18,10 @@ from commands import SMALL, nnexp, runs
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from nnexp.cli.errors import one_line
-from nnexp.cli.jobs import check, plan
-from nnexp.config import ConfigError, Sweep
-from nnexp.sweep.axes import parsed
-from nnexp.sweep.grid import Study
+from nnexp.config.schema import ConfigError, Sweep
+from nnexp.sweep.compose.axes import parsed
+from nnexp.sweep.compose.grid import Study
+from nnexp.sweep.compose.jobs import check, plan
 from nnexp.sweep.tuned import report
 from nnexp.sweep.tuning import left_out, tune
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import re
 
-from nnexp.config import Config
-from nnexp.settings import hints, options
+from nnexp.config.schema import Config
+from nnexp.config.settings import hints, options
 
 
 class Stop(BaseException):
     """Bad input found within a job: no other job of the sweep may start. Not an Exception, or Hydra goes on."""
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, so that a run ends as on Ctrl-C."""
 
 
 def one_line(error: BaseException, arguments: list[str]) -> str:

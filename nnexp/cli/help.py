@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any
 
-from nnexp.cli.places import conf, groups
-from nnexp.config import Config
-from nnexp.settings import allowed, hints, options, shown
+from nnexp.config.places import conf, groups
+from nnexp.config.schema import Config
+from nnexp.config.settings import allowed, hints, options, shown
 
 USAGE = """\
 nnexp: train neural networks by any method, recorded in MLflow.

@@ -6,37 +6,17 @@ import math
 import sys
 from collections.abc import Sequence
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-NUMBERS = ("loss", "accuracy", "val_loss", "val_accuracy", "iterations", "evaluations", "seconds")
+from nnexp.sweep.view import Row
 
+NUMBERS = ("loss", "accuracy", "val_loss", "val_accuracy", "iterations", "evaluations", "seconds")
 
 MOST_ROWS = 60
 """More runs than these are summed up in the terminal; the parent run has all of them in its files."""
-
-
-class Row(NamedTuple):
-    """One job of a session of work: what it was, how it ended, and what it reached."""
-
-    job: int
-    method: str
-    seed: int
-    overrides: str
-    status: str
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
-    iterations: int
-    evaluations: int
-    seconds: float
-    run_id: str
-    url: str
-    reason: str
-    log: str
 
 
 def console(file: Any = None) -> Console:

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnexp.boundary import boundary_image
 from nnexp.figures.boundaries import clock_text
 from nnexp.inside.frames import timeline
 from nnexp.inside.trajectory import Trajectory
-from nnexp.style import looks
+from nnexp.pictures.boundary import boundary_image
+from nnexp.pictures.style import looks
 
 Array = np.ndarray[Any, Any]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from nnexp.boundary import boundary_image, extent
 from nnexp.inside.frames import timeline
 from nnexp.inside.trajectory import Trajectory
-from nnexp.problem import Problem
-from nnexp.style import LABELS, Picture, looks, picture
+from nnexp.pictures.boundary import boundary_image, extent
+from nnexp.pictures.style import LABELS, Picture, looks, picture
+from nnexp.training.problem import Problem
 
 Array = np.ndarray[Any, Any]
 

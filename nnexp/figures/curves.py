@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from nnexp.pictures.style import LABELS, Picture, looks, picture
 from nnexp.results import AXES, on_grid
 from nnexp.stats.means import mean_of_means
-from nnexp.style import LABELS, Picture, looks, picture
 
 Array = np.ndarray[Any, Any]
 Band = Literal["interval", "spread"]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from nnexp.style import LABELS, Picture, looks, picture
+from nnexp.pictures.style import LABELS, Picture, looks, picture
 
 
 def final_distributions(

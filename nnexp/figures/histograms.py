@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnexp.inside.histograms import Histogram
-from nnexp.style import LABELS, Picture, picture
+from nnexp.pictures.style import LABELS, Picture, picture
 
 
 def histograms_over_time(found: Sequence[Histogram], gradients: bool = False, title: str = "") -> Picture:

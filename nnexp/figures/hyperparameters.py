@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 
-from nnexp.importance import Importance, columns, spans_decades, varied
-from nnexp.style import LABELS, Picture, picture
+from nnexp.pictures.style import LABELS, Picture, picture
+from nnexp.stats.importance import Importance, columns, spans_decades, varied
 
 Array = np.ndarray[Any, Any]
 

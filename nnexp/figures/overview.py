@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from nnexp.boundary import boundary_image, extent
 from nnexp.figures.curves import BANDS, bands, draw_curves
 from nnexp.inside.trajectory import Trajectory
+from nnexp.pictures.boundary import boundary_image, extent
+from nnexp.pictures.style import LABELS, Picture, looks
 from nnexp.results import AXES
-from nnexp.style import LABELS, Picture, looks
 
 
 def overview(

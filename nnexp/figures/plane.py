@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 
 from nnexp.inside.plane import Landscape
-from nnexp.style import Picture, looks, picture
+from nnexp.pictures.style import Picture, looks, picture
 
 Array = np.ndarray[Any, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from nnexp.style import Picture, looks, picture
+from nnexp.pictures.style import Picture, looks, picture
 
 
 def performance_profiles(profiles: pd.DataFrame, of: str = "value") -> Picture:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from nnexp.style import Picture, looks, picture
+from nnexp.pictures.style import Picture, looks, picture
 
 
 def rank_diagram(

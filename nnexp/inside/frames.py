@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnexp.boundary import boundary_classes
 from nnexp.inside.trajectory import Trajectory
+from nnexp.pictures.boundary import boundary_classes
 
 Array = np.ndarray[Any, Any]
 

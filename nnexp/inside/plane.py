@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnexp.inside.trajectory import Trajectory
-from nnexp.layout import Layout
-from nnexp.problem import Problem
+from nnexp.network.layout import Layout
+from nnexp.training.problem import Problem
 
 Array = np.ndarray[Any, Any]
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nnexp.config import Config, from_mapping
-from nnexp.prepare import prepare
-from nnexp.problem import Problem
+from nnexp.config.schema import Config, from_mapping
 from nnexp.results import load_config, load_history, load_snapshots
+from nnexp.training.prepare import prepare
+from nnexp.training.problem import Problem
 
 Array = np.ndarray[Any, Any]
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnexp.boundary import COLORS, extent, has_boundary
 from nnexp.figures.plane import contour_levels
 from nnexp.inside import (
     Frames,
@@ -20,6 +19,7 @@ from nnexp.inside import (
     timeline,
     typical_seed,
 )
+from nnexp.pictures.boundary import COLORS, extent, has_boundary
 from nnexp.report.material import Material
 from nnexp.report.payload import number, numbers
 from nnexp.results import StoreError

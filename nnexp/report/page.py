@@ -15,13 +15,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from nnexp import __version__, figures
-from nnexp.importance import importance, varied
+from nnexp.pictures.style import LABELS, Picture
 from nnexp.report import tables
 from nnexp.report.insight import SIZE, insights
 from nnexp.report.material import Material
 from nnexp.report.paper import caption, cells
 from nnexp.report.payload import POINTS, charts
-from nnexp.style import LABELS, Picture
+from nnexp.stats.importance import importance, varied
 from nnexp.tracking.locations import public, ui_command
 
 LEAST_SETTINGS = 4

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from nnexp.pictures.style import LABELS
 from nnexp.stats import Comparison, higher_is_better
 from nnexp.stats.comparison import ALL
 from nnexp.stats.pairs import BETTER
-from nnexp.style import LABELS
 
 FORMATS = ("latex", "markdown", "csv")
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from nnexp.figures.curves import summarize
+from nnexp.pictures.style import LABELS, looks
 from nnexp.report.material import Material
 from nnexp.results import ALL_AXES, MEASURES, grid, on_grid
 from nnexp.stats import higher_is_better
-from nnexp.style import LABELS, looks
 
 Array = np.ndarray[Any, Any]
 

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from nnexp.pictures.style import LABELS, looks, method_color
 from nnexp.report.material import Material
 from nnexp.report.paper import cells, task_order
 from nnexp.results import KEYS, MEASURES
 from nnexp.stats import Comparison
-from nnexp.style import LABELS, looks, method_color
 
 MOST_RUNS = 2000
 

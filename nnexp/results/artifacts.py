@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from nnexp.layout import Layout
+from nnexp.network.layout import Layout
 from nnexp.results.client import connect
 from nnexp.tracking.locations import StoreError, local_folder, public
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import joblib
 
-from nnexp.sweep.engine import run_tasks
+from nnexp.sweep.engines.engine import run_tasks
 from nnexp.sweep.plan import plan
-from nnexp.sweep.recording import Recording
-from nnexp.sweep.remote_recording import RemoteRecording
-from nnexp.sweep.spool import Spool
+from nnexp.sweep.recording.recording import Recording
+from nnexp.sweep.recording.remote import RemoteRecording
+from nnexp.sweep.recording.spool import Spool
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.sweep.worker import CODE, Done, Task, train
 from nnexp.tracking.environment import git_state
@@ -22,7 +22,7 @@ LOG = logging.getLogger(__name__)
 
 
 class EngineChoice(NamedTuple):
-    """How jobs are trained: see :func:`nnexp.sweep.engine.run_tasks`; ``group`` limits a group's runs."""
+    """How jobs are trained: see :func:`nnexp.sweep.engines.engine.run_tasks`; ``group`` limits a group's runs."""
 
     backend: str = "loky"
     n_jobs: int = -1

@@ -7,24 +7,9 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from nnexp.config import Config, digest
+from nnexp.config.schema import Config, digest
 
-CODE = (
-    *(
-        "activations",
-        "batches",
-        "datasets",
-        "descent",
-        "group",
-        "layout",
-        "losses",
-        "marks",
-        "memory",
-        "network",
-        "optim",
-    ),
-    *("prepare", "problem", "record", "rows", "search", "session", "streams", "targets", "train"),
-)
+CODE = ("config/settings", "data", "losses", "network", "optim", "training")
 """The rooms whose code decides a run's numbers."""
 
 

@@ -8,19 +8,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from nnexp.config import ConfigError, from_mapping
+from nnexp.config.schema import ConfigError, from_mapping
 from nnexp.sweep.batch import EngineChoice
-from nnexp.sweep.compose import Composer, Job
-from nnexp.sweep.engine import EngineError, check_engine
+from nnexp.sweep.compose.composer import Composer, Job
+from nnexp.sweep.engines.engine import EngineError, check_engine
 from nnexp.sweep.trial import Trial, objective
 from nnexp.tracking.recorder import RunResult
+
+if TYPE_CHECKING:
+    from nnexp.sweep.supervisor import SweepWork
 
 
 @dataclass
@@ -37,9 +40,11 @@ class BatchedLauncherConf:
 class BatchedLauncher(Launcher):
     """Composes all jobs, trains those of like shape together, and gives Hydra a return for each.
 
-    Every job keeps its own output folder, log, overrides and run. What trains and records is the task
-    function's attribute ``work``, which runs one job after another under other launchers.
+    Every job keeps its own output folder, log, overrides and run.
     """
+
+    work: ClassVar[SweepWork | None] = None
+    """What trains and records the jobs; set by :func:`nnexp.sweep.plugins.register`."""
 
     def __init__(self, n_jobs: int, backend: str, address: str | None, group: int | None) -> None:
         super().__init__()
@@ -55,6 +60,7 @@ class BatchedLauncher(Launcher):
         Raises:
             HydraException, ConfigError: a job's config or an engine that cannot be; then none has begun.
         """
+        assert self.work is not None
         start = perf_counter()
         setup_globals()
         # Not where it is made: Hydra wraps what a constructor raises.
@@ -75,7 +81,7 @@ class BatchedLauncher(Launcher):
             for job in jobs:
                 callbacks.on_job_start(config=job.config, task_function=self.task)
         with _logged(place / "sweep.log"):
-            results = self.task.work.batch(trials, self.choice, place, perf_counter() - start)  # type: ignore[attr-defined]
+            results = self.work.batch(trials, self.choice, place, perf_counter() - start)
         returns = [Returned(job, name, results.get(job.number)) for job in jobs]
         if callbacks is not None:
             for job, returned in zip(jobs, returns, strict=True):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from math import ceil
 
-from nnexp.config import Config, Sgd
-from nnexp.group import chunk, key
+from nnexp.config.schema import Config, Sgd
+from nnexp.training.group import chunk, key
 
 SMALL_GROUP = 8
 """Runs that bring each other nothing: enough to hand over at once, few enough to share between workers."""

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.plugin import Plugin
 
+if TYPE_CHECKING:
+    from nnexp.sweep.supervisor import SweepWork
 
-def register() -> None:
-    """Make the launcher and the sweeper known to Hydra; once is enough, more do no harm."""
+
+def register(work: SweepWork | None = None) -> None:
+    """Make the launcher and the sweeper known to Hydra, and what works on their jobs. Repeating does no harm."""
     # Hydra's scan loads its own plugins' modules again; classes made of them before would be strangers.
     Plugins.instance()
     from nnexp.sweep.launcher import BatchedLauncher, BatchedLauncherConf
     from nnexp.sweep.sweeper import GridSweeper, GridSweeperConf
 
+    BatchedLauncher.work = GridSweeper.work = work
     register_as("launcher", "batched", BatchedLauncher, BatchedLauncherConf)
     register_as("sweeper", "grid", GridSweeper, GridSweeperConf)
 

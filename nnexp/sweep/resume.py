@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from nnexp.config import Config
+from nnexp.config.schema import Config
 from nnexp.sweep.identity import code_hash, config_hash
 from nnexp.tracking.heartbeat import stale
 from nnexp.tracking.locations import StoreError

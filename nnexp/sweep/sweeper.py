@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
@@ -14,11 +14,14 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from nnexp.config import ConfigError, Sweep
-from nnexp.settings import build
-from nnexp.sweep.grid import Expansion, expand
+from nnexp.config.schema import ConfigError, Sweep
+from nnexp.config.settings import build
+from nnexp.sweep.compose.grid import Expansion, expand
 from nnexp.sweep.tuned import report
 from nnexp.sweep.tuning import check_optuna, left_out, tune
+
+if TYPE_CHECKING:
+    from nnexp.sweep.supervisor import SweepWork
 
 
 @dataclass
@@ -36,6 +39,9 @@ class GridSweeper(Sweeper):
     Composing is the launcher's alone.
     """
 
+    work: ClassVar[SweepWork | None] = None
+    """What trains and records the jobs; set by :func:`nnexp.sweep.plugins.register`."""
+
     def __init__(self, max_batch_size: int | None, params: dict[str, str] | None = None) -> None:
         super().__init__()
         self.max_batch_size = max_batch_size
@@ -46,7 +52,6 @@ class GridSweeper(Sweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra gives every sweeper, and set up the launcher."""
         self.hydra_context, self.config = hydra_context, config
-        self.task: Any = task_function
         self.launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
@@ -68,10 +73,10 @@ class GridSweeper(Sweeper):
             made = tune(expanded.studies, settings, self._launch)
             found = place.absolute() / "tuned"
             print("\n".join(report(made, found, arguments)))
-            if hasattr(self.task, "work"):
+            if self.work is not None and self.work.jobs is not None:
                 # What pruning left out is not missing.
-                self.task.work.jobs -= left_out(made)
-                self.task.work.attach(found)
+                self.work.jobs -= left_out(made)
+                self.work.attach(found)
         return self.returns
 
     def _launch(self, jobs: list[list[str]]) -> list[float]:

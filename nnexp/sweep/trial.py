@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-from nnexp.config import Config
+from nnexp.config.schema import Config
 from nnexp.tracking.recorder import RunResult
 
 

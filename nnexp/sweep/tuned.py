@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from nnexp.sweep.compose.yaml_text import block
 from nnexp.sweep.tuning import Tuned
-from nnexp.sweep.yaml_text import block
 
 FRESH = "seed=range(1000,1020)"
 """Seeds to compare tuned methods on: the best of many trials looks better on its own seeds than it is."""

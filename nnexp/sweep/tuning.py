@@ -16,9 +16,9 @@ from typing import Any
 
 from hydra.core.override_parser.types import IntervalSweep
 
-from nnexp.config import ConfigError, Sweep
-from nnexp.sweep.axes import short
-from nnexp.sweep.grid import Study
+from nnexp.config.schema import ConfigError, Sweep
+from nnexp.sweep.compose.axes import short
+from nnexp.sweep.compose.grid import Study
 
 Launch = Callable[[list[list[str]]], Sequence[float]]
 """Runs jobs of these overrides; the objective of each, lower is better, not finite for those that failed."""

@@ -7,15 +7,15 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from nnexp.config import Config
-from nnexp.group import Group
-from nnexp.session import prepare
+from nnexp.config.schema import Config
 from nnexp.sweep.identity import code_hash
-from nnexp.sweep.spool import Spool
+from nnexp.sweep.recording.spool import Spool
 from nnexp.tracking.environment import environment
 from nnexp.tracking.outcome import Outcome, outcome, reason_of
 from nnexp.tracking.protocol import milliseconds
-from nnexp.train import EVALUATIONS_PER_GRADIENT
+from nnexp.training.group import Group
+from nnexp.training.session import prepare
+from nnexp.training.train import EVALUATIONS_PER_GRADIENT
 
 CODE = code_hash()
 """Of the code that this process has loaded."""
@@ -136,9 +136,9 @@ def at_end(session: Any) -> bool:
 
 def _failed(config: Config, error: Exception) -> Outcome:
     """The outcome of a run of which nothing is left but its error."""
-    from nnexp.session import join
     from nnexp.tracking.environment import environment_tags
     from nnexp.tracking.plain import to_yaml
+    from nnexp.training.session import join
 
     now = milliseconds()
     trace = "".join(traceback.format_exception(error))

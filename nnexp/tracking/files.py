@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from nnexp.datasets import Data
-from nnexp.layout import Layout
-from nnexp.network import Network
+from nnexp.data.datasets import Data
+from nnexp.network.layout import Layout
+from nnexp.network.network import Network
 from nnexp.tracking.protocol import METRICS, DatasetRecord, Rows
 
 Array = np.ndarray[Any, Any]
@@ -26,7 +26,7 @@ def run_files(prepared: Any, session: Any, config_yaml: str, environment: dict[s
     ``weights/layout.json``, and ``loss (T,)``; ``best.npz`` and ``final.npz`` hold named arrays.
 
     Args:
-        prepared: has ``problem``, as :func:`nnexp.session.prepare` gives.
+        prepared: has ``problem``, as :func:`nnexp.training.session.prepare` gives.
         session: has ``history``, ``snapshots``, ``best_theta``, ``final_theta`` and ``improvements``.
     """
     network: Network = prepared.problem.network

@@ -84,8 +84,8 @@ def outcome(
     run has failed, for one that is no ``Exception`` it was killed: then it is left without pictures and model.
 
     Args:
-        session: a :class:`nnexp.session.Session` that was run, or stopped.
-        config: the run's :class:`nnexp.config.Config`.
+        session: a :class:`nnexp.training.session.Session` that was run, or stopped.
+        config: the run's :class:`nnexp.config.schema.Config`.
         machine: of :func:`nnexp.tracking.environment.environment`.
         runs: how many the whole command has.
     """

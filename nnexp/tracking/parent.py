@@ -54,7 +54,7 @@ def write_summary(folder: Path, table: pd.DataFrame) -> None:
     table.to_csv(folder / "summary.csv", index=False)
     (folder / "summary.md").write_text(markdown(table), encoding="utf-8")
     if {"method", "loss"} <= set(table.columns) and table["loss"].notna().any():
-        from nnexp.plots import sweep_figure
+        from nnexp.pictures.one_run import sweep_figure
 
         sweep_figure(table).savefig(folder / "summary.png")
 

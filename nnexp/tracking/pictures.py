@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnexp import plots
+from nnexp.pictures import one_run as plots
 
 Array = np.ndarray[Any, Any]
 

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnexp.marks import mark_after
 from nnexp.tracking import files
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
 from nnexp.tracking.outcome import Outcome, optional, outcome, per_decade, reason_of
 from nnexp.tracking.plain import flatten
 from nnexp.tracking.protocol import Rows, Run, Store, milliseconds
+from nnexp.training.marks import mark_after
 
 __all__ = [
     *("ENDINGS", "RunResult", "Thinning", "flatten", "last_tags", "publish"),
@@ -103,8 +103,8 @@ def record_session(
     FAILED for an ``Exception`` and as KILLED for any other ``BaseException``, which is raised again.
 
     Args:
-        session: a :class:`nnexp.session.Session` that has not been run.
-        config: the run's :class:`nnexp.config.Config`.
+        session: a :class:`nnexp.training.session.Session` that has not been run.
+        config: the run's :class:`nnexp.config.schema.Config`.
         tags: of the caller, such as ``nnexp.sweep_id``.
         parent: id of the parent run of a multirun.
         overrides: what was given on the command line.

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hydra_jobs import hydra_by_launcher, hydra_sweep
 
-from nnexp.sweep.compose import Composer
+from nnexp.sweep.compose.composer import Composer
 from nnexp.sweep.sweeper import expansion
 
 ROUNDS = 3

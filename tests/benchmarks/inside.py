@@ -14,12 +14,12 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np
 
-from nnexp.boundary import boundary_classes
-from nnexp.datasets import generated
+from nnexp.data.datasets import generated
 from nnexp.inside import Trajectory, boundary_frames, loss_plane
-from nnexp.losses import make_loss
-from nnexp.network import Network
-from nnexp.problem import Problem
+from nnexp.losses.losses import make_loss
+from nnexp.network.network import Network
+from nnexp.pictures.boundary import boundary_classes
+from nnexp.training.problem import Problem
 
 ROUNDS, SIZE, SNAPSHOTS = 5, 101, 20
 

@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import notebook_reference as reference
 from rivals import pytorch
 
-from nnexp.cli.jobs import compose
-from nnexp.session import Session, prepare
+from nnexp.sweep.compose.jobs import compose
+from nnexp.training.session import Session, prepare
 
 ITERATIONS = 10_000
 STEPS = 2_000

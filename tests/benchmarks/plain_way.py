@@ -38,7 +38,7 @@ from notebook_reference import (
 )
 from omegaconf import DictConfig, OmegaConf
 
-from nnexp.marks import log_spaced, marks
+from nnexp.training.marks import log_spaced, marks
 
 GROUPED = bool(os.environ.get("PLAIN_GROUPED"))
 FEW_RUNS = 24

@@ -1,0 +1,1 @@
+"""Datasets, mini-batches, and the streams of chance that they are drawn from."""

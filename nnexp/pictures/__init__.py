@@ -1,0 +1,1 @@
+"""Pictures of one run: what a run's record may draw."""

@@ -1,0 +1,180 @@
+"""Pictures of runs, as figures without global state; the numbers come ready-made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nnexp.data.datasets import Data
+from nnexp.network.layout import Layout
+from nnexp.pictures.boundary import boundary_image, extent, has_boundary
+from nnexp.pictures.style import LABELS, class_color, method_color, picture
+from nnexp.training.problem import Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = np.ndarray[Any, Any]
+
+__all__ = [
+    "boundary_image",
+    "decision_boundary",
+    "has_boundary",
+    "learning_curves",
+    "scatter",
+    "sweep_figure",
+    "weight_histograms",
+]
+
+
+def learning_curves(history: Any, method: str = "", against: str = "iteration") -> Figure:
+    """Loss and accuracy against iterations, evaluations or seconds; test data dashed.
+
+    Args:
+        history: columns by name, as a :class:`nnexp.training.session.History` or a DataFrame.
+        method: gives the colour, and the title.
+        against: ``iteration``, ``evaluations`` or ``seconds``.
+    """
+    figure, axes = picture(1, 2)
+    x = _column(history, against)
+    color = method_color(method)
+    for axis, key in zip(axes, ("loss", "accuracy"), strict=True):
+        for name, label, dash in ((key, "training", "-"), (f"val_{key}", "test", "--")):
+            y = _column(history, name)
+            known = np.isfinite(y)
+            if known.any():
+                axis.plot(x[known], y[known], dash, color=color, linewidth=1.4, label=label)
+        axis.set(xlabel=LABELS[against], ylabel=LABELS[key])
+        _log_from_zero(axis, x)
+        if axis.lines:
+            axis.legend(frameon=False, fontsize=8)
+        else:
+            axis.text(0.5, 0.5, "not measured", ha="center", transform=axis.transAxes, color="#777777")
+    if method:
+        figure.suptitle(method, fontsize=10)
+    return figure
+
+
+def scatter(data: Data, classes: bool = True) -> Figure:
+    """The points of 2-D data, with ``classes`` in the colours of their classes.
+
+    Raises:
+        ValueError: inputs that are not 2-D.
+    """
+    x = np.asarray(data.x)
+    if x.ndim != 2 or x.shape[0] != 2:
+        raise ValueError(f"inputs of shape {x.shape}: a scatter plot needs two features")
+    figure, (axis,) = picture(size=(4.2, 4.0))
+    labels = np.asarray(data.y) if classes and np.issubdtype(data.y.dtype, np.integer) else None
+    _points(axis, x, labels)
+    return figure
+
+
+def decision_boundary(problem: Problem, theta: Array, title: str = "") -> Figure:
+    """The class that the network gives each place, paler where it is unsure, with the training data.
+
+    Raises:
+        ValueError: inputs that are not 2-D, or targets that are no classes.
+    """
+    image = boundary_image(problem, theta, size=400, points=False)
+    figure, (axis,) = picture(size=(4.2, 4.0))
+    axis.grid(False)
+    left, right, low, high = extent(problem)
+    axis.imshow(image, extent=(left, right, low, high), interpolation="bilinear", aspect="auto")
+    _points(axis, np.asarray(problem.train.x), np.asarray(problem.train.y))
+    axis.set(xlim=(left, right), ylim=(low, high), title=title)
+    return figure
+
+
+def weight_histograms(layout: Layout, thetas: Mapping[str, Array]) -> Figure:
+    """How the weights and biases of each layer are distributed, for each theta ``(P,)`` by its label."""
+    depth = len(layout.blocks)
+    figure, axes = picture(2, depth, size=(3.0, 2.2))
+    for index, name in enumerate(layout.names):
+        axis = axes[(index % 2) * depth + index // 2]
+        named = [layout.named(np.asarray(theta, np.float64))[name].reshape(-1) for theta in thetas.values()]
+        finite = [values[np.isfinite(values)] for values in named]
+        everything = np.concatenate([*finite, np.zeros(1)])
+        # Equal bins for all, so that a narrow start does not look like a small one.
+        edges = np.histogram_bin_edges(everything, bins=min(40, max(12, named[0].size // 4)))
+        for number, (label, values) in enumerate(zip(thetas, finite, strict=True)):
+            color = "#0072B2" if number == len(thetas) - 1 else "#999999"
+            axis.hist(values, bins=edges.tolist(), color=color, alpha=0.65, label=label)
+        axis.set_title(name, fontsize=9)
+        axis.set(xlabel="value", ylabel="count" if index < 2 else "")
+    if len(thetas) > 1:
+        axes[0].legend(frameon=False, fontsize=8)
+    return figure
+
+
+def sweep_figure(table: pd.DataFrame) -> Figure:
+    """Final loss and accuracy of every run as a dot, by method, with the median as a line.
+
+    Args:
+        table: one row a run with ``method``, ``loss``, ``accuracy`` and, for open dots, ``val_accuracy``
+            and ``val_loss``.
+    """
+    methods = list(dict.fromkeys(table["method"]))
+    figure, axes = picture(1, 2, size=(max(3.4, 1.0 + 0.8 * len(methods)), 3.4))
+    for axis, key in zip(axes, ("loss", "accuracy"), strict=True):
+        for at, method in enumerate(methods):
+            rows = table[table["method"] == method]
+            _dots(axis, at, rows[key].to_numpy(float), method_color(method), filled=True)
+            if f"val_{key}" in rows:
+                _dots(axis, at + 0.4, rows[f"val_{key}"].to_numpy(float), method_color(method), filled=False)
+        axis.set_xticks([at + 0.2 for at in range(len(methods))], methods)
+        axis.set(ylabel=LABELS[key], xlim=(-0.4, len(methods) - 0.2))
+        axis.grid(False, axis="x")
+    axes[0].set_title("filled: training data; open: test data", fontsize=8, loc="left", color="#555555")
+    axes[1].set_title(f"{len(table)} runs; line: median", fontsize=8, loc="left", color="#555555")
+    return figure
+
+
+def _dots(axis: Axes, at: float, values: Array, color: str, filled: bool) -> None:
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return
+    # Dots are spread sideways in a fixed pattern, so that the same runs make the same picture.
+    spread = 0.11 * ((np.arange(len(values)) * 0.618034) % 1 - 0.5) * min(1, len(values) - 1)
+    face = color if filled else "none"
+    axis.scatter(at + spread, values, s=18, facecolors=face, edgecolors=color, linewidths=0.9, alpha=0.8)
+    axis.hlines(np.median(values), at - 0.15, at + 0.15, color="#222222", linewidth=1.2)
+
+
+def _points(axis: Axes, x: Array, labels: Array | None) -> None:
+    if labels is None:
+        axis.scatter(x[0], x[1], s=12, color="#444444", linewidths=0)
+    else:
+        if labels.ndim == 2:
+            labels = labels.argmax(axis=0)
+        for index in np.unique(labels).tolist():
+            own = labels == index
+            axis.scatter(
+                x[0, own],
+                x[1, own],
+                s=14,
+                color=class_color(index),
+                edgecolors="white",
+                linewidths=0.4,
+                label=f"class {index}",
+            )
+        if len(np.unique(labels)) <= 8:
+            axis.legend(frameon=True, framealpha=0.8, fontsize=7, loc="upper right")
+    axis.set(xlabel="feature 0", ylabel="feature 1")
+
+
+def _column(history: Any, name: str) -> Array:
+    column = history[name] if hasattr(history, "keys") else getattr(history, name)
+    return np.asarray(column, np.float64)
+
+
+def _log_from_zero(axis: Axes, x: Array) -> None:
+    """A logarithmic axis that still shows zero, where the numbers span more than two decades."""
+    positive = x[np.isfinite(x) & (x > 0)]
+    if len(positive) and positive.max() > 100 * positive.min():
+        axis.set_xscale("symlog", linthresh=float(positive.min()), linscale=0.3)
+        axis.set_xlim(0, float(positive.max()) * 1.1)

@@ -1,0 +1,137 @@
+"""Axes of a sweep: a setting and the values that it takes, in Hydra's sweep syntax."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.errors import HydraException
+
+from nnexp.config.schema import ConfigError
+
+DIGITS = 6
+"""Significant digits of a drawn number, so that a job's overrides can be read and typed."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A setting with its values as texts, or with an interval to draw them from."""
+
+    key: str
+    values: tuple[str, ...] = ()
+    interval: IntervalSweep | None = None
+    text: str = ""
+    """The interval as it was given."""
+
+    def overrides(self) -> list[str]:
+        """An override for each value."""
+        return [f"{self.key}={value}" for value in self.values]
+
+    def ends(self) -> tuple[str, str]:
+        """The override of each end of the interval."""
+        assert self.interval is not None
+        return f"{self.key}={self.interval.start}", f"{self.key}={self.interval.end}"
+
+    def drawn(self, count: int, seed: int) -> Axis:
+        """The axis with ``count`` values drawn from its interval; more of them begin with the same ones.
+
+        Uniform; log-uniform for ``tag(log, interval(low, high))``; whole numbers for ``int(interval(low, high))``.
+        """
+        assert self.interval is not None
+        low, high = self.interval.start, self.interval.end
+        assert low is not None
+        assert high is not None
+        # A source of its own for each axis: an axis more leaves the others' values as they are.
+        source = Random(f"{seed} {self.key}")
+        whole = isinstance(low, int) and isinstance(high, int)
+        values: list[str] = []
+        for _ in range(count):
+            share = source.random()
+            above = high + whole
+            log = "log" in self.interval.tags
+            value = low * (above / low) ** share if log else low + (above - low) * share
+            if whole:
+                values.append(str(min(max(math.floor(value), int(low)), int(high))))
+            else:
+                values.append(short(value, low, high))
+        return Axis(self.key, tuple(values))
+
+
+def short(value: float, low: float, high: float) -> str:
+    """A number that can be read and typed, within its interval."""
+    return repr(min(max(float(f"{value:.{DIGITS}g}"), low), high))
+
+
+def parsed(parser: OverridesParser, text: str) -> Axis:
+    """The axis that an override such as ``seed=range(0,3)`` says; without a sweep it has one value.
+
+    Raises:
+        HydraException: it cannot be read.
+    """
+    (override,) = parser.parse_overrides([text])
+    key = override.get_key_element()
+    if not override.is_sweep_override():
+        return Axis(key, (override.get_value_element_as_str(),))
+    if override.is_interval_sweep():
+        return Axis(key, interval=_interval(override), text=override.get_value_string())
+    return Axis(key, tuple(str(value) for value in override.sweep_string_iterator()))
+
+
+def from_setting(parser: OverridesParser, name: str, key: Any, value: Any) -> Axis:
+    """The axis that a conf file's ``key: value`` says.
+
+    Args:
+        name: of the setting, for errors.
+
+    Raises:
+        ConfigError: it cannot be.
+    """
+    text = as_text(value)
+    if not isinstance(key, str) or key.startswith(("~", "hydra", "sweep")) or "=" in key or not key.strip():
+        raise ConfigError(f"{name}={text}: expected the name of a setting or a config group before the colon")
+    try:
+        axis = parsed(parser, f"{key}={text}")
+    except (HydraException, ValueError):
+        words = "expected values in Hydra's sweep syntax, such as 1,2 or range(0,3) or interval(0,1)"
+        raise ConfigError(f"{name}={text}: {words}") from None
+    if axis.interval is not None:
+        return checked(axis, f"{name}={text}")
+    if not axis.values:
+        raise ConfigError(f"{name}={text}: expected one value or more")
+    return axis
+
+
+def checked(axis: Axis, text: str) -> Axis:
+    """The axis, if its interval can be drawn from.
+
+    Raises:
+        ConfigError: it cannot; ``text`` is how it was given.
+    """
+    assert axis.interval is not None
+    low, high = axis.interval.start, axis.interval.end
+    least = 0 if "log" in axis.interval.tags else -math.inf
+    if low is None or high is None or not least < low < high < math.inf:
+        words = "0 < low < high" if least == 0 else "low < high"
+        raise ConfigError(f"{text}: expected an interval(low, high) with {words}")
+    return axis
+
+
+def as_text(value: Any) -> str:
+    """A value of a conf file as an override writes it; texts are taken as they are."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list):
+        return f"[{','.join(map(as_text, value))}]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{as_text(item)}" for key, item in value.items()) + "}"
+    return str(value)
+
+
+def _interval(override: Override) -> IntervalSweep:
+    value = override.value()
+    assert isinstance(value, IntervalSweep)
+    return value

@@ -1,0 +1,206 @@
+"""Grids: which jobs a sweep has, from blocks of axes in conf files and the command line's own axes.
+
+A block says axes that belong together, as the command line would, so what only one method has is said with it::
+
+    grid:
+      - optimizer: random,perturb
+        optimizer.scale: 0.02,0.05
+      - optimizer: sgd
+        optimizer.learning_rate: tag(log, interval(0.01, 10)) # drawn
+        samples: 8 # how many draws
+        sample_seed: 0
+        zip: # side by side, the first with the first
+          architecture.hidden: "[3],[16]"
+          budget.iterations: 1000,5000
+
+The jobs of a block are all combinations of its axes, and those of the grid the blocks' jobs one after another. An
+interval without ``samples`` is for Optuna to search, where ``sweep.trials`` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from nnexp.config.schema import ConfigError
+from nnexp.config.settings import shown
+from nnexp.sweep.compose.axes import Axis, checked, from_setting, parsed
+
+WORDS = ("zip", "samples", "sample_seed")
+"""What a block says beside its axes."""
+
+
+Pairs = tuple[tuple[str, str], ...]
+"""Settings with their values."""
+
+
+class Study(NamedTuple):
+    """Settings to search in their intervals, with what is fixed; each trial has a job for each of ``more``."""
+
+    fixed: list[str]
+    axes: tuple[Axis, ...]
+    more: list[list[str]]
+
+
+class Expansion(NamedTuple):
+    """The overrides of each job, how many jobs were left out since they repeat another, and what is searched."""
+
+    jobs: list[list[str]]
+    repeated: int
+    studies: list[Study]
+
+
+class _Point(NamedTuple):
+    """A combination of a grid's values, and the axes that are searched with it."""
+
+    pairs: Pairs = ()
+    searched: tuple[Axis, ...] = ()
+
+    @property
+    def overrides(self) -> list[str]:
+        return [f"{key}={value}" for key, value in self.pairs]
+
+
+def expand(
+    arguments: Sequence[str],
+    blocks: Sequence[Mapping[str, Any]] | None,
+    loader: ConfigLoader,
+    search: bool = False,
+) -> Expansion:
+    """The jobs of a sweep, those that repeat another left out.
+
+    The command line's axes multiply with the grid's. Where both have an axis, the command line chooses from the
+    grid: only those of its jobs stay that have one of the given values.
+
+    Args:
+        arguments: the command line's overrides of the task.
+        blocks: ``sweep.grid``.
+        search: whether intervals are to be searched.
+
+    Raises:
+        HydraException: an argument that cannot be read.
+        ConfigError: a block that cannot be, or an axis that does not fit the grid.
+    """
+    parser = OverridesParser.create(config_loader=loader)
+    own: dict[str, Axis] = {}
+    for argument in arguments:
+        axis = parsed(parser, argument)
+        if axis.interval is not None:
+            axis = checked(axis, argument)
+            if not search:
+                raise ConfigError(
+                    f"{argument}: expected values; sweep.trials=20 has Optuna search an interval"
+                )
+        elif (axis.key == "sweep" or axis.key.startswith("sweep.")) and len(axis.values) != 1:
+            raise ConfigError(f"{argument}: expected one value for the whole sweep")
+        own[axis.key] = axis
+    points = [_Point()] if blocks is None else _points(blocks, parser, search)
+    named = {key for point in points for key, _ in point.pairs}
+    points = _chosen(points, own)
+    searched = tuple(axis for axis in own.values() if axis.interval is not None)
+    rest = [axis.overrides() for key, axis in own.items() if key not in named and axis.interval is None]
+    more = [list(combination) for combination in product(*rest)]
+    jobs: list[list[str]] = []
+    studies = []
+    for point in points:
+        if axes := point.searched + searched:
+            studies.append(Study(point.overrides, axes, more))
+        else:
+            jobs += [[*point.overrides, *combination] for combination in more]
+    unique: dict[frozenset[str], list[str]] = {}
+    for overrides in jobs:
+        unique.setdefault(frozenset(overrides), overrides)
+    return Expansion(list(unique.values()), len(jobs) - len(unique), studies)
+
+
+def _chosen(points: list[_Point], own: Mapping[str, Axis]) -> list[_Point]:
+    """The grid's points that have the command line's values for the axes that both have."""
+    found = points
+    for key, axis in own.items():
+        if any(axis.key == key for point in points for axis in point.searched):
+            raise ConfigError(
+                f"{key}: the sweep's grid searches it; expected not to be given beside sweep={{...}}"
+            )
+        there = {value for point in points for name, value in point.pairs if name == key}
+        if not there:
+            continue
+        allowed = ", ".join(sorted(there))
+        for value in axis.values or ("interval",):
+            if value not in there:
+                raise ConfigError(f"{key}={value}: the sweep's grid has {allowed}; expected one of these")
+        found = [point for point in found if dict(point.pairs).get(key) in axis.values]
+    if not found:
+        raise ConfigError(f"{' '.join(own)}: the sweep's grid has no job with these values together")
+    return found
+
+
+def _points(blocks: Sequence[Mapping[str, Any]], parser: OverridesParser, search: bool) -> list[_Point]:
+    if not blocks:
+        raise ConfigError("sweep.grid=[]: expected one block of axes or more, or null")
+    return [
+        point
+        for at, block in enumerate(blocks)
+        for point in _block(block, f"sweep.grid[{at}]", parser, search)
+    ]
+
+
+def _block(block: Mapping[str, Any], name: str, parser: OverridesParser, search: bool) -> list[_Point]:
+    axes = {
+        key: from_setting(parser, f"{name}.{key}", key, value)
+        for key, value in block.items()
+        if key not in WORDS
+    }
+    beside = _zipped(block.get("zip"), f"{name}.zip", parser)
+    if not axes and not beside:
+        raise ConfigError(f"{name}: expected one axis or more, such as seed: range(0,3)")
+    for axis in beside:
+        if axis.key in axes:
+            raise ConfigError(f"{name}.zip.{axis.key}: expected once; the block has this axis beside zip too")
+    open_axes = tuple(axis for axis in axes.values() if axis.interval is not None)
+    together = [_pairs([axis]) for axis in axes.values() if axis.interval is None]
+    if beside:
+        together.append(_pairs(beside))
+    if not open_axes:
+        if unused := [word for word in ("samples", "sample_seed") if word in block]:
+            value = shown(block[unused[0]])
+            raise ConfigError(
+                f"{name}.{unused[0]}={value}: expected with an interval(low, high) to draw from"
+            )
+    elif "samples" in block or not search:
+        count = _number(block, "samples", 1, None, name)
+        seed = _number(block, "sample_seed", 0, 0, name)
+        together.append(_pairs([axis.drawn(count, seed) for axis in open_axes]))
+        open_axes = ()
+    return [_Point(tuple(pair for part in parts for pair in part), open_axes) for parts in product(*together)]
+
+
+def _pairs(axes: Sequence[Axis]) -> list[Pairs]:
+    """The axes side by side: for each step, their settings with their values."""
+    steps = zip(*(axis.values for axis in axes), strict=True)
+    return [tuple(zip((axis.key for axis in axes), step, strict=True)) for step in steps]
+
+
+def _zipped(values: Any, name: str, parser: OverridesParser) -> list[Axis]:
+    if values is None:
+        return []
+    if not isinstance(values, Mapping) or len(values) < 2:
+        raise ConfigError(f"{name}={shown(values)}: expected two axes or more")
+    axes = [from_setting(parser, f"{name}.{key}", key, value) for key, value in values.items()]
+    for axis in axes:
+        if axis.interval is not None:
+            raise ConfigError(f"{name}.{axis.key}: expected values; intervals are drawn together beside zip")
+    if len({len(axis.values) for axis in axes}) > 1:
+        lengths = ", ".join(f"{axis.key} has {len(axis.values)}" for axis in axes)
+        raise ConfigError(f"{name}: expected axes with as many values as one another; {lengths}")
+    return axes
+
+
+def _number(block: Mapping[str, Any], word: str, least: int, default: int | None, name: str) -> int:
+    value = block.get(word, default)
+    if type(value) is not int or value < least:
+        raise ConfigError(f"{name}.{word}={shown(value)}: expected an integer {least} or more")
+    return value

@@ -1,0 +1,191 @@
+"""The jobs of a sweep: listed, and checked before the first one starts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nnexp.config.places import conf, groups
+from nnexp.config.schema import Config, ConfigError, from_mapping
+
+if TYPE_CHECKING:
+    from hydra.core.config_loader import ConfigLoader
+    from omegaconf import DictConfig
+
+    from nnexp.sweep.compose.job import Job
+
+
+_ONE_VALUE = re.compile(r"(?!null$)[\w.+-]+|\[[\w.,+-]*\]", re.IGNORECASE)
+"""Numbers, words and lists of them; quoted texts and what ``choice`` does not take stay as they are."""
+
+
+class Plan(NamedTuple):
+    """The jobs of a sweep.
+
+    Attributes:
+        jobs: those that are known, and of each search the ends of its intervals.
+        most: how many there will be, if none is left out.
+        lines: what to list, in words.
+        repeated: how many were left out since they repeat another.
+    """
+
+    jobs: list[Job]
+    most: int
+    lines: list[str]
+    repeated: int
+
+
+def overrides_in(arguments: Sequence[str]) -> list[str]:
+    """The arguments that are overrides rather than flags."""
+    return [a for a in arguments if not a.startswith("-") and ("=" in a or a.startswith("~"))]
+
+
+def search_path(arguments: Sequence[str]) -> list[str]:
+    """The override that stands for ``--config-dir FOLDER``, none without it."""
+    for at, argument in enumerate(arguments):
+        name, _, folder = argument.partition("=")
+        if name in ("--config-dir", "-cd") and (folder or at + 1 < len(arguments)):
+            return [f"hydra.searchpath=['file://{Path(folder or arguments[at + 1]).absolute()}']"]
+    return []
+
+
+def as_axes(arguments: Sequence[str]) -> list[str]:
+    """A sweep's arguments with settings of config groups as axes of one value each.
+
+    Hydra composes a config for the sweep as a whole with the groups' default options, where a setting such as
+    ``optimizer.scale`` of ``-m optimizer=random,perturb optimizer.scale=0.1`` is unknown; axes it leaves to the jobs.
+    """
+    made = []
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        group, dot, _ = key.partition(".")
+        moved = dot and group in groups() and group != "sweep" and _ONE_VALUE.fullmatch(value)
+        made.append(f"{key}=choice({value})" if moved else argument)
+    return made
+
+
+def plan(overrides: Sequence[str], search_path: Sequence[str] = ()) -> Plan:
+    """The jobs of a sweep, composed; :func:`check` says whether they can be.
+
+    Raises:
+        HydraException: an override that cannot be read, or that no job can have.
+        ConfigError: a grid that cannot be.
+    """
+    from omegaconf import OmegaConf
+
+    from nnexp.sweep.compose.composer import Composer
+    from nnexp.sweep.sweeper import expansion
+
+    with _sweep([*search_path, *as_axes(overrides)]) as (loader, config):
+        of_task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+        sweeper = str(config.hydra.sweeper._target_).rpartition(".")[2]
+        if sweeper != "GridSweeper":
+            for name in ("grid", "trials"):
+                if OmegaConf.select(config, f"sweep.{name}") is not None:
+                    raise ConfigError(f"sweep.{name}: expected with hydra/sweeper=grid, not {sweeper}")
+        if sweeper not in ("GridSweeper", "BasicSweeper"):
+            # Which jobs another sweeper has is its secret; what they have in common can be checked.
+            common = Composer(loader, config).jobs([_fixed(of_task)])
+            return Plan(common, 0, [f"{' '.join(of_task)}: jobs that {sweeper} chooses"], 0)
+        settings, expanded = expansion(config, loader, of_task)
+        listed = list(expanded.jobs)
+        lines = [" ".join(job) for job in listed]
+        trials, count = settings.trials or 0, len(listed)
+        for study in expanded.studies:
+            for end in zip(*(axis.ends() for axis in study.axes), strict=True):
+                listed += [[*study.fixed, *end, *more] for more in study.more]
+            open_axes = [f"{axis.key}={axis.text}" for axis in study.axes]
+            each = f" of {len(study.more)} jobs" if len(study.more) != 1 else ""
+            lines.append(f"{' '.join([*study.fixed, *open_axes])}: {trials} trials{each}")
+            count += trials * len(study.more)
+        return Plan(Composer(loader, config).jobs(listed), count, lines, expanded.repeated)
+
+
+def expand(overrides: Sequence[str]) -> list[list[str]]:
+    """The overrides of each job of a sweep; errors as in :func:`plan`."""
+    return [job.overrides for job in plan(overrides).jobs]
+
+
+def check(jobs: Sequence[Job]) -> Config:
+    """Check every job; the config of the first.
+
+    Raises:
+        HydraException, OmegaConfBaseException, ConfigError: a job whose config cannot be.
+    """
+    from nnexp.training.prepare import prepare
+
+    configs = {tuple(job.overrides): _config(job) for job in jobs}
+    for chosen in representatives([job.overrides for job in jobs]):
+        prepare(configs[tuple(chosen)])
+    return next(iter(configs.values()))
+
+
+def compose(jobs: Sequence[Sequence[str]]) -> Iterator[Config]:
+    """The checked config of each job; of Hydra's own settings they may give the search path, the same for all.
+
+    Raises:
+        HydraException, ConfigError: a job whose config cannot be.
+    """
+    from nnexp.sweep.compose.composer import Composer
+
+    path = [o for o in jobs[0] if o.startswith("hydra.searchpath=")] if jobs else []
+    with _sweep(path) as (loader, config):
+        composer = Composer(loader, config)
+        for number, job in enumerate(jobs):
+            own = [o for o in job if not o.lstrip("+~").startswith(("hydra.", "hydra/"))]
+            yield _config(composer.job(number, own))
+
+
+def representatives(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Jobs in which every override of the sweep occurs; of seeds, whose values cannot clash, only the first.
+
+    Making a run's data and network costs far more than checking its config, so these stand for the others.
+    """
+    seen: set[str] = set()
+    chosen: list[list[str]] = []
+    for job in jobs:
+        marks = {
+            key if (key := override.split("=")[0]) == "seed" and override[5:].isdigit() else override
+            for override in job
+        }
+        if marks - seen or not chosen:
+            seen |= marks
+            chosen.append(list(job))
+    return chosen
+
+
+def _fixed(overrides: Sequence[str]) -> list[str]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parser = OverridesParser.create()
+    return [text for text in overrides if not parser.parse_override(text).is_sweep_override()]
+
+
+def _config(job: Job) -> Config:
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if job.error is None:
+        return from_mapping(job.task)
+    if isinstance(job.error, HydraException | OmegaConfBaseException):
+        raise job.error
+    # Hydra has no error of its own for some overrides, such as a number for a config group.
+    raise ConfigError(f"{' '.join(job.overrides)}: {job.error}") from job.error
+
+
+@contextmanager
+def _sweep(overrides: Sequence[str]) -> Iterator[tuple[ConfigLoader, DictConfig]]:
+    """Hydra's config loader, and the config of a whole sweep with these overrides."""
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
+
+    from nnexp.sweep.plugins import register
+
+    register()
+    with hydra.initialize_config_dir(str(conf()), version_base="1.3", job_name="run"):
+        loader = GlobalHydra.instance().config_loader()
+        yield loader, loader.load_configuration("config", list(overrides), RunMode.MULTIRUN)

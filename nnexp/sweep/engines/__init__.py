@@ -1,0 +1,1 @@
+"""Engines: where groups of a sweep are trained."""

@@ -1,0 +1,96 @@
+"""Engines on this machine: processes and threads."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from typing import Any
+
+from joblib.externals.loky import ProcessPoolExecutor
+from threadpoolctl import ThreadpoolController
+
+from nnexp.sweep.engines.calls import Outcome, Pin, call
+
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+NICE = 10
+"""By how much workers give way to what records them: all wait for it in the end, and it is one process."""
+
+PARENT_SECONDS = 0.5
+"""How long a worker outlives a parent that was killed."""
+
+
+class Loky:
+    """``jobs`` processes, each in a loky pool of its own: one that dies takes its own call along, no other."""
+
+    lost: tuple[type[BaseException], ...] = (BrokenExecutor,)
+
+    def __init__(self, jobs: int, pinned: Pin) -> None:
+        self.jobs, self.pinned = jobs, pinned
+        self._last: dict[ProcessPoolExecutor, Future[Outcome]] = {}
+
+    def width(self) -> int:
+        return self.jobs
+
+    def submit(self, function: Callable[[Any], Any], task: Any) -> Future[Outcome]:
+        for pool in [pool for pool, future in self._last.items() if future.done()]:
+            try:
+                future = self._last[pool] = pool.submit(call, function, task, self.pinned)
+                return future
+            except BrokenExecutor:
+                # Its worker died, in its last call or while it had nothing to do.
+                del self._last[pool]
+                pool.shutdown(wait=False)
+        pool = ProcessPoolExecutor(
+            max_workers=1,
+            initializer=_begin_worker,
+            initargs=(os.getpid(),),
+            env=dict.fromkeys(THREADS, str(self.pinned.threads)),
+        )
+        future = self._last[pool] = pool.submit(call, function, task, self.pinned)
+        return future
+
+    def close(self) -> None:
+        # Those that are in a call first, so that none begins to write anything more.
+        for pool, future in sorted(self._last.items(), key=lambda pair: pair[1].done()):
+            pool.shutdown(wait=True, kill_workers=not future.done())
+
+
+class Threads:
+    """``jobs`` threads of this process; NumPy computes at the same time, Python does not."""
+
+    lost: tuple[type[BaseException], ...] = ()
+
+    def __init__(self, jobs: int, pinned: Pin) -> None:
+        self.jobs = jobs
+        # The number of BLAS threads is one for the whole process, so it is set once for all calls.
+        self._limits = ThreadpoolController().limit(limits=pinned.threads, user_api="blas")
+        self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="nnexp")
+
+    def width(self) -> int:
+        return self.jobs
+
+    def submit(self, function: Callable[[Any], Any], task: Any) -> Future[Outcome]:
+        return self._pool.submit(call, function, task)
+
+    def close(self) -> None:
+        # A thread cannot be ended from outside.
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._limits.restore_original_limits()
+
+
+def _begin_worker(parent: int) -> None:
+    """In a worker: be deaf to SIGINT, and end when the parent is gone; loky's own would wait for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICE)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="nnexp-parent", daemon=True).start()

@@ -1,0 +1,1 @@
+"""Recording a sweep's runs while others are trained."""

@@ -1,0 +1,62 @@
+"""What a sweep shows while it works: the interface that the command line implements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol
+
+from nnexp.sweep.trial import Ended
+
+
+class Row(NamedTuple):
+    """One job of a command: what it was, how it ended, and what it reached."""
+
+    job: int
+    method: str
+    seed: int
+    overrides: str
+    status: str
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    iterations: int
+    evaluations: int
+    seconds: float
+    run_id: str
+    url: str
+    reason: str
+    log: str
+
+
+class RunView(Protocol):
+    """Progress of one run."""
+
+    def rows(self, rows: Any) -> None:
+        """Take what has been measured."""
+
+
+class SweepView(Protocol):
+    """Progress of a sweep; ``running`` is how many jobs are being trained."""
+
+    running: int
+
+    def ended(self, one: Ended) -> None:
+        """Take a job that ended."""
+
+
+class View(Protocol):
+    """Where a command's progress and results are shown."""
+
+    def say(self, line: str) -> None:
+        """Show a line."""
+
+    def run(self, session: Any, title: str) -> AbstractContextManager[RunView]:
+        """A context in which one session is trained."""
+
+    def sweep(self, jobs: int) -> AbstractContextManager[SweepView]:
+        """A context in which ``jobs`` jobs end one after another."""
+
+    def summary(self, rows: Sequence[Row], ui_command: str, page: str) -> None:
+        """Show all rows, what failed, and the way to MLflow's pages."""

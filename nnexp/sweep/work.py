@@ -1,0 +1,189 @@
+"""Work: the jobs of one command, trained and recorded, with their parent run."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnexp.config.schema import Config
+from nnexp.sweep.identity import code_hash, config_hash
+from nnexp.sweep.trial import Trial
+from nnexp.sweep.view import Row, View
+from nnexp.tracking import locations
+from nnexp.tracking.parent import finish_parent
+from nnexp.tracking.recorder import RunResult
+
+if TYPE_CHECKING:
+    from nnexp.sweep.recording.remote import RemoteParent
+    from nnexp.sweep.resume import Claim
+    from nnexp.tracking.mlflow_store import MlflowRun, Store
+    from nnexp.tracking.pages import Pages
+
+LOG = logging.getLogger(__name__)
+
+OPENING = "opening the store ..."
+
+
+class Work:
+    """One command's runs.
+
+    Args:
+        view: shows progress and the table.
+        overrides: of the whole command.
+        jobs: how many there will be; None for a single run, which has no parent.
+    """
+
+    def __init__(self, view: View, overrides: Sequence[str], jobs: int | None) -> None:
+        self.view, self.overrides, self.jobs = view, list(overrides), jobs
+        self.sweep_id = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        self.rows: list[Row] = []
+        self._stores: dict[tuple[str | None, str], Store] = {}
+        self._opening = threading.Lock()
+        self._parent: MlflowRun | RemoteParent | None = None
+        self._home: Pages | None = None
+
+    def store(self, config: Config) -> Store:
+        """The store that a config names, opened once; MLflow is loaded here and not before.
+
+        Raises:
+            StoreError: it cannot be written or reached.
+        """
+        key = (config.tracking.uri, config.tracking.experiment)
+        with self._opening:
+            if key not in self._stores:
+                # A store that cannot be is refused at once, before MLflow takes a second to load.
+                locations.resolve(config.tracking.uri)
+                if not self._stores:
+                    self.view.say(OPENING)
+                from nnexp.tracking.mlflow_store import Store
+
+                self._stores[key] = Store.open(*key)
+            return self._stores[key]
+
+    def run(self, job: Trial) -> RunResult:
+        """Train and record one job here; an error fails this job alone, and is kept for the table.
+
+        Raises:
+            ConfigError: settings that do not go together.
+            StoreError: the store cannot be opened.
+            KeyboardInterrupt: on a signal, after the run was ended as KILLED.
+        """
+        from nnexp.training.session import Session, prepare
+
+        config = job.config
+        session = Session(prepare(config))
+        self._ready()
+        store = self.store(config)
+        self._home = self._home or store
+        claim = self._claim(job)
+        if claim is not None and claim.result is not None:
+            return claim.result
+        of = f"[{len(self.rows) + 1}/{self.jobs}] " if self.jobs else ""
+        title = f"{of}{config.optimizer.name} seed {config.seed}"
+        begun = {"id": "", "url": ""}
+        tags = {"nnexp.config_hash": config_hash(config), "nnexp.code_hash": code_hash()}
+        if self.jobs is not None:
+            tags |= {"nnexp.sweep_id": self.sweep_id, "nnexp.job": str(job.number)}
+
+        def started(run_id: str, url: str) -> None:
+            begun.update(id=run_id, url=url)
+
+        try:
+            from nnexp.tracking.recorder import record_session
+
+            with self.view.run(session, title) as progress:
+                result = record_session(
+                    store,
+                    session,
+                    config,
+                    job.name,
+                    tags,
+                    parent=self._parent_in(store),
+                    overrides=job.overrides,
+                    on_rows=progress.rows,
+                    on_start=started,
+                    runs=self.jobs or 1,
+                )
+        except Exception as error:
+            LOG.exception("job failed")
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            result = _nothing(begun, "failed", reason)
+            self._add(job, result)
+            self.view.say(f"{title}: failed: {reason}")
+        except BaseException:
+            self._add(job, _nothing(begun, "killed", ""))
+            raise
+        else:
+            self._add(job, result)
+            self._replace(claim)
+            accuracy = "" if math.isnan(result.accuracy) else f", accuracy {result.accuracy:.3f}"
+            self.view.say(
+                f"{title}: {result.status}, loss {result.loss:.4f}{accuracy} in {result.seconds:.2f} s"
+            )
+        return result
+
+    def attach(self, folder: Path) -> None:
+        """Record a folder's files with the parent run."""
+        self._ready()
+        if self._parent is None:
+            return
+        try:
+            self._parent.log_artifacts(folder)
+        except Exception as error:
+            self.view.say(f"{folder} is not recorded with the sweep: {error}")
+
+    def end(self, status: str = "") -> None:
+        """Finish the parent run and print the table.
+
+        Raises:
+            StoreError: the store could not be opened.
+        """
+        self._ready()
+        self.rows.sort(key=lambda row: row.job)
+        if self._parent is not None and self._home is not None:
+            import pandas as pd
+
+            status = status or ("FAILED" if self.failed else "FINISHED")
+            table = pd.DataFrame(self.rows, columns=list(Row._fields))
+            try:
+                finish_parent(self._parent, table, status)
+            except Exception as error:
+                self.view.say(f"the parent run could not be finished: {error}")
+        if self._home is None:
+            return
+        page = self._home.experiment_url() if self.jobs is None else self._home.sweep_url(self.sweep_id)
+        self.view.summary(self.rows, self._home.ui_command(), page)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a job failed, or was never begun."""
+        return any(row.status == "failed" for row in self.rows)
+
+    def _ready(self) -> None:
+        """Wait until the store is open."""
+
+    def _claim(self, job: Trial) -> Claim | None:
+        """What is there of the job already."""
+        return None
+
+    def _replace(self, claim: Claim | None) -> None:
+        """Remove what a finished job took the place of."""
+
+    def _parent_in(self, store: Store) -> str | None:
+        return None if self._parent is None or store is not self._home else self._parent.run_id
+
+    def _add(self, job: Trial, result: RunResult) -> None:
+        numbers = {name: getattr(result, name) for name in Row._fields if hasattr(result, name)}
+        about = (job.number, job.config.optimizer.name, job.config.seed, " ".join(job.overrides))
+        self.rows.append(Row(*about, **(numbers | {"log": str(job.log)})))
+
+
+def _nothing(begun: dict[str, str], status: str, reason: str) -> RunResult:
+    nan = math.nan
+    return RunResult(begun["id"], begun["url"], status, nan, nan, nan, nan, 0, 0, nan, reason)

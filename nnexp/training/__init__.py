@@ -1,0 +1,1 @@
+"""Training: runs alone and in groups, their rows and records."""

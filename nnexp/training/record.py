@@ -1,0 +1,168 @@
+"""The record of one run in memory: history, snapshots, best weights."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnexp.training.marks import log_spaced, mark_after
+from nnexp.training.prepare import Prepared
+from nnexp.training.problem import Evaluation
+from nnexp.training.rows import Rows, Standing
+
+Array = np.ndarray[Any, Any]
+
+PENDING_BYTES = 1 << 25
+"""Rows whose weights take as much are measured before more are kept."""
+
+
+class History(NamedTuple):
+    """Rows of a run as columns of equal length: counts int64, the rest float64.
+
+    ``loss`` and ``accuracy`` are those of theta, the answer so far, on all training data; ``val_loss`` and
+    ``val_accuracy`` on test data. NaN is a number that there is not (no test data, no classes, overflow).
+    """
+
+    iteration: Array
+    evaluations: Array
+    seconds: Array
+    loss: Array
+    accuracy: Array
+    val_loss: Array
+    val_accuracy: Array
+
+
+class Snapshots(NamedTuple):
+    """Weights over time: ``iteration (T,)``, ``theta (T, P)`` in memory's order, ``loss (T,)``."""
+
+    iteration: Array
+    theta: Array
+    loss: Array
+
+
+def join(parts: list[History]) -> History:
+    """Histories one after another."""
+    if not parts:
+        return History(*(np.empty(0, np.int64 if i < 2 else np.float64) for i in range(len(History._fields))))
+    return History(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _finite(column: Array) -> Array:
+    return np.where(np.isfinite(column), column, np.nan)
+
+
+class Record:
+    """What is known of one run: rows measured at its marks, weights of some of them.
+
+    Everything can be read while the run goes on, and after an interruption.
+    """
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+        self._parts: list[History] = []
+        self._pending: list[Rows] = []
+        self.waiting = 0  # bytes of weights to be measured
+        self._kept: list[tuple[int, Array, float]] = []
+        self._best: tuple[float, Array] = (np.inf, prepared.theta)
+        self._keep_from = 0
+        self._last: tuple[int, Array, float] | None = None
+
+    def add(self, rows: Rows) -> None:
+        """Keep rows to be measured, unless they are there: after an interruption they may come again."""
+        if rows.iteration[-1] <= self.last_iteration:
+            return
+        self._pending.append(rows)
+        self.waiting += rows.theta.nbytes
+
+    @property
+    def history(self) -> History:
+        """All rows measured so far."""
+        return join(self._parts)
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """``tracking.snapshots`` of the marks' weights, log-spaced, the first and the last always."""
+        if not self._kept or self._last is None:
+            size = self.prepared.problem.network.layout.size
+            return Snapshots(np.empty(0, np.int64), np.empty((0, size)), np.empty(0))
+        kept = list(self._kept)
+        if kept[-1][0] != self._last[0]:
+            kept.append(self._last)
+        iterations = np.array([row[0] for row in kept])
+        chosen = [kept[at] for at in log_spaced(iterations, self.prepared.config.tracking.snapshots).tolist()]
+        iteration, theta, loss = zip(*chosen, strict=True)
+        return Snapshots(np.array(iteration), np.stack(theta), np.array(loss))
+
+    @property
+    def best_theta(self) -> Array:
+        """The theta ``(P,)`` with the lowest loss among the rows."""
+        return self._best[1]
+
+    @property
+    def best_loss(self) -> float:
+        """The lowest loss among the rows, +inf before one was measured."""
+        return self._best[0]
+
+    @property
+    def last_iteration(self) -> int:
+        """Of the rows, measured or not; -1 without any."""
+        if self._pending:
+            return int(self._pending[-1].iteration[-1])
+        return -1 if self._last is None else self._last[0]
+
+    def stopped(self, now: Standing) -> History:
+        """Measure what was added, and where this run stands ``(1, P)`` if that is further."""
+        if now.iteration[0] > self.last_iteration:
+            unknown = np.full(1, np.nan)
+            self.add(Rows(now.iteration, now.evaluations, now.seconds, unknown, unknown, now.theta))
+        return self.measure()
+
+    def measure(self) -> History:
+        """Measure the rows that were added, and give them."""
+        pending = self._pending
+        if not pending:
+            return join([])
+        rows = pending[0] if len(pending) == 1 else Rows(*map(np.concatenate, zip(*pending, strict=True)))
+        problem, theta = self.prepared.problem, rows.theta
+        # A full-batch gradient step knows its own loss and accuracy, or that there is none.
+        known = not np.isnan(rows.loss).any()
+        own = known and (self.prepared.method.needs_gradient or not np.isnan(rows.accuracy).any())
+        # A search's answer stays the same from row to row, until something better is found.
+        fresh = np.ones(len(theta), bool)
+        if not self.prepared.method.needs_gradient:
+            np.any(theta[1:] != theta[:-1], axis=1, out=fresh[1:])
+        with np.errstate(all="ignore"):
+            seen = problem.evaluate(theta[fresh], train=not own)
+        seen = Evaluation(*(column[fresh.cumsum() - 1] for column in seen))
+        part = History(
+            rows.iteration,
+            rows.evaluations,
+            rows.seconds,
+            _finite(np.where(np.isnan(rows.loss), seen.loss, rows.loss)),
+            _finite(np.where(np.isnan(rows.accuracy), seen.accuracy, rows.accuracy)),
+            _finite(seen.val_loss),
+            seen.val_accuracy,
+        )
+        self._keep(rows.iteration, theta, part.loss)
+        # Together, without a call between that a signal could come in at.
+        parts = [*self._parts, part]
+        self._parts, self._pending, self.waiting = parts, [], 0
+        return part
+
+    def _keep(self, iteration: Array, theta: Array, loss: Array) -> None:
+        """Copies of the weights that will be asked for: the best, the last, and those of the marks."""
+
+        def row(at: int) -> tuple[int, Array, float]:
+            return int(iteration[at]), theta[at].copy(), float(loss[at])
+
+        self._last = row(len(loss) - 1)
+        comparable = np.where(np.isnan(loss), np.inf, loss)
+        # The last of equals, so that a plateau's end counts.
+        at = len(loss) - 1 - int(comparable[::-1].argmin())
+        if loss[at] <= self._best[0]:
+            self._best = (float(loss[at]), theta[at].copy())
+        while self._keep_from <= iteration[-1]:
+            at = int(np.searchsorted(iteration, self._keep_from))
+            kept, keep_from = [*self._kept, row(at)], mark_after(int(iteration[at]))
+            self._kept, self._keep_from = kept, keep_from
