@@ -38,12 +38,32 @@ FLAGS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _find_parts(given)
     if "--version" in given:
         print(f"nnexp {__version__}")
         return 0
     if "--help" in given or "-h" in given:
-        return _help([a for a in given if not a.startswith("-")])
+        return _help([a for a in given if not a.startswith("-") and a not in _config_dirs(given)])
     return _hydra(given)
+
+
+def _config_dirs(given: list[str]) -> list[str]:
+    """The folders that ``--config-dir FOLDER`` or ``--config-dir=FOLDER`` name."""
+    found = []
+    for at, argument in enumerate(given):
+        name, equals, folder = argument.partition("=")
+        if name in ("--config-dir", "-cd") and (equals or at + 1 < len(given)):
+            found.append(folder if equals else given[at + 1])
+    return found
+
+
+def _find_parts(given: list[str]) -> None:
+    """Let parts be found in the folder where the command runs, and in and beside a folder of config groups."""
+    from nnexp.config.places import add_folder, add_module_folders
+
+    add_module_folders([])
+    for folder in _config_dirs(given):
+        add_folder(Path(folder))
 
 
 def _help(words: list[str]) -> int:
@@ -198,6 +218,7 @@ def _launch(given: list[str], work: Any) -> None:
     from nnexp.cli.errors import Stop
     from nnexp.config.places import conf
     from nnexp.config.schema import ConfigError, from_mapping
+    from nnexp.sweep.identity import code_hash
     from nnexp.sweep.plugins import register
     from nnexp.sweep.trial import Trial, objective
     from nnexp.tracking.locations import StoreError
@@ -211,7 +232,7 @@ def _launch(given: list[str], work: Any) -> None:
             config = from_mapping(plain)
             if work.jobs is None and config.sweep.grid is not None:
                 raise ConfigError("sweep.grid: expected with -m, a grid is for a sweep")
-            trial = Trial(number, config, list(hydra_config.overrides.task), log)
+            trial = Trial(number, config, list(hydra_config.overrides.task), log, code_hash(config))
             return objective(work.run(trial))
         except (ConfigError, StoreError) as error:
             raise Stop(str(error)) from error

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from nnexp.data.datasets import notebook_data
 from nnexp.losses.losses import ClippedCrossEntropy, SoftmaxCrossEntropy, make_loss, measure
+
 from nnexp.losses.targets import target
 from nnexp.network import cells
 from nnexp.network.activations import softmax, softmax_backward

@@ -6,12 +6,12 @@ from dataclasses import MISSING, fields
 
 import pytest
 import yaml
+from nnexp.training.session import Session, prepare
 
 from nnexp.config.places import conf, groups
 from nnexp.config.schema import Config, ConfigError
 from nnexp.config.settings import hints, options
 from nnexp.sweep.compose.jobs import compose, expand, representatives
-from nnexp.training.session import Session, prepare
 
 POINTS = ["dataset.inputs=[[1.0,2.0],[0.5,1.5]]", "dataset.targets=[[1.0,0.0],[0.0,1.0]]"]
 

@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-
 from nnexp.data.datasets import generated, notebook_data, points
+
 from nnexp.data.streams import NAMES, streams
 
 NNFS = """

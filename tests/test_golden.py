@@ -8,9 +8,9 @@ import notebook_reference as reference
 import numpy as np
 import pytest
 from commands import nnexp, runs
+from nnexp.training.session import Session, prepare
 
 from nnexp.sweep.compose.jobs import compose
-from nnexp.training.session import Session, prepare
 
 RANDOM = [0, 5, 8, 10, 19, 843, 1034, 1199, 8190]
 

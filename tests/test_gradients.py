@@ -7,9 +7,9 @@ from itertools import product
 
 import numpy as np
 import pytest
-
 from nnexp.data.datasets import Data
 from nnexp.losses.losses import make_loss
+
 from nnexp.network.activations import ACTIVATIONS, softmax, softmax_backward
 from nnexp.network.network import Network
 from nnexp.training.problem import Problem

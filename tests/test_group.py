@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nnexp.training.session import History, Session, join, prepare
 
 from nnexp.config.schema import Config, from_mapping
 from nnexp.training.group import Group, chunk, key, split
 from nnexp.training.problem import Evaluation, Problem
-from nnexp.training.session import History, Session, join, prepare
 
 
 def config(optimizer: str = "sgd", **changes: Any) -> Config:

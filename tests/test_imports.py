@@ -26,7 +26,8 @@ ROOMS = {
     "stats": "results",
     "inside": "pictures network training data losses config/settings config results tracking",
     "figures": "pictures stats results inside training",
-    "report": "nnexp process config/settings config figures inside pictures stats results tracking training network losses",
+    "report": "nnexp process config/settings config figures inside pictures stats results tracking training "
+    "network losses",
     "sweep": "nnexp process config/settings config data training tracking pictures sweep/compose sweep/engines "
     "sweep/recording",
     "sweep/compose": "config/settings config training data sweep",

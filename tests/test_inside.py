@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nnexp.data.datasets import generated
+from nnexp.losses.losses import make_loss
 
 from nnexp import inside
-from nnexp.data.datasets import generated
 from nnexp.inside.histograms import gradients_of
 from nnexp.inside.plane import filter_norms
-from nnexp.losses.losses import make_loss
 from nnexp.network.network import Network
 from nnexp.pictures.boundary import boundary_classes
 from nnexp.training.problem import Problem

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from commands import LONG, SMALL, children, in_store, made_store, nnexp, running, runs, start, wait_for
+from nnexp.training.session import Session, prepare
 
 from nnexp.config.schema import from_mapping
 from nnexp.results import load_config
-from nnexp.training.session import Session, prepare
 
 
 def artifacts(run):

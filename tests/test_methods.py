@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from nnexp.data.datasets import Data, generated
 from nnexp.losses.losses import make_loss
+from nnexp.training.train import EVALUATIONS_PER_GRADIENT, Budget, Training
+
 from nnexp.network.network import Network
 from nnexp.optim import SGD, GeneratorNoise, RandomPerturbation, RandomSearch
 from nnexp.training.problem import Problem
-from nnexp.training.train import EVALUATIONS_PER_GRADIENT, Budget, Training
 
 METHODS: dict[str, Any] = {
     "random": lambda: RandomSearch(0.5),

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from nnexp.data.datasets import Data, generated
 from nnexp.losses.losses import make_loss
+from nnexp.training.train import Budget, Training
+
 from nnexp.network.activations import ACTIVATIONS
 from nnexp.network.layout import Layout
 from nnexp.network.network import Network
 from nnexp.optim import SGD, GeneratorNoise, RandomPerturbation, RandomSearch
 from nnexp.training.problem import Problem
-from nnexp.training.train import Budget, Training
 
 
 def spiral_problem(hidden, dtype="float32", samples=40, loss="cross_entropy", output="softmax", **options):

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-
-from nnexp import boundary, plots, style
 from nnexp.data.datasets import Data, generated, points
 from nnexp.losses.losses import make_loss
+
+from nnexp import boundary, plots, style
 from nnexp.network.network import Network
 from nnexp.training.problem import Problem
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from nnexp.training.session import Session, prepare
 
 from nnexp.sweep.compose.jobs import compose
 from nnexp.sweep.recording import recording
@@ -15,7 +16,6 @@ from nnexp.sweep.trial import Trial
 from nnexp.tracking.environment import environment
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.outcome import Outcome, outcome
-from nnexp.training.session import Session, prepare
 
 
 class Failing:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+import inspect
+from dataclasses import MISSING
 from typing import Any
 
-from nnexp.config.places import conf, groups
+from nnexp.config.catalogue import kinds
+from nnexp.config.places import folders, groups
 from nnexp.config.schema import Config
-from nnexp.config.settings import allowed, hints, options, shown
+from nnexp.config.settings import Part, allowed, settings_of, shown
 
 USAGE = """\
 nnexp: train neural networks by any method, recorded in MLflow.
@@ -45,21 +47,17 @@ def of_group(name: str) -> str:
     if name == "experiment":
         lines[0] = f"+{lines[0]}"
         for option in groups()[name]:
-            text = (conf() / name / f"{option}.yaml").read_text(encoding="utf-8").splitlines()
+            places = (place / name / f"{option}.yaml" for place in folders())
+            text = next(file for file in places if file.is_file()).read_text(encoding="utf-8").splitlines()
             lines.append(
                 f"  {option}: {next(line for line in text[1:] if line.startswith('#')).lstrip('# ')}"
             )
         return "\n".join(lines) + "\n"
-    kinds: dict[type, list[str]] = {}
-    for option, kind in options(hints(Config)[name]).items():
-        kinds.setdefault(kind, []).append(option)
-    for kind, names in kinds.items():
-        title = ", ".join(filter(None, names))
-        lines += [
-            "",
-            f"{title}: {kind.__doc__}" if title else str(kind.__doc__),
-            *_settings(kind, f"{name}."),
-        ]
+    for kind, names in kinds(name).items():
+        title = ", ".join(names)
+        summary = " ".join(str(inspect.getdoc(kind)).split("\n\n")[0].split())
+        prefix = f"{name.replace('/', '.')}."
+        lines += ["", f"{title}: {summary}" if issubclass(kind, Part) else summary, *_settings(kind, prefix)]
     return "\n".join(lines) + "\n"
 
 
@@ -70,8 +68,8 @@ def _default(f: Any) -> str:
 def _settings(kind: type, prefix: str) -> list[str]:
     rows = [
         (f"{prefix}{f.name}={_default(f)}", f"{f.metadata['about']} ({allowed(kind, f.name)})")
-        for f in fields(kind)
-        if f.metadata and f.name != "name"
+        for f in settings_of(kind)
+        if f.metadata
     ]
     width = max((len(left) for left, _ in rows), default=0)
     return [f"  {left:{width}}  {right}" for left, right in rows]

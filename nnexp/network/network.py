@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from nnexp.network.activations import ACTIVATIONS, Call, run, softmax
+from nnexp.calls import Call, run
+from nnexp.config.settings import load_part
+from nnexp.network.activations import Activation
 from nnexp.network.buffers import Memory, tiles
 from nnexp.network.layout import Layout
 
@@ -125,18 +127,14 @@ class Network:
         n_inputs: int,
         hidden: Sequence[int],
         n_outputs: int,
-        activation: str = "relu",
-        output: str = "softmax",
+        activation: Activation | str = "relu",
+        output: Activation | str = "softmax",
         dtype: str = "float32",
         accumulate: str | None = None,
     ) -> None:
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation={activation}: expected one of {', '.join(ACTIVATIONS)}")
-        if output not in (*ACTIVATIONS, "softmax"):
-            raise ValueError(f"output={output}: expected one of {', '.join([*ACTIVATIONS, 'softmax'])}")
         self.layout = Layout((n_inputs, *hidden, n_outputs))
-        self.activation = ACTIVATIONS[activation]
-        self.output = output
+        self.activation = load_part("architecture.activation", activation, Activation)
+        self.output = load_part("architecture.output", output, Activation)
         self.dtype = np.dtype(dtype)
         self.wide = np.dtype(accumulate) if accumulate else None
 
@@ -187,6 +185,4 @@ class Network:
         work = self.workspace(x, np.broadcast_shapes(theta.shape[:-1], x.shape[:-2]))
         work.theta[...] = theta
         run(work.forward)
-        if self.output == "softmax":
-            return np.ascontiguousarray(softmax(work.z, out=work.z))
-        return np.ascontiguousarray(ACTIVATIONS[self.output](work.z))
+        return np.ascontiguousarray(self.output(work.z))

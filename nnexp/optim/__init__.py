@@ -1,19 +1,21 @@
-"""Optimization methods: ask for candidates, score them, tell the method."""
+"""Optimization methods, one a file: gradient methods follow rules, searches ask for candidates."""
 
-from nnexp.optim.gradient import SGD
-from nnexp.optim.noise import GeneratorNoise, LegacyNoise, Noise, Stream
+from nnexp.optim.at import At
+from nnexp.optim.draws import Draws, Stream
+from nnexp.optim.gradient_method import GradientMethod
+from nnexp.optim.method import Method
 from nnexp.optim.perturb import RandomPerturbation
-from nnexp.optim.protocol import Found, GradientMethod, Method, SearchMethod, State
 from nnexp.optim.random_search import RandomSearch
+from nnexp.optim.search_method import Found, SearchMethod, State
+from nnexp.optim.sgd import SGD
 
 __all__ = [
     "SGD",
+    "At",
+    "Draws",
     "Found",
-    "GeneratorNoise",
     "GradientMethod",
-    "LegacyNoise",
     "Method",
-    "Noise",
     "RandomPerturbation",
     "RandomSearch",
     "SearchMethod",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from nnexp.calls import Call
+from nnexp.optim.at import At
+
 Array = np.ndarray[Any, Any]
-Call = Callable[[], Any]
 
 
 class Bound(NamedTuple):
@@ -20,23 +21,21 @@ class Bound(NamedTuple):
 
 
 class Rule(Protocol):
-    """``rule(gradient, memory)`` binds one update of R runs to the array that their gradient comes in.
+    """``rule(at, step)`` binds one update of R runs to the array ``step (R, P)`` that it takes.
 
-    What it remembers it keeps in ``memory``, arrays ``(R, ...)`` by name, written in place: whoever binds the
-    rule again for some of the runs hands over their rows.
+    What it remembers it asks ``at.remembered`` for and writes in place. It must not write to ``step``.
     """
 
-    def __call__(self, gradient: Array, memory: dict[str, Array]) -> Bound: ...
+    def __call__(self, at: At, step: Array) -> Bound: ...
 
 
 def chain(*rules: Rule) -> Rule:
-    """Rules applied one after another, each to the step of the one before."""
+    """Rules applied one after another, each to the step of the one before and with a memory of its own."""
 
-    def bind(gradient: Array, memory: dict[str, Array]) -> Bound:
+    def bind(at: At, step: Array) -> Bound:
         calls: list[Call] = []
-        step = gradient
-        for rule in rules:
-            bound = rule(step, memory)
+        for number, rule in enumerate(rules):
+            bound = rule(at.within(str(number)), step)
             calls += bound.calls
             step = bound.step
         return Bound(calls, step)
@@ -44,31 +43,24 @@ def chain(*rules: Rule) -> Rule:
     return bind
 
 
-def _full(value: float | Array, like: Array) -> Array:
-    """A number, or one a run ``(R,)``, for each element of ``like (R, P)``: operands of one shape are quickest."""
-    return np.ascontiguousarray(np.broadcast_to(np.asarray(value, like.dtype)[..., None], like.shape))
-
-
-def scale_by(factor: float | Array) -> Rule:
+def scale_by(factor: Any) -> Rule:
     """``step = factor * g``, the factor a number or one a run ``(R,)``."""
 
-    def bind(gradient: Array, memory: dict[str, Array]) -> Bound:
-        step, rate = np.empty_like(gradient), _full(factor, gradient)
-        return Bound([partial(np.multiply, rate, gradient, step)], step)
+    def bind(at: At, step: Array) -> Bound:
+        scaled, rate = np.empty_like(step), at.full(factor)
+        return Bound([partial(np.multiply, rate, step, scaled)], scaled)
 
     return bind
 
 
-def trace(momentum: float | Array) -> Rule:
+def trace(momentum: Any) -> Rule:
     """``v = momentum * v + g``, ``step = v``, ``v_0 = 0`` (Polyak, 1964; Sutskever et al., 2013)."""
 
-    def bind(gradient: Array, memory: dict[str, Array]) -> Bound:
-        velocity = memory.setdefault("velocity", np.zeros_like(gradient))
-        share = _full(momentum, gradient)
-        calls: list[Call] = [
-            partial(np.multiply, share, velocity, velocity),
-            partial(np.add, velocity, gradient, velocity),
-        ]
-        return Bound(calls, velocity)
+    def bind(at: At, step: Array) -> Bound:
+        velocity, share = at.remembered("velocity"), at.full(momentum)
+        return Bound(
+            [partial(np.multiply, share, velocity, velocity), partial(np.add, velocity, step, velocity)],
+            velocity,
+        )
 
     return bind

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import joblib
 
 from nnexp.sweep.engines.engine import run_tasks
+from nnexp.sweep.identity import package_hash
 from nnexp.sweep.plan import plan
 from nnexp.sweep.recording.recording import Recording
 from nnexp.sweep.recording.remote import RemoteRecording
 from nnexp.sweep.recording.spool import Spool
 from nnexp.sweep.trial import Ended, Trial
-from nnexp.sweep.worker import CODE, Done, Task, train
+from nnexp.sweep.worker import Done, Task, train
 from nnexp.tracking.environment import git_state
 from nnexp.tracking.outcome import Outcome
 
@@ -48,6 +51,7 @@ class Batch:
         recording: what takes the outcomes.
         retries: further tries of a job that failed.
         fail_fast: whether the first failure ends the batch.
+        outside: files of modules from outside nnexp, in the sweep's copy of the source.
     """
 
     def __init__(
@@ -59,11 +63,12 @@ class Batch:
         recording: Recording | RemoteRecording,
         retries: int = 0,
         fail_fast: bool = False,
+        outside: Sequence[str] = (),
     ) -> None:
         self.jobs, self.runs, self.engine, self.spool, self.recording = jobs, runs, engine, spool, recording
-        self.retries, self.fail_fast = retries, fail_fast
+        self.retries, self.fail_fast, self.outside = retries, fail_fast, tuple(outside)
         self.training = self.working = 0.0
-        self.running = 0
+        self.running = self.broken_groups = 0
 
     def run(self, on_end: Callable[[Ended], None]) -> None:
         """Train and record all jobs; every one is given to ``on_end`` once.
@@ -106,11 +111,13 @@ class Batch:
         tasks = [
             Task(
                 [job.number for job in group],
-                [job.config for job in group],
+                pickle.dumps([job.config for job in group]),
                 self.runs,
                 str(self.spool.folder),
-                CODE,
+                package_hash(),
                 git_state(),
+                self.outside,
+                os.getpid(),
             )
             for group in groups
         ]
@@ -130,6 +137,14 @@ class Batch:
             if isinstance(result, Done):
                 self.training += result.training
                 self.working += result.seconds
+                if result.group_error:
+                    self.broken_groups += 1
+                    names = ", ".join(str(job.number) for job in groups[at])
+                    LOG.error(
+                        "jobs %s could not be trained together and were trained alone\n%s",
+                        names,
+                        result.group_error.rstrip(),
+                    )
                 yield list(zip(groups[at], result.outcomes, strict=True))
             else:
                 yield [(job, result) for job in groups[at]]

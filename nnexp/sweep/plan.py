@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from math import ceil
 
-from nnexp.config.schema import Config, Sgd
+from nnexp.config.schema import Config
 from nnexp.training.group import chunk, key
 
 SMALL_GROUP = 8
@@ -34,7 +34,7 @@ def plan(configs: Sequence[Config], workers: int = 1, most: int | None = None) -
     """
     alike: dict[object, list[int]] = {}
     for position, config in enumerate(configs):
-        alike.setdefault(key(config), []).append(position)
+        alike.setdefault(key(config, config.tracking.log_every), []).append(position)
     shares = ceil(SHARES / max(len(alike), 1))
     groups = []
     for positions in alike.values():
@@ -61,7 +61,7 @@ def _begun(groups: list[list[int]], workers: int) -> list[list[int]]:
 
 def _size(config: Config, count: int, wanted: int) -> int:
     """Jobs of a group, out of ``count`` of which ``wanted`` groups or more are to be made if that pays."""
-    if not isinstance(config.optimizer, Sgd):
+    if not config.optimizer.needs_gradient:
         return SMALL_GROUP
     groups = max(ceil(count / chunk(config)), min(wanted, count // LEAST), 1)
     return ceil(count / groups)

@@ -37,24 +37,24 @@ class Earlier:
     """
 
     def __init__(self, store: Any, parent: Any, children: Sequence[Any], keep: bool) -> None:
-        self.store, self.parent = store, parent
+        self.store, self.parent, self._keep = store, parent, keep
         self.sweep_id: str = parent.data.tags["nnexp.sweep_id"]
         self.unfinished = [run for run in children if run.info.status == "RUNNING"]
         self._done: dict[str, list[Any]] = defaultdict(list)
         self._others: dict[str, list[Any]] = defaultdict(list)
         for run in children:
-            good = run.info.status == "FINISHED" and (
-                keep or run.data.tags.get("nnexp.code_hash") == code_hash()
-            )
-            place = self._done if good else self._others
+            place = self._done if run.info.status == "FINISHED" else self._others
             place[run.data.tags.get("nnexp.config_hash", "")].append(run)
 
     def claim(self, config: Config) -> Claim:
         """What is there for the next job of this config; each run is given out once."""
-        own = config_hash(config)
-        if self._done[own]:
-            return Claim(_result(self.store, self._done[own].pop(0)), "", None)
-        before = self._others[own].pop(0) if self._others[own] else None
+        own, code = config_hash(config), code_hash(config)
+        for run in self._done[own]:
+            if self._keep or run.data.tags.get("nnexp.code_hash") == code:
+                self._done[own].remove(run)
+                return Claim(_result(self.store, run), "", None)
+        left = self._done[own] or self._others[own]
+        before = left.pop(0) if left else None
         return Claim(None, _why(before), before)
 
 

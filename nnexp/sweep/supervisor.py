@@ -12,7 +12,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
+from nnexp.config.settings import kinds_of
 from nnexp.sweep.background_call import Later
 from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.trial import Ended, Trial
@@ -143,7 +145,6 @@ class SweepWork(Work):
         from nnexp.sweep.recording.remote import RemoteRecording
         from nnexp.sweep.recording.spool import Spool
         from nnexp.sweep.source import frozen_source
-        from nnexp.sweep.worker import CODE
 
         process = self._process if jobs[0].config.sweep.resume is False else None
         self._begin(jobs[0].config, process)
@@ -158,7 +159,8 @@ class SweepWork(Work):
         spool.make()
         code = spool.folder / "code"
         by_number = {job.number: job for job in rest}
-        tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.code_hash": CODE}
+        tags = {"nnexp.sweep_id": self.sweep_id}
+        outside = outside_files(kinds_of([job.config for job in rest]))
 
         def home(job: Trial) -> Home:
             self._ready()
@@ -179,7 +181,7 @@ class SweepWork(Work):
         if process is not None:
             recording = RemoteRecording(process, by_number, tags, spool, code, runs, go_on)
         start = perf_counter()
-        batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast)
+        batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
 
         def ended(progress: SweepView, one: Ended) -> None:
             progress.running = batch.running
@@ -193,7 +195,7 @@ class SweepWork(Work):
 
         try:
             with (
-                frozen_source(code),
+                frozen_source(code, outside),
                 self.view.sweep(len(rest)) as progress,
                 Interrupts(spool.stop, self.view.say) as interrupts,
                 recording,
@@ -212,6 +214,12 @@ class SweepWork(Work):
             "workers": choice.workers, "wall": perf_counter() - self._begun,
         }  # fmt: skip
         (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
+        if batch.broken_groups:
+            count = batch.broken_groups
+            self.view.say(
+                f"{count} group{'s' if count != 1 else ''} of runs failed together and ran one at a time: "
+                f"see {place / 'sweep.log'}"
+            )
         interrupts.raise_if_any()
         return results
 

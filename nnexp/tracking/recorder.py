@@ -19,10 +19,11 @@ from nnexp.tracking.outcome import Outcome, optional, outcome, per_decade, reaso
 from nnexp.tracking.plain import flatten
 from nnexp.tracking.protocol import Rows, Run, Store, milliseconds
 from nnexp.training.marks import mark_after
+from nnexp.training.record import join
 
 __all__ = [
     *("ENDINGS", "RunResult", "Thinning", "flatten", "last_tags", "publish"),
-    *("reason_of", "record_session", "result", "start_tags"),
+    *("reason_of", "record_run", "result", "start_tags"),
 ]
 
 ENDINGS = {"finished": "FINISHED", "diverged": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
@@ -85,9 +86,9 @@ def start_tags(config: Any, overrides: Sequence[str]) -> dict[str, str]:
     return own | ({"nnexp.overrides": " ".join(overrides)} if overrides else {})
 
 
-def record_session(
+def record_run(
     store: Store,
-    session: Any,
+    group: Any,
     config: Any,
     name: str,
     tags: Mapping[str, str],
@@ -97,13 +98,13 @@ def record_session(
     on_start: Callable[[str, str], None] | None = None,
     runs: int = 1,
 ) -> RunResult:
-    """Train ``session`` to its end as one run of ``store``.
+    """Train a group of one run to its end as one run of ``store``.
 
     Rows are sent while training. Whatever interrupts it, what was reached is recorded: the run ends as
     FAILED for an ``Exception`` and as KILLED for any other ``BaseException``, which is raised again.
 
     Args:
-        session: a :class:`nnexp.training.session.Session` that has not been run.
+        group: of one run that has not been trained.
         config: the run's :class:`nnexp.config.schema.Config`.
         tags: of the caller, such as ``nnexp.sweep_id``.
         parent: id of the parent run of a multirun.
@@ -112,7 +113,7 @@ def record_session(
         on_start: called with the run's id and page once it exists.
         runs: how many the whole command has.
     """
-    machine = environment()
+    trained, machine = group.runs[0], environment()
     started = milliseconds()
     own = environment_tags(machine) | start_tags(config, overrides) | heartbeat()
     run = store.start(name, flatten(config), own | dict(tags), parent, started)
@@ -122,18 +123,19 @@ def record_session(
         if on_start is not None:
             on_start(run.run_id, url)
         beat = perf_counter()
-        for rows in session.run(config.tracking.flush_seconds):
+        for parts in group.train(config.tracking.flush_seconds):
+            rows = parts[0][1] if parts else join([])
             chosen, alive = thinning.select(rows), None
             if perf_counter() - beat >= HEARTBEAT_SECONDS:
                 beat, alive = perf_counter(), heartbeat()
             run.record(chosen, tags=alive)
             if on_rows is not None:
                 on_rows(rows)
-        made = outcome(session, config, machine, started, milliseconds(), runs)
+        made = outcome(trained, config, machine, started, milliseconds(), runs)
         publish(run, made, thinning, last_tags(made, config))
         return result(run.run_id, url, made)
     except BaseException as error:
-        _rescue(run, session, config, machine, started, thinning, error)
+        _rescue(run, trained, config, machine, started, thinning, error)
         raise
 
 
@@ -202,7 +204,7 @@ def result(run_id: str, url: str, made: Outcome) -> RunResult:
 
 def _rescue(
     run: Run,
-    session: Any,
+    trained: Any,
     config: Any,
     machine: dict[str, Any],
     started: int,
@@ -215,9 +217,9 @@ def _rescue(
     done = False
     try:
         with contextlib.suppress(Exception):
-            session.stop()
+            trained.stop()
         with contextlib.suppress(Exception):
-            made = outcome(session, config, machine, started, milliseconds(), error=error)
+            made = outcome(trained, config, machine, started, milliseconds(), error=error)
             publish(run, made, thinning, last_tags(made, config))
             done = True
     finally:

@@ -9,7 +9,7 @@ import numpy as np
 from nnexp.training.marks import log_spaced, mark_after
 from nnexp.training.prepare import Prepared
 from nnexp.training.problem import Evaluation
-from nnexp.training.rows import Rows, Standing
+from nnexp.training.rows import Progress, Rows, Step
 
 Array = np.ndarray[Any, Any]
 
@@ -82,7 +82,7 @@ class Record:
 
     @property
     def snapshots(self) -> Snapshots:
-        """``tracking.snapshots`` of the marks' weights, log-spaced, the first and the last always."""
+        """``prepared.snapshots`` of the marks' weights, log-spaced, the first and the last always."""
         if not self._kept or self._last is None:
             size = self.prepared.problem.network.layout.size
             return Snapshots(np.empty(0, np.int64), np.empty((0, size)), np.empty(0))
@@ -90,7 +90,7 @@ class Record:
         if kept[-1][0] != self._last[0]:
             kept.append(self._last)
         iterations = np.array([row[0] for row in kept])
-        chosen = [kept[at] for at in log_spaced(iterations, self.prepared.config.tracking.snapshots).tolist()]
+        chosen = [kept[at] for at in log_spaced(iterations, self.prepared.snapshots).tolist()]
         iteration, theta, loss = zip(*chosen, strict=True)
         return Snapshots(np.array(iteration), np.stack(theta), np.array(loss))
 
@@ -111,11 +111,19 @@ class Record:
             return int(self._pending[-1].iteration[-1])
         return -1 if self._last is None else self._last[0]
 
-    def stopped(self, now: Standing) -> History:
-        """Measure what was added, and where this run stands ``(1, P)`` if that is further."""
-        if now.iteration[0] > self.last_iteration:
-            unknown = np.full(1, np.nan)
-            self.add(Rows(now.iteration, now.evaluations, now.seconds, unknown, unknown, now.theta))
+    @property
+    def overflowed(self) -> bool:
+        """Whether the last row measured has no training loss, or no test loss though there are test data."""
+        if not self._parts:
+            return False
+        last = self._parts[-1]
+        tested = self.prepared.problem.test is not None
+        return bool(np.isnan(last.loss[-1]) or (tested and np.isnan(last.val_loss[-1])))
+
+    def stopped(self, now: Progress) -> History:
+        """Measure what was added, and where this run stands if that is further."""
+        if now.iteration > self.last_iteration:
+            self.add(Rows.of([Step(now.iteration, now.evaluations, now.seconds, np.nan, np.nan, now.theta)]))
         return self.measure()
 
     def measure(self) -> History:

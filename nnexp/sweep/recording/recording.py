@@ -177,7 +177,11 @@ class Recording:
     def _begin(self, job: Trial, started: int, more: dict[str, str]) -> _Entry:
         home = self.home(job)
         tags = start_tags(job.config, job.overrides) | self.tags | more
-        tags |= {"nnexp.config_hash": config_hash(job.config), "nnexp.job": str(job.number)}
+        tags |= {
+            "nnexp.config_hash": config_hash(job.config),
+            "nnexp.code_hash": job.code,
+            "nnexp.job": str(job.number),
+        }
         return self._entry(job, home, home.store.start(job.name, {}, tags, home.parent, started))
 
     def _entry(self, job: Trial, home: Home, run: Any) -> _Entry:
@@ -226,7 +230,7 @@ class Recording:
 def lost(error: Exception) -> Outcome:
     """The outcome of a job whose worker is gone, or could not send what it had."""
     from nnexp.tracking.protocol import milliseconds
-    from nnexp.training.session import join
+    from nnexp.training.record import join
 
     now = milliseconds()
     return Outcome(

@@ -13,7 +13,7 @@ import numpy as np
 
 from nnexp.tracking import files
 from nnexp.tracking.outcome import Outcome
-from nnexp.training.session import History
+from nnexp.training.record import History
 
 Array = np.ndarray[Any, Any]
 

@@ -1,0 +1,55 @@
+"""What an activation function is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nnexp.calls import Call, run
+from nnexp.config.settings import Part
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Activation(Part):
+    """A function of pre-activations and its pullback, as calls on the arrays that they are given.
+
+    Attributes:
+        keeps_one: whether ``f(1) = 1``; then the row of ones above a layer's outputs may be run through it.
+        elementwise: whether each output depends on one input alone; only such functions may follow hidden layers.
+        probabilities: whether outputs are probabilities: of classes, or of each output alone.
+    """
+
+    group: ClassVar[str] = "architecture/activation"
+    keeps_one: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = True
+    probabilities: ClassVar[bool] = False
+
+    def forward(self, z: Array) -> list[Call]:
+        """Calls that replace ``z (..., C, N)`` by ``a = f(z)``."""
+        raise TypeError(f"{type(self).__name__} has no forward")
+
+    def backward(self, grad: Array, a: Array, scratch: Array) -> list[Call]:
+        """Calls that replace ``grad = dL/da`` by ``dL/dz``, written in terms of ``a``, which they may use up.
+
+        So ``z`` need not be kept, and what stays in place takes less of the cache. ``scratch`` has the shape and
+        dtype of ``a``.
+        """
+        raise TypeError(f"{type(self).__name__} has no backward")
+
+    def __call__(self, z: Array) -> Array:
+        """``z`` replaced by ``f(z)``."""
+        run(self.forward(z))
+        return z
+
+
+def filled(z: Array, number: float) -> Array:
+    """A number as an array that fits ``z``.
+
+    NumPy compares two arrays four times as fast as an array and a number, and of one shape sooner.
+    """
+    numbers = np.full(z.shape[-2:], number, z.dtype)
+    return numbers.reshape(z.shape) if z.size == numbers.size else numbers
