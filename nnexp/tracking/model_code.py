@@ -34,10 +34,8 @@ class NetworkModel(PythonModel):
         with np.load(context.artifacts["weights"], allow_pickle=False) as arrays:
             self.theta = self.network.layout.join(dict(arrays), self.network.dtype)
 
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> Array:
         """Outputs ``(N, C)`` for inputs of F columns, whatever their names, or an array ``(N, F)``."""
-        if isinstance(model_input, pd.DataFrame):
-            model_input = model_input.to_numpy()
         rows = np.asarray(model_input, dtype=self.network.dtype)
         return np.ascontiguousarray(self.network.forward(self.theta, np.ascontiguousarray(rows.T)).T)
 
