@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import special
 
-from nnexp.stats.intervals import Estimate, median, unknown
+from nnexp.stats.intervals import Estimate, holding, median, unknown
 from nnexp.stats.means import mean_of_means, median_of_means, welch
 
 Array = np.ndarray[Any, Any]
@@ -94,7 +94,7 @@ def interquartile(
     quantile = special.stdtrit(welch(spreads, sizes), (1 + confidence) / 2)
     drawn = np.concatenate([_smoothed(values, resamples, rng) for values in strata], axis=-1)
     low, high = _tails(np.sort(iqm(drawn), axis=-1), special.ndtr(-quantile))
-    return Estimate(value, low, high)
+    return holding(value, low, high)
 
 
 def redrawn(values: Array, resamples: int, rng: np.random.Generator) -> Array:
@@ -116,10 +116,10 @@ def _tails(ordered: Array, tail: Array) -> tuple[Any, Any]:
     """The quantiles ``tail (...)`` and 1 - ``tail`` of ``ordered (..., B)``, interpolated."""
     place = np.asarray(tail * (ordered.shape[-1] - 1))[..., None]
     lower = place.astype(np.int64)
-    share = place - lower
+    share, upper = place - lower, np.minimum(lower + 1, ordered.shape[-1] - 1)
 
     def at(rows: Array) -> Any:
-        near, next_ = (np.take_along_axis(rows, lower + step, axis=-1) for step in (0, 1))
+        near, next_ = (np.take_along_axis(rows, place, axis=-1) for place in (lower, upper))
         return ((1 - share) * near + share * next_)[..., 0][()]
 
     return at(ordered), at(ordered[..., ::-1])

@@ -102,6 +102,8 @@ def compare(
     Raises:
         ValueError: an unknown measure, axis or column, or fewer than two methods or no common seed.
     """
+    if resamples < 1:
+        raise ValueError(f"resamples={resamples}: expected 1 or more")
     measure = measure or default_measure(runs)
     scores = read_scores(cells(runs, task, method), history, measure, axis, at)
     if len(scores.methods) < 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,14 +24,30 @@ def unknown(value: Any) -> Estimate:
     return Estimate(value, value * np.nan, value * np.nan)
 
 
+def holding(value: Any, low: Any, high: Any) -> Estimate:
+    """An estimate whose interval holds it: few resamples, or rounding, may have put an end beyond it."""
+    return Estimate(value, np.minimum(low, value)[()], np.maximum(high, value)[()])
+
+
+def scale(strata: Sequence[Array]) -> Array:
+    """The power of two ``(...)`` above all sizes in ``strata (..., n)``, 1 where they are 0 or not finite.
+
+    Divided by it, no value's square or fourth power overflows, and no digit changes.
+    """
+    largest = np.max([np.abs(values).max(-1, initial=0.0) for values in strata], axis=0)
+    sound = np.isfinite(largest) & (largest > 0)
+    return np.asarray(np.ldexp(1.0, np.where(sound, np.frexp(np.where(sound, largest, 1.0))[1], 0)))
+
+
 def student(values: Array, confidence: float = 0.95) -> Estimate:
     """The mean of ``values (n,)`` and Student's interval, mean +- t s / sqrt(n)."""
     n = len(values)
-    mean = float(np.mean(values)) if n else np.nan
     if n < 2:
-        return unknown(mean)
-    half = stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
-    return Estimate(mean, mean - float(half), mean + float(half))
+        return unknown(float(np.mean(values)) if n else np.nan)
+    unit = float(scale([values]))
+    mean = float(np.mean(values / unit))
+    half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(values / unit, ddof=1) / np.sqrt(n))
+    return Estimate(unit * mean, unit * (mean - half), unit * (mean + half))
 
 
 def median(values: Array, confidence: float = 0.95) -> Estimate:
