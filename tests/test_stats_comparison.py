@@ -43,6 +43,23 @@ def test_the_better_method_is_named_with_its_difference_interval_and_cost():
     assert "By task, the best mean: spiral: sgd momentum=0.9; vertical: " in found.verdict
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-79, 1e79, 1e200, 1e300])
+def test_answers_of_very_unlike_size_are_compared(size):
+    ramp = 1 + 0.01 * np.arange(8)
+    lower, higher = sorted((1.0, size))
+    for tasks in (1, 3):
+        answers = np.tile([lower * ramp, higher * ramp], (tasks, 1, 1))
+        found = compare(*made_sweep(answers, ["a", "b"]))
+        assert found.verdict.startswith("a is better than b")
+        assert found.overall["p"].tolist() == [2 / 2**8]
+        last = found.summary.iloc[-1]
+        for name in ("mean", "median", "iqm"):
+            assert last[f"{name}_low"] < last[name] < last[f"{name}_high"]
+            # The same intervals in other units.
+            plain = compare(*made_sweep(answers / higher, ["a", "b"])).summary.iloc[-1]
+            assert last[f"{name}_high"] == pytest.approx(higher * plain[f"{name}_high"], rel=1e-6)
+
+
 def test_methods_that_are_alike_are_not_told_apart():
     found = compare(*made_sweep(spread(seed=3), METHODS))
     assert (found.overall["verdict"] == "not enough evidence").all()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import special
 
-from nnexp.stats.intervals import Estimate, holding, median, unknown
+from nnexp.stats.intervals import Estimate, holding, in_units, median, unknown
 from nnexp.stats.means import mean_of_means, median_of_means, welch
 
 Array = np.ndarray[Any, Any]
@@ -67,6 +67,7 @@ def aggregate(
     )
 
 
+@in_units
 def interquartile(
     strata: Sequence[Array], confidence: float, resamples: int, rng: np.random.Generator
 ) -> Estimate:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,7 +37,19 @@ def scale(strata: Sequence[Array]) -> Array:
     """
     largest = np.max([np.abs(values).max(-1, initial=0.0) for values in strata], axis=0)
     sound = np.isfinite(largest) & (largest > 0)
-    return np.asarray(np.ldexp(1.0, np.where(sound, np.frexp(np.where(sound, largest, 1.0))[1], 0)))
+    return np.asarray(np.ldexp(1.0, np.minimum(np.frexp(np.where(sound, largest, 0.5))[1], 1023)))
+
+
+def in_units(method: Callable[..., Estimate]) -> Callable[..., Estimate]:
+    """``method(strata, ...)`` of values of any size: it gets them divided by their :func:`scale`."""
+
+    @wraps(method)
+    def scaled(strata: Sequence[Array], *args: Any, **options: Any) -> Estimate:
+        unit = scale(strata)
+        found = method([values / unit[..., None] for values in strata], *args, **options)
+        return Estimate(*(unit * number for number in found))
+
+    return scaled
 
 
 def student(values: Array, confidence: float = 0.95) -> Estimate:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nnexp.stats.effects import cliffs_delta, probability_better
-from nnexp.stats.intervals import Estimate, student
+from nnexp.stats.intervals import Estimate, scale, student
 from nnexp.stats.permutation import holm, sign_flip, sign_flip_interval
 from nnexp.stats.power import seeds_needed
 
@@ -119,14 +119,18 @@ def paired_interval(differences: Array, confidence: float = 0.95, seed: int = 0)
 
 
 def _mean_over_tasks(values: Array) -> float:
-    means = [row[~np.isnan(row)].mean() for row in values if not np.isnan(row).all()]
-    return float(np.mean(means)) if means else np.nan
+    known = [row[~np.isnan(row)] for row in values if not np.isnan(row).all()]
+    if not known:
+        return np.nan
+    unit = float(scale([row[None] for row in known]).item())
+    return unit * float(np.mean([(row / unit).mean() for row in known]))
 
 
 def _effect(values: Array) -> float:
     """The mean in standard deviations; infinite where all values are the same and not 0."""
     if len(values) < 2:
         return np.nan
+    values = values / scale([values])
     mean, spread = abs(float(np.mean(values))), float(np.std(values, ddof=1))
     if spread <= 1e-12 * mean:
         return np.inf if mean else np.nan
