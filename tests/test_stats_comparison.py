@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from made_sweeps import cut, made_sweep
 
+from nnexp.report.tables import results
 from nnexp.stats import compare, judge
 
 METHODS = ["random", "sgd", "sgd momentum=0.9"]
@@ -76,6 +77,27 @@ def test_few_seeds_are_said_to_be_too_few():
         "5 runs may miss a kind of outcome: one that 30% of a method's runs have is in none" in found.verdict
     )
     assert "with a chance of 17%" in found.verdict
+    assert "no 95% interval from 5 seeds, p = 0.062; p = 0.188 after Holm's correction" in found.verdict
+    assert found.overall["low"].isna().all()
+
+
+def test_an_interval_stands_beside_its_own_p():
+    for seed in range(6):
+        for seeds in (3, 6, 10, 30):
+            found = compare(*made_sweep(spread(seeds=seeds, gap=0.06, seed=seed), METHODS)).overall
+            left_out = (found["low"] > 0) | (found["high"] < 0)
+            assert (left_out == (found["p"] <= 0.05)).all()
+
+
+def test_medians_of_few_runs_say_their_level():
+    levels = [compare(*made_sweep(spread(seeds=n), METHODS)).summary["median_level"][0] for n in (3, 5, 6)]
+    assert levels == pytest.approx([np.nan, 0.9375, 0.95], nan_ok=True)
+    shown = [
+        results(compare(*made_sweep(spread(seeds=n), METHODS)), dict.fromkeys(METHODS, "#000000")).note
+        for n in (3, 5, 6)
+    ]
+    assert ["Fewer runs have none." in note for note in shown] == [True, False, False]
+    assert ["medians' intervals hold 93.75%." in note for note in shown] == [False, True, False]
 
 
 def test_one_seed_is_compared_without_a_claim():

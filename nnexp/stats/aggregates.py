@@ -17,6 +17,10 @@ QUARTILES_APART = 2 * special.ndtri(0.75)
 """The interquartile range of a normal distribution in its standard deviations."""
 
 
+FEWEST = 5
+"""Values of a task below which an interquartile mean has no interval."""
+
+
 class Aggregates(NamedTuple):
     """Estimates of one method's answers."""
 
@@ -81,14 +85,13 @@ def interquartile(
 
     Plain quantiles without noise cover 85 to 92 % with five runs. An interval of Tukey and McLaughlin's, the
     trimmed mean +- t s, covers 70 to 82 % where runs are of two kinds: the IQM then moves with how many are of one.
+    With two to four values in a stratum this one covers 80 to 93 %, so there is none.
     """
     sizes = np.array([values.shape[-1] for values in strata])
     pooled = np.concatenate(strata, axis=-1)
     value, cut = iqm(pooled)[()], pooled.shape[-1] // 4
-    if sizes.min() < 2:
+    if sizes.min() < FEWEST:
         return unknown(value)
-    if cut == 0:
-        return mean_of_means(strata, confidence)
     ordered = np.sort(pooled, axis=-1)
     quartiles = ordered[..., cut, None], ordered[..., -cut - 1, None]
     spreads = np.stack([np.clip(values, *quartiles).var(-1, ddof=1) * values.shape[-1] for values in strata])

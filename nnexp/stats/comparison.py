@@ -12,6 +12,7 @@ import pandas as pd
 from nnexp.results import COSTS
 from nnexp.results.labels import cells
 from nnexp.stats.aggregates import aggregate
+from nnexp.stats.intervals import median_level
 from nnexp.stats.measure import default_measure, higher_is_better
 from nnexp.stats.pairs import corrected, pair_rows
 from nnexp.stats.profiles import profiles
@@ -48,7 +49,8 @@ class Comparison:
     run has its task's worst value, a failed, killed or missing one NaN."""
     summary: pd.DataFrame
     """One row a task and method, over tasks last: task, method, n, diverged, lost, mean, mean_low, mean_high, median,
-    median_low, median_high, iqm, iqm_low, iqm_high, and the median costs evaluations and seconds."""
+    median_low, median_high, iqm, iqm_low, iqm_high, median_level, and the median costs evaluations and seconds. An
+    interval is NaN where there are too few runs for one; ``median_level`` is the level that the median's has."""
     pairs: pd.DataFrame
     """One row a task and pair of methods, over tasks first: task, a, b, n_pairs, seeds, difference (a - b), low, high,
     p, p_holm, probability_a_better, cliffs_delta, seeds_needed, verdict. ``a`` is the better one on common seeds.
@@ -56,8 +58,8 @@ class Comparison:
     targets: pd.Series
     """The value whose first reaching is timed, by task."""
     time_to_target: pd.DataFrame
-    """One row a task and method: task, method, target, axis, n, reached, median, low, high (may be infinite),
-    restricted_mean, horizon."""
+    """One row a task and method: task, method, target, axis, n, reached, median, low, high (may be infinite), level (of
+    the interval; NaN where there is none), restricted_mean, horizon."""
     time_pairs: pd.DataFrame
     """As ``pairs``, of the time to the target, restricted to the horizon."""
     profiles: pd.DataFrame
@@ -180,6 +182,8 @@ def _summary(scores: Scores, confidence: float, resamples: int, seed: int) -> pd
             }
             for name, estimate in estimates._asdict().items():
                 row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+            alone = median_level(row["n"], confidence) if len(members) == 1 else confidence
+            row["median_level"] = alone if np.isfinite(row["median_low"]) else np.nan
             rows.append(row | {name: own[name].median() for name in COSTS})
     return pd.DataFrame(rows)
 

@@ -50,9 +50,10 @@ def sign_flip_interval(
     tail = (1 - confidence) / 2
     if len(values) <= EXACT:
         return unit * _lowest_shift(values, tail), -unit * _lowest_shift(-values, tail)
-    chosen = np.maximum(_random_signs(len(values), seed, draws), 0.0)
+    chosen = (1.0 - _random_signs(len(values), seed, draws)) / 2
     means = np.sort(chosen @ values / np.maximum(chosen.sum(1), 1))
-    outside = int(tail * (len(means) + 1) + 1e-9)
+    # (1 + b) / (1 + m) <= 1 - confidence, b of both signs, for at most so many means beyond 0 on one side.
+    outside = int(tail * (len(means) + 1) + 0.5 + 1e-9)
     return (unit * float(means[outside - 1]), unit * float(means[-outside])) if outside else (-np.inf, np.inf)
 
 
@@ -120,4 +121,6 @@ def _signs(n: int) -> Array:
 
 
 def _random_signs(n: int, seed: int, draws: int) -> Array:
-    return 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, (draws, n), np.int8)
+    """Random patterns of signs ``(draws, n)``, an even number: each with its opposite, so that both tails are alike."""
+    half = 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, (draws // 2, n), np.int8)
+    return np.concatenate([half, -half])

@@ -91,10 +91,15 @@ def _pair(best: str, rival: str, deciding: pd.DataFrame, measure: str, confidenc
         return f"- {best} and {rival} have no seed in common."
     turn = 1.0 if found["a"] == best else -1.0
     low, high = sorted((turn * found["low"], turn * found["high"]))
-    size = (
-        f"{measure} {_signed(turn * found['difference'])}, {confidence:.0%} interval {_interval(low, high)}, "
-        f"p {_p(found['p_holm'])} after Holm's correction for {len(deciding)} pairs"
+    around = (
+        f"no {confidence:.0%} interval from {_count(int(found['seeds']), 'seed')}"
+        if math.isnan(low)
+        else f"{confidence:.0%} interval {_interval(low, high)}"
     )
+    size = f"{measure} {_signed(turn * found['difference'])}, {around}, p {_p(found['p'])}"
+    tested = int(deciding["p"].notna().sum())
+    if tested > 1:
+        size += f"; p {_p(found['p_holm'])} after Holm's correction for {tested} pairs"
     share = found["probability_a_better"] if turn > 0 else 1 - found["probability_a_better"]
     often = f"{best} is ahead on {share:.0%} of {found['n_pairs']} common runs"
     if found["verdict"] == BETTER:
