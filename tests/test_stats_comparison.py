@@ -170,6 +170,28 @@ def test_a_diverged_run_is_the_worst_of_its_task_and_a_failed_one_is_left_out():
     assert not early.scores["diverged"].any(), "by then it had not diverged"
 
 
+def test_a_task_all_of_whose_runs_diverged_is_said_and_the_others_are_judged():
+    runs, history = made_sweep(spread(gap=0.2, tasks=2), METHODS)
+    runs.loc[runs["dataset.name"] == "vertical", "status"] = "diverged"
+    runs.loc[runs["dataset.name"] == "vertical", "val_loss"] = np.nan
+    found = judge(runs, history)
+    alone = judge(*made_sweep(spread(gap=0.2, tasks=2)[:1], METHODS))
+    assert found.headline == alone.headline
+    for axis, comparison in found.comparisons.items():
+        assert comparison.tasks == ["spiral"]
+        assert comparison.left_out == {"vertical": "vertical: 30 diverged"}
+        assert "Tasks without any answer, left out: vertical: 30 diverged." in comparison.verdict
+        pd.testing.assert_frame_equal(comparison.pairs, alone.comparisons[axis].pairs)
+    # Where nothing has an answer there is no comparison, and the error says how runs ended.
+    runs["status"] = ["diverged", "failed"] * 30
+    with pytest.raises(
+        ValueError, match=r"no run has an answer \(spiral: 15 diverged, 15 failed; vertical: 15"
+    ):
+        judge(runs, history, measure="val_loss")
+    # By iteration 10 they had answers.
+    assert compare(runs.assign(status="diverged"), history, "val_loss", at=10).tasks == ["spiral", "vertical"]
+
+
 def test_an_answer_that_is_not_finite_is_the_worst_too():
     runs, history = made_sweep(spread(gap=0.1), METHODS)
     last = (history["run_id"] == "spiral-sgd-0") & (history["iteration"] == 100)

@@ -90,6 +90,11 @@ def caption(comparison: Comparison) -> str:
         f"Mean {what} ± half its {comparison.confidence:.0%} interval over {runs} runs at equal "
         f"{LABELS.get(comparison.axis, comparison.axis).split(' (')[0]}; bold: the best of a task, and those not "
         "shown to differ from it (paired permutation test, Holm)."
+        + (
+            f" Left out, without any answer: {'; '.join(comparison.left_out.values())}."
+            if comparison.left_out
+            else ""
+        )
     )
 
 

@@ -44,6 +44,8 @@ class Comparison:
     methods: list[str]
     """In order of their mean, best first."""
     tasks: list[str]
+    left_out: dict[str, str]
+    """Tasks that are not compared, for no run has an answer on them, and how many runs of each ended how."""
     scores: pd.DataFrame
     """One row a run: task, method, seed, run_id, status, end, at, diverged, value, evaluations, seconds. A diverged
     run has its task's worst value, a failed, killed or missing one NaN."""
@@ -127,6 +129,7 @@ def compare(
         confidence=confidence,
         methods=methods,
         tasks=scores.tasks,
+        left_out=scores.left_out,
         scores=scores.table,
         summary=summary,
         pairs=pairs,
@@ -136,7 +139,16 @@ def compare(
         profiles=profiles(reached.swapaxes(0, 1).reshape(len(scores.methods), -1), scores.methods),
         ranks=ranks(sign * _task_means(scores), scores.methods, confidence),
         verdict=verdict(
-            measure, axis, scores.at, confidence, methods, scores.tasks, scores.table, summary, pairs
+            measure,
+            axis,
+            scores.at,
+            confidence,
+            methods,
+            scores.tasks,
+            scores.table,
+            summary,
+            pairs,
+            scores.left_out,
         ),
     )
     return comparison

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -32,6 +33,7 @@ def verdict(
     scores: pd.DataFrame,
     summary: pd.DataFrame,
     pairs: pd.DataFrame,
+    left_out: Mapping[str, str],
 ) -> str:
     """A few lines; the arguments are those of :class:`nnexp.stats.Comparison`, ``methods`` best first."""
     deciding = pairs[pairs["task"] == pairs["task"].iloc[0]]
@@ -58,6 +60,8 @@ def verdict(
     few = [_too_few(deciding, confidence), _unseen(tasks, summary)]
     lines += filter(None, [*few, _by_task(tasks, methods, pairs, summary, measure)])
     lines += [_spent(summary, axis), *_stopped(scores, summary)]
+    if left_out:
+        lines.append(f"Tasks without any answer, left out: {'; '.join(left_out.values())}.")
     if axis == "seconds":
         lines.append(_clocks(scores))
     return "\n".join(lines)
