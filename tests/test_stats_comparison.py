@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from made_sweeps import cut, made_sweep
 
+from nnexp.report.paper import cells
 from nnexp.report.tables import results
 from nnexp.stats import compare, judge
 
@@ -41,7 +42,7 @@ def test_the_better_method_is_named_with_its_difference_interval_and_cost():
     assert head.startswith("sgd momentum=0.9 is better than sgd and random by val_loss at 100 iterations")
     assert "(3 tasks, 10 common seeds)" in head
     assert "sgd 300 evaluations and 3 seconds" in found.verdict
-    assert "By task, the best mean: spiral: sgd momentum=0.9; vertical: " in found.verdict
+    assert "By task, the best: spiral: sgd momentum=0.9; vertical: " in found.verdict
 
 
 @pytest.mark.parametrize("size", [1e-300, 1e-79, 1e79, 1e200, 1e300])
@@ -229,6 +230,56 @@ def test_pairs_are_on_common_seeds():
     assert of(found.overall, a="sgd momentum=0.9", b="random")["seeds"] == 7
     assert of(found.overall, a="sgd momentum=0.9", b="sgd")["seeds"] == 10
     assert of(found.summary, task="spiral", method="random")["lost"] == 3
+
+
+def test_headline_order_and_pairs_give_one_answer_on_common_seeds():
+    answers = np.array([[[1.0] * 6 + [0.0], [0.9] * 7]])
+    runs, history = made_sweep(answers, ["a", "b"])
+    runs = runs[runs["run_id"] != "spiral-b-6"]
+    found = judge(runs, history, axes=["iteration"])
+    one = found.comparisons["iteration"]
+    assert of(one.summary, method="a")["mean"] < of(one.summary, method="b")["mean"]
+    assert (of(one.overall)["a"], of(one.overall)["p"]) == ("b", 2 / 2**6)
+    assert one.methods == ["b", "a"]
+    assert found.headline == "Best by val_loss: b at equal iterations."
+    assert one.verdict.startswith("b is better than a by val_loss at 100 iterations (1 task, 6 common seeds)")
+    assert "- b is better than a: " in one.verdict
+    assert "Methods are compared on the seeds that each two share" in one.verdict
+    assert [cell.method for cell in cells(one) if cell.best] == ["b"]
+    assert not any(cell.tie for cell in cells(one))
+    assert one.ranks.table["method"].tolist() == ["b", "a"]
+
+
+def test_a_method_that_misses_a_whole_task_is_compared_on_those_that_it_has():
+    answers = np.stack([np.full((2, 8), [[1.0], [0.9]]), np.full((2, 8), [[0.0], [5.0]])])
+    runs, history = made_sweep(answers + 0.001 * np.arange(8), ["a", "b"])
+    runs = runs[~((runs["method"] == "b") & (runs["dataset.name"] == "vertical"))]
+    found = compare(runs, history)
+    pair = of(found.overall)
+    assert (pair["a"], pair["tasks"], pair["verdict"]) == ("b", 1, "a is better")
+    assert found.methods == ["b", "a"]
+    head, line = found.verdict.splitlines()[:2]
+    assert head.startswith("b is better than a by val_loss at 100 iterations (1 of 2 tasks, 8 common seeds)")
+    assert head.endswith("unknown, for it has no run on some task.")
+    assert line.endswith("b is ahead on 100% of 8 common runs, of 1 of 2 tasks.")
+    assert "nan" not in found.verdict
+    assert {cell.task: cell.method for cell in cells(found) if cell.best} == {
+        "spiral": "b",
+        "vertical": "a",
+    }
+
+
+def test_methods_that_beat_each_other_in_turn_have_no_best():
+    # Each two share six seeds of their own, on which one is ahead.
+    answers = np.full((3, 18), np.nan)
+    for first, seeds in enumerate((slice(0, 6), slice(6, 12), slice(12, 18))):
+        answers[first, seeds], answers[(first + 1) % 3, seeds] = 0.5, 0.6
+    runs, history = made_sweep(answers[None], ["a", "b", "c"])
+    known = ~np.isnan(answers).ravel()
+    found = compare(runs[known], history, confidence=0.9)
+    assert (found.overall["verdict"] == "a is better").all()
+    assert found.verdict.startswith("Not enough evidence for one best method")
+    assert "is not shown to be better than c." in found.verdict
 
 
 def test_a_target_that_is_not_reached_costs_infinitely_much():

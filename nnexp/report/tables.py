@@ -92,8 +92,8 @@ def pairs(comparison: Comparison, colors: dict[str, str]) -> Table:
     shown = ["verdict", "a - b", "p", "p (Holm)", "P(a better)", "Cliff's delta", "pairs", "seeds needed"]
     titles = ["task", "a", "b", *shown]
     note = (
-        f"Differences are paired by seed; in brackets {comparison.confidence:.0%} intervals, which leave out 0 where p, "
-        "of this pair's permutation test, is small enough; p (Holm) is corrected for all pairs, and decides. "
+        f"Differences are paired by seed; in brackets {comparison.confidence:.0%} intervals, which leave out 0 where "
+        "p, of this pair's permutation test, is small enough; p (Holm) is corrected for all pairs, and decides. "
         "Seeds needed: to show a difference as large as the one found, with a power of 80%."
     )
     return Table("Pairs of methods", titles, [False] * 4 + [True] * 7, rows, note)

@@ -18,6 +18,7 @@ from nnexp.stats.pairs import corrected, pair_rows
 from nnexp.stats.profiles import profiles
 from nnexp.stats.ranks import Ranks, ranks
 from nnexp.stats.scores import Scores, read_scores
+from nnexp.stats.standing import ordered
 from nnexp.stats.targets import default_targets, target_table, times
 from nnexp.stats.verdict import verdict
 
@@ -42,7 +43,7 @@ class Comparison:
     """That cost, by task."""
     confidence: float
     methods: list[str]
-    """In order of their mean, best first."""
+    """Best first, as :func:`nnexp.stats.standing.ordered` has them: by means, on the seeds that each two share."""
     tasks: list[str]
     left_out: dict[str, str]
     """Tasks that are not compared, for no run has an answer on them, and how many runs of each ended how."""
@@ -54,7 +55,7 @@ class Comparison:
     median_low, median_high, iqm, iqm_low, iqm_high, median_level, and the median costs evaluations and seconds. An
     interval is NaN where there are too few runs for one; ``median_level`` is the level that the median's has."""
     pairs: pd.DataFrame
-    """One row a task and pair of methods, over tasks first: task, a, b, n_pairs, seeds, difference (a - b), low, high,
+    """One row a task and pair of methods, over tasks first: task, a, b, tasks, n_pairs, seeds, difference (a - b), low, high,
     p, p_holm, probability_a_better, cliffs_delta, seeds_needed, verdict. ``a`` is the better one on common seeds.
     Holm's families are the pairs over tasks, and all pairs of single tasks."""
     targets: pd.Series
@@ -74,6 +75,11 @@ class Comparison:
     def overall(self) -> pd.DataFrame:
         """The pairs that decide: over tasks, or of the one task."""
         return self.pairs[self.pairs["task"] == self.pairs["task"].iloc[0]]
+
+    def ordered(self, task: str) -> list[str]:
+        """The methods on one task, or over tasks, best first."""
+        pairs, summary = self.pairs[self.pairs["task"] == task], self.summary[self.summary["task"] == task]
+        return ordered(summary, pairs, self.measure)
 
 
 def compare(
@@ -118,7 +124,7 @@ def compare(
         raise ValueError("seed: expected two methods with a common one")
     summary = _summary(scores, confidence, resamples, seed)
     last = summary[summary["task"] == summary["task"].iloc[-1]]
-    methods = last.sort_values("mean", ascending=sign > 0, kind="stable")["method"].tolist()
+    methods = ordered(last, pairs[pairs["task"] == pairs["task"].iloc[0]], measure)
     targets = _targets(scores, target, measure)
     reached = times(scores, history, measure, axis, targets)
     horizon = scores.at.reindex(scores.tasks).to_numpy(float)[:, None, None]
@@ -212,7 +218,7 @@ def _targets(scores: Scores, target: float | Mapping[str, float] | None, measure
 
 
 def _task_means(scores: Scores) -> Array:
-    """Mean answers ``(T, M)``, NaN where a method has none."""
-    known = ~np.isnan(scores.values)
-    total = np.where(known, scores.values, 0.0).sum(-1)
-    return np.divide(total, known.sum(-1), where=known.any(-1), out=np.full(total.shape, np.nan))
+    """Mean answers ``(T, M)`` on the seeds that all methods share, NaN where there is none."""
+    shared = ~np.isnan(scores.values).any(1, keepdims=True)
+    total = np.where(shared, scores.values, 0.0).sum(-1)
+    return np.divide(total, shared.sum(-1), where=shared.any(-1), out=np.full(total.shape, np.nan))

@@ -10,8 +10,9 @@ import pandas as pd
 from nnexp.results.columns import AXES
 from nnexp.results.labels import cells, missing_cells
 from nnexp.stats.comparison import Comparison, compare
+from nnexp.stats.standing import standing
 from nnexp.stats.tuning import tuning_table, tuning_text
-from nnexp.stats.verdict import UNITS, standing
+from nnexp.stats.verdict import UNITS
 
 
 class Judgement(NamedTuple):

@@ -12,6 +12,7 @@ from nnexp.stats.effects import cliffs_delta, probability_better
 from nnexp.stats.intervals import Estimate, holding, scale, student, unknown
 from nnexp.stats.permutation import holm, sign_flip, sign_flip_interval
 from nnexp.stats.power import seeds_needed
+from nnexp.stats.standing import BETTER, UNDECIDED
 
 Array = np.ndarray[Any, Any]
 
@@ -19,6 +20,7 @@ COLUMNS = (
     "task",
     "a",
     "b",
+    "tasks",
     "n_pairs",
     "seeds",
     "difference",
@@ -33,8 +35,6 @@ COLUMNS = (
 )
 ROUNDING = 1e-12
 """By which a p may be above a level that it equals."""
-
-BETTER, UNDECIDED = "a is better", "not enough evidence"
 
 
 def pair_rows(
@@ -73,6 +73,7 @@ def pair_rows(
             {
                 "a": methods[a],
                 "b": methods[b],
+                "tasks": int(paired.any(1).sum()),
                 "n_pairs": int(paired.sum()),
                 "seeds": int(used.sum()),
                 "difference": sign * estimate.value,
