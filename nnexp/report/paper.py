@@ -46,8 +46,8 @@ class Cell(NamedTuple):
 def cells(comparison: Comparison) -> list[Cell]:
     """One cell a task and method, tasks by name and methods in the comparison's order.
 
-    The best is the first of :meth:`Comparison.ordered`; a tie a method that was not shown to differ from it. Over tasks there
-    is none where the first has no mean, for it misses a task.
+    The best is the first of :meth:`Comparison.ordered`; a tie a method that was not shown to differ from it. Over
+    tasks there is none where the first has no mean, for it misses a task.
     """
     found = []
     table = comparison.summary

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnexp.results import COSTS
+from nnexp.results import COSTS, budget_axis
 from nnexp.results.labels import cells
 from nnexp.stats.aggregates import aggregate
 from nnexp.stats.intervals import median_level
@@ -55,9 +55,9 @@ class Comparison:
     median_low, median_high, iqm, iqm_low, iqm_high, median_level, and the median costs evaluations and seconds. An
     interval is NaN where there are too few runs for one; ``median_level`` is the level that the median's has."""
     pairs: pd.DataFrame
-    """One row a task and pair of methods, over tasks first: task, a, b, tasks, n_pairs, seeds, difference (a - b), low, high,
-    p, p_holm, probability_a_better, cliffs_delta, seeds_needed, verdict. ``a`` is the better one on common seeds.
-    Holm's families are the pairs over tasks, and all pairs of single tasks."""
+    """One row a task and pair of methods, over tasks first: task, a, b, tasks, n_pairs, seeds, difference (a - b),
+    low, high, p, p_holm, probability_a_better, cliffs_delta, seeds_needed, verdict. ``a`` is the better one on common
+    seeds. Holm's families are the pairs over tasks, and all pairs of single tasks."""
     targets: pd.Series
     """The value whose first reaching is timed, by task."""
     time_to_target: pd.DataFrame
@@ -86,7 +86,7 @@ def compare(
     runs: pd.DataFrame,
     history: pd.DataFrame,
     measure: str | None = None,
-    axis: str = "iteration",
+    axis: str | None = None,
     at: float | None = None,
     task: Sequence[str] | None = None,
     method: str | None = None,
@@ -101,7 +101,8 @@ def compare(
         runs: as :func:`nnexp.results.load_runs` gives.
         history: as :func:`nnexp.results.load_history` gives.
         measure: None for :func:`nnexp.stats.default_measure`'s.
-        axis: of the cost: ``iteration``, ``evaluations``, ``seconds`` or ``epochs``.
+        axis: of the cost: ``iteration``, ``evaluations``, ``seconds`` or ``epochs``; None for
+            :func:`nnexp.results.budget_axis`'s.
         at: the cost at which values are read; None for the largest that all finished runs of a task reach.
         task: columns of ``runs`` that make a task; None for those that vary and are no setting of a method.
         method: column of ``runs`` that names the methods; None for the optimizer and what varies in it.
@@ -115,6 +116,7 @@ def compare(
     if resamples < 1:
         raise ValueError(f"resamples={resamples}: expected 1 or more")
     measure = measure or default_measure(runs)
+    axis = axis or budget_axis(runs, history)
     scores = read_scores(cells(runs, task, method), history, measure, axis, at)
     if len(scores.methods) < 2:
         raise ValueError(f"method={', '.join(scores.methods)}: expected two or more methods to compare")
