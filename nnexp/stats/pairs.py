@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from nnexp.stats.effects import cliffs_delta, probability_better
-from nnexp.stats.intervals import Estimate, student
+from nnexp.stats.intervals import Estimate, holding, scale, student, unknown
 from nnexp.stats.permutation import holm, sign_flip, sign_flip_interval
 from nnexp.stats.power import seeds_needed
+from nnexp.stats.standing import BETTER, UNDECIDED
 
 Array = np.ndarray[Any, Any]
 
@@ -19,6 +20,7 @@ COLUMNS = (
     "task",
     "a",
     "b",
+    "tasks",
     "n_pairs",
     "seeds",
     "difference",
@@ -31,7 +33,8 @@ COLUMNS = (
     "seeds_needed",
     "verdict",
 )
-BETTER, UNDECIDED = "a is better", "not enough evidence"
+ROUNDING = 1e-12
+"""By which a p may be above a level that it equals."""
 
 
 def pair_rows(
@@ -56,7 +59,6 @@ def pair_rows(
     lower = sign * values
     ends = np.array([_mean_over_tasks(lower[:, m]) for m in range(len(methods))])
     rows: list[dict[str, Any]] = []
-    shares = []
     for one, two in combinations(range(len(methods)), 2):
         a, b = (one, two) if not ends[two] < ends[one] else (two, one)
         difference = lower[:, a] - lower[:, b]
@@ -66,26 +68,24 @@ def pair_rows(
         paired = ~np.isnan(difference)
         used = paired.any(0)
         estimate = paired_interval(share[used] * used.sum(), confidence, seed)
-        shares.append(share)
         low, high = sorted((sign * estimate.low, sign * estimate.high))
         rows.append(
             {
                 "a": methods[a],
                 "b": methods[b],
+                "tasks": int(paired.any(1).sum()),
                 "n_pairs": int(paired.sum()),
                 "seeds": int(used.sum()),
                 "difference": sign * estimate.value,
                 "low": low,
                 "high": high,
+                "p": float(sign_flip(share[used], seed)) if used.any() else np.nan,
                 "effect": _effect(share[used]),
                 "probability_a_better": probability_better(orders[:, a][paired], orders[:, b][paired]),
                 "cliffs_delta": _cliff(orders[:, a], orders[:, b]),
             }
         )
-    table = pd.DataFrame(rows)
-    p = sign_flip(np.stack(shares), seed)
-    p[table["n_pairs"].to_numpy() == 0] = np.nan
-    return table.assign(p=p)
+    return pd.DataFrame(rows)
 
 
 def corrected(table: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
@@ -95,7 +95,7 @@ def corrected(table: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     # Holm's first step is Bonferroni's, and the one that a lone difference must pass.
     each = alpha / max(int(table["p"].notna().sum()), 1)
     table["seeds_needed"] = [seeds_needed(effect, each) for effect in table["effect"]]
-    table["verdict"] = np.where(table["p_holm"] <= alpha + 1e-12, BETTER, UNDECIDED)
+    table["verdict"] = np.where(table["p_holm"] <= alpha + ROUNDING, BETTER, UNDECIDED)
     return table[[*COLUMNS]]
 
 
@@ -111,22 +111,32 @@ def seed_shares(difference: Array) -> Array:
 def paired_interval(differences: Array, confidence: float = 0.95, seed: int = 0) -> Estimate:
     """The mean of ``differences (n,)`` and the interval that belongs to the sign-flip test.
 
-    Where there are too few for one (five at 95 %), it is Student's.
+    It leaves out 0 where that test's p is at most 1 - confidence, and nowhere else. There is none where there are
+    too few differences for any p so small (five at 95 %).
     """
-    found = student(differences, confidence)
+    mean = student(differences).value
     low, high = sign_flip_interval(differences, confidence, seed)
-    return found if np.isinf(low) else Estimate(found.value, low, high)
+    if np.isinf(low):
+        return unknown(mean)
+    if sign_flip(differences, seed) > 1 - confidence + ROUNDING:
+        # Sums that differ by rounding are equal to the test; its interval may end that near to 0.
+        low, high = min(low, 0.0), max(high, 0.0)
+    return holding(mean, low, high)
 
 
 def _mean_over_tasks(values: Array) -> float:
-    means = [row[~np.isnan(row)].mean() for row in values if not np.isnan(row).all()]
-    return float(np.mean(means)) if means else np.nan
+    known = [row[~np.isnan(row)] for row in values if not np.isnan(row).all()]
+    if not known:
+        return np.nan
+    unit = float(scale([row[None] for row in known]).item())
+    return unit * float(np.mean([(row / unit).mean() for row in known]))
 
 
 def _effect(values: Array) -> float:
     """The mean in standard deviations; infinite where all values are the same and not 0."""
     if len(values) < 2:
         return np.nan
+    values = values / scale([values])
     mean, spread = abs(float(np.mean(values))), float(np.std(values, ddof=1))
     if spread <= 1e-12 * mean:
         return np.inf if mean else np.nan

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnexp.stats.intervals import median
+from nnexp.stats.intervals import median, median_level
 from nnexp.stats.measure import higher_is_better
 from nnexp.stats.scores import Scores
 
@@ -87,6 +87,7 @@ def target_table(
                     "median": middle.value,
                     "low": middle.low,
                     "high": middle.high,
+                    "level": median_level(len(known), confidence),
                     "restricted_mean": float(np.minimum(known, horizon).mean()) if len(known) else np.nan,
                     "horizon": horizon,
                 }
