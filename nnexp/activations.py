@@ -40,10 +40,17 @@ class Activation(NamedTuple):
         return z
 
 
+def _whole(z: Array, number: float) -> Array:
+    """A number as an array that fits ``z``.
+
+    NumPy compares two arrays four times as fast as an array and a number, and of one shape sooner.
+    """
+    filled = np.full(z.shape[-2:], number, z.dtype)
+    return filled.reshape(z.shape) if z.size == filled.size else filled
+
+
 def _relu(z: Array) -> list[Call]:
-    # NumPy compares two arrays four times as fast as an array and a number, and of one shape sooner.
-    zeros = np.zeros(z.shape[-2:], z.dtype)
-    return [partial(np.maximum, z, zeros.reshape(z.shape) if z.size == zeros.size else zeros, out=z)]
+    return [partial(np.maximum, z, _whole(z, 0), out=z)]
 
 
 def _relu_backward(grad: Array, a: Array, scratch: Array) -> list[Call]:
@@ -59,13 +66,14 @@ def _relu_backward(grad: Array, a: Array, scratch: Array) -> list[Call]:
 
 
 def _sigmoid(z: Array) -> list[Call]:
-    # 1 / (1 + exp(-z)) = (1 + tanh(z / 2)) / 2, which cannot overflow.
-    half = z.dtype.type(0.5)
+    # e / (1 + e) with e = exp(z) is exact to a few last bits down to the smallest number, where (1 + tanh(z / 2)) / 2
+    # is 0 from z = -18 on. Above 40 it is 1 in float64 too, so that no exp overflows.
+    most, scratch = _whole(z, 40), np.empty_like(z)
     return [
-        partial(np.multiply, z, half, z),
-        partial(np.tanh, z, z),
-        partial(np.add, z, z.dtype.type(1), z),
-        partial(np.multiply, z, half, z),
+        partial(np.minimum, z, most, out=z),
+        partial(np.exp, z, z),
+        partial(np.add, z, z.dtype.type(1), scratch),
+        partial(np.divide, z, scratch, z),
     ]
 
 

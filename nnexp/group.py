@@ -128,9 +128,14 @@ class Member(Record):
         return []
 
     @property
+    def diverged(self) -> bool:
+        """Whether training ended early, because a loss or a weight was not finite."""
+        return bool(self._descent.diverged[self._position])
+
+    @property
     def status(self) -> str:
-        """``diverged`` once a loss or a weight is not finite, else ``finished``."""
-        return "diverged" if self._descent.diverged[self._position] else "finished"
+        """``diverged`` if training did, or if the answer so far has no finite loss, else ``finished``."""
+        return "diverged" if self.diverged or self.overflowed else "finished"
 
     @property
     def iterations(self) -> int:

@@ -19,7 +19,8 @@ class Measure(Protocol):
 
     Attributes:
         loss: mean loss ``(...)``, written by the calls.
-        accuracy: share ``(...)`` of samples whose first largest output is their class; None without classes.
+        accuracy: share ``(...)`` of samples whose first largest output is their class, NaN where an output is
+            NaN; None without classes.
     """
 
     loss: Array
@@ -62,7 +63,8 @@ def _mean(values: Array) -> Array:
 class _Hits:
     """Counts the samples whose first largest output is their class, for outputs ``z`` relative to the largest.
 
-    Without ties, and without NaN, that is where their class's is zero. Else argmax decides, for all.
+    Without ties, and without NaN, that is where their class's is zero. Else argmax decides, for all, and the share of
+    outputs with a NaN is NaN.
     """
 
     def __init__(self, z: Array, to: Target, picked: Array) -> None:
@@ -85,11 +87,13 @@ class _Hits:
         # As many as samples: one each, unless a sample with NaN, which has none, makes up for a tie.
         if np.count_nonzero(self._at_top) != self._hit.size or total != total:
             hit = self._z.argmax(axis=-2) == self._labels
-        elif self._hit.size == samples:
+            np.divide(np.add.reduce(hit, -1, np.intp, out=self._counts), samples, self.share)
+            self.share[np.isnan(self._z).any(axis=(-2, -1))] = np.nan
+            return
+        if self._hit.size == samples:
             self.share[...] = np.count_nonzero(self._right) / samples
             return
-        else:
-            hit = np.logical_or.reduce(self._right, -2, out=self._hit)
+        hit = np.logical_or.reduce(self._right, -2, out=self._hit)
         np.divide(np.add.reduce(hit, -1, np.intp, out=self._counts), samples, self.share)
 
 
@@ -104,6 +108,7 @@ class _Fused:
         row, log = np.empty_like(z[..., :1, :]), np.empty(z[..., 0, :].shape, z.dtype)
         each = np.empty(z.shape[:-1], z.dtype)
         picked, self.loss = np.empty(z.shape[:-2], z.dtype), np.empty(z.shape[:-2], z.dtype)
+        self._z, self._scaled, self._picked = z, to.scaled, picked
         self._hits = None if to.labels is None else _Hits(z, to, picked)
         self.accuracy = None if self._hits is None else self._hits.share
         self._shift = [partial(np.maximum.reduce, z, -2, None, row, True), partial(np.subtract, z, row, z)]
@@ -121,12 +126,25 @@ class _Fused:
             partial(np.subtract, z, to.scaled, z),
         ]
 
+    def _pick_again(self) -> None:
+        """The same where an output is -inf, too far below the largest for a number: times a target of 0 it is 0."""
+        flat = self._picked.reshape(-1)
+        total = flat.dot(flat)
+        if total == total:
+            return
+        lost = np.isnan(self._picked)
+        # A copy with the strides of z, so that sums are rounded as those of other runs are.
+        counted = np.copy(self._z, order="K")
+        np.copyto(counted, 0, where=self._scaled == 0)
+        self._picked[lost] = np.add.reduce(np.vecdot(counted, self._scaled), axis=-1)[lost]
+
     def calls(self, *, loss: bool = True, accuracy: bool = False, gradient: bool = False) -> list[Call]:
         hits = self._hits if accuracy else None
         return [
             *self._shift,
             *(self._pick if loss or hits else []),
             *(hits.calls if hits else []),
+            *([self._pick_again] if loss else []),
             *(self._exp if loss or gradient else []),
             *(self._mean if loss else []),
             *(self._pull if gradient else []),
@@ -185,6 +203,7 @@ class _Composition:
         if accuracy:
             assert self.accuracy is not None
             self.accuracy[...] = np.count_nonzero(a.argmax(axis=-2) == to.labels, axis=-1) / z.shape[-1]
+            self.accuracy[np.isnan(a).any(axis=(-2, -1))] = np.nan
         if loss:
             self.loss[...] = of.value(a, to)
         if gradient:

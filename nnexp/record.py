@@ -111,6 +111,15 @@ class Record:
             return int(self._pending[-1].iteration[-1])
         return -1 if self._last is None else self._last[0]
 
+    @property
+    def overflowed(self) -> bool:
+        """Whether the last row measured has no training loss, or no test loss though there are test data."""
+        if not self._parts:
+            return False
+        last = self._parts[-1]
+        tested = self.prepared.problem.test is not None
+        return bool(np.isnan(last.loss[-1]) or (tested and np.isnan(last.val_loss[-1])))
+
     def stopped(self, now: Standing) -> History:
         """Measure what was added, and where this run stands ``(1, P)`` if that is further."""
         if now.iteration[0] > self.last_iteration:

@@ -60,9 +60,14 @@ class Session(Record):
         return [(step.candidate, step.loss) for step in self.training.improvements]
 
     @property
+    def diverged(self) -> bool:
+        """Whether training ended early, because a loss or a weight was not finite."""
+        return bool(self.training.diverged.any())
+
+    @property
     def status(self) -> str:
-        """``diverged`` once a loss or a weight is not finite, else ``finished``."""
-        return "diverged" if self.training.diverged.any() else "finished"
+        """``diverged`` if training did, or if the answer so far has no finite loss, else ``finished``."""
+        return "diverged" if self.diverged or self.overflowed else "finished"
 
     @property
     def iterations(self) -> int:

@@ -131,7 +131,7 @@ def at_end(session: Any) -> bool:
         (evaluations, budget.evaluations),
         (session.seconds, budget.seconds),
     )
-    return session.status == "diverged" or any(most is not None and now >= most for now, most in spent)
+    return session.diverged or any(most is not None and now >= most for now, most in spent)
 
 
 def _failed(config: Config, error: Exception) -> Outcome:

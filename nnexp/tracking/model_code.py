@@ -24,9 +24,15 @@ def _softmax(z: Array) -> Array:
     return e / total
 
 
+def _sigmoid(z: Array) -> Array:
+    # 1 in float64 too from 40 on, so that no exp overflows.
+    e = np.exp(np.minimum(z, z.dtype.type(40)))
+    return e / (e + z.dtype.type(1))
+
+
 OUTPUTS: dict[str, Callable[[Array], Array]] = {
     "relu": lambda z: np.maximum(z, 0),
-    "sigmoid": lambda z: (np.tanh(z * z.dtype.type(0.5)) + 1) * z.dtype.type(0.5),
+    "sigmoid": _sigmoid,
     "tanh": np.tanh,
     "linear": lambda z: z,
     "softmax": _softmax,
