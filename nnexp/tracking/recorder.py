@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnexp.datasets import digest
 from nnexp.marks import mark_after
 from nnexp.tracking import files
 from nnexp.tracking.environment import environment, environment_tags
@@ -80,8 +81,11 @@ class Thinning:
 
 
 def start_tags(config: Any, overrides: Sequence[str]) -> dict[str, str]:
-    """Tags that every run has from its start, on any machine."""
+    """Tags that every run has from its start, on any machine; ``nnexp.data`` is the digest of given data."""
     own = {"nnexp.kind": "run", "nnexp.method": str(config.optimizer.name)}
+    inputs, targets = (getattr(config.dataset, name, None) for name in ("inputs", "targets"))
+    if inputs is not None or targets is not None:
+        own["nnexp.data"] = digest(inputs, targets)
     return own | ({"nnexp.overrides": " ".join(overrides)} if overrides else {})
 
 
