@@ -8,3 +8,7 @@ ALL_AXES = (*AXES, "epochs")
 COSTS = ("evaluations", "seconds")
 KEYS = ("run_id", "name", "status", "sweep_id", "method", "seed", "started", "artifact_uri")
 HISTORY = ("run_id", "method", "seed", *ALL_AXES, *MEASURES)
+
+GIVEN = ("dataset.inputs", "dataset.targets")
+DIGEST = "dataset.digest"
+"""The content of given data, in place of their numbers."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nnexp.results import COSTS, budget_axis
-from nnexp.results.labels import cells
+from nnexp.results.labels import cells, left_out
 from nnexp.stats.aggregates import aggregate
 from nnexp.stats.intervals import median_level
 from nnexp.stats.measure import default_measure, higher_is_better
@@ -117,7 +117,8 @@ def compare(
         raise ValueError(f"resamples={resamples}: expected 1 or more")
     measure = measure or default_measure(runs)
     axis = axis or budget_axis(runs, history)
-    scores = read_scores(cells(runs, task, method), history, measure, axis, at)
+    found = cells(runs, task, method)
+    scores = read_scores(found, history, measure, axis, at)
     if len(scores.methods) < 2:
         raise ValueError(f"method={', '.join(scores.methods)}: expected two or more methods to compare")
     sign = -1.0 if higher_is_better(measure) else 1.0
@@ -130,6 +131,10 @@ def compare(
     targets = _targets(scores, target, measure)
     reached = times(scores, history, measure, axis, targets)
     horizon = scores.at.reindex(scores.tasks).to_numpy(float)[:, None, None]
+    told = verdict(
+        *(measure, axis, scores.at, confidence, methods, scores.tasks),
+        *(scores.table, summary, pairs, scores.left_out),
+    )
     comparison = Comparison(
         measure=measure,
         axis=axis,
@@ -146,18 +151,7 @@ def compare(
         time_pairs=_pairs(scores, np.minimum(reached, horizon), reached, 1.0, confidence, seed),
         profiles=profiles(reached.swapaxes(0, 1).reshape(len(scores.methods), -1), scores.methods),
         ranks=ranks(sign * _task_means(scores), scores.methods, confidence),
-        verdict=verdict(
-            measure,
-            axis,
-            scores.at,
-            confidence,
-            methods,
-            scores.tasks,
-            scores.table,
-            summary,
-            pairs,
-            scores.left_out,
-        ),
+        verdict="\n".join(filter(None, [told, left_out(found)])),
     )
     return comparison
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from nnexp.results.budget import budget_first
+from nnexp.results.history import missing_files
 from nnexp.results.labels import cells, missing_cells
 from nnexp.stats.comparison import Comparison, compare
 from nnexp.stats.standing import standing
@@ -54,7 +55,8 @@ def judge(
     tuning = tuning_table(cells(runs, task, method))
     head = headline(comparisons)
     sections = [f"At equal {UNITS[axis]}\n{found.verdict}" for axis, found in comparisons.items()]
-    text = "\n\n".join([head, *sections, "\n".join([tuning_text(tuning), _missing(missing)]).strip()])
+    last = filter(None, [tuning_text(tuning), _missing(missing), missing_files(history)])
+    text = "\n\n".join([head, *sections, "\n".join(last)])
     return Judgement(comparisons, missing, tuning, head, text)
 
 
