@@ -144,11 +144,14 @@ class Part:
         name: of the conf file's option, else the class's own.
         group: of the family: the folder of its conf files.
         option: the class's own name, where that is not its Python name in lower case with underscores.
+        in_defaults: of the family: whether conf files choose its options in their defaults list, so that the command
+            line takes ``optimizer/schedule=cosine``; else a setting has the option's name.
     """
 
     name: str = field(default="", kw_only=True)
     group: ClassVar[str] = ""
     option: ClassVar[str] = ""
+    in_defaults: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Check all settings.
@@ -228,22 +231,26 @@ def load_part(setting_name: str, values: Any, family: type[P], modules: Sequence
             raise ConfigError(f"{setting_name}.name={shown(name)}: expected the name of an option")
         values = option_values(family.group, name, setting_name) | values
     target = values.pop("_target_")
-    kind = import_target(f"{setting_name}._target_={shown(target)}", target, modules)
-    if not (isinstance(kind, type) and issubclass(kind, Part) and is_dataclass(kind)):
-        raise ConfigError(
-            f"{setting_name}._target_={target}: expected a part, a dataclass that inherits from one"
-        )
-    if not issubclass(kind, family):
-        raise ConfigError(
-            f"{setting_name}._target_={target}: expected a {snake_words(family)} for {setting_name}"
-        )
+    kind = import_part(f"{setting_name}._target_={shown(target)}", target, family, modules)
     made: P = build(kind, values, f"{setting_name}.", modules)
     return made
 
 
-def snake_words(kind: type) -> str:
-    """A class's name in words."""
-    return snake_case(kind.__name__).replace("_", " ")
+def import_part(said: str, target: Any, family: type[P], modules: Sequence[str] | None = None) -> type[P]:
+    """The class of a part, by its full name.
+
+    Args:
+        said: the setting with its value, for errors.
+
+    Raises:
+        ConfigError: it cannot be imported, or is no part of the family.
+    """
+    kind = import_target(said, target, modules)
+    if not (isinstance(kind, type) and issubclass(kind, Part) and is_dataclass(kind)):
+        raise ConfigError(f"{said}: expected a part, a dataclass that inherits from nnexp's classes")
+    if not issubclass(kind, family):
+        raise ConfigError(f"{said}: expected a class of the family {family.__name__}")
+    return kind
 
 
 def build(kind: type, values: Any, prefix: str = "", modules: Sequence[str] | None = None) -> Any:

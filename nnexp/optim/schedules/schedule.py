@@ -28,6 +28,7 @@ class Schedule(Part):
     """
 
     group: ClassVar[str] = "optimizer/schedule"
+    in_defaults: ClassVar[bool] = True
     needs_total: ClassVar[bool] = False
 
     _: KW_ONLY
