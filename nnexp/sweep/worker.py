@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import traceback
 from pathlib import Path
 from time import perf_counter
@@ -110,15 +111,19 @@ def _together(task: Task, spool: Spool) -> list[Outcome | None]:
             raise
         error, trace = caught, traceback.format_exc()
     ended = milliseconds()
+    # Runs of one group are timed at one time, most of them by one clock: what is said of seconds must know of it.
+    shared = {"nnexp.group": secrets.token_hex(6)} if len(task.configs) > 1 else {}
     made: list[Outcome | None] = []
     for session, config in zip(group.sessions, task.configs, strict=True):
         if error is not None:
             session.stop()
         cut = None if at_end(session) and isinstance(error, Stopped) else error
         begun = session.iterations > 0 or not isinstance(cut, Stopped)
-        made.append(
-            outcome(session, config, machine, started, ended, task.runs, cut, trace) if begun else None
-        )
+        if not begun:
+            made.append(None)
+            continue
+        one = outcome(session, config, machine, started, ended, task.runs, cut, trace)
+        made.append(one._replace(tags=one.tags | shared))
     return made
 
 
