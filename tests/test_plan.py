@@ -69,3 +69,7 @@ def test_one_of_two_workers_begins_with_what_is_soon_to_be_recorded():
     assert sum(map(len, groups[1 : large[1]])) == pytest.approx(len(groups[0]), abs=8)
     # Small ones at the end let both end together.
     assert {len(group) for group in groups[large[1] + 1 :]} <= {8, 4}
+
+
+def test_runs_alone_go_seed_by_seed_so_that_a_slower_machine_slows_all_methods():
+    assert plan(jobs(3, "random", "sgd"), workers=1, most=1) == [[0], [3], [1], [4], [2], [5]]

@@ -96,6 +96,8 @@ def pairs(comparison: Comparison, colors: dict[str, str]) -> Table:
         "p, of this pair's permutation test, is small enough; p (Holm) is corrected for all pairs, and decides. "
         "Seeds needed: to show a difference as large as the one found, with a power of 80%."
     )
+    if (comparison.pairs["observations"] < comparison.pairs["seeds"]).any():
+        note += " Runs that were timed together are one measurement, whatever their number."
     return Table("Pairs of methods", titles, [False] * 4 + [True] * 7, rows, note)
 
 

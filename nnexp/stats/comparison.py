@@ -55,9 +55,10 @@ class Comparison:
     median_low, median_high, iqm, iqm_low, iqm_high, median_level, and the median costs evaluations and seconds. An
     interval is NaN where there are too few runs for one; ``median_level`` is the level that the median's has."""
     pairs: pd.DataFrame
-    """One row a task and pair of methods, over tasks first: task, a, b, tasks, n_pairs, seeds, difference (a - b),
-    low, high, p, p_holm, probability_a_better, cliffs_delta, seeds_needed, verdict. ``a`` is the better one on common
-    seeds. Holm's families are the pairs over tasks, and all pairs of single tasks."""
+    """One row a task and pair of methods, over tasks first: task, a, b, tasks, n_pairs, seeds, observations,
+    difference (a - b), low, high, p, p_holm, probability_a_better, cliffs_delta, seeds_needed, verdict. ``a`` is the
+    better one on common seeds. ``observations`` are the seeds, at equal seconds the independent timings. Holm's
+    families are the pairs over tasks, and all pairs of single tasks."""
     targets: pd.Series
     """The value whose first reaching is timed, by task."""
     time_to_target: pd.DataFrame
@@ -160,16 +161,18 @@ def _pairs(
     scores: Scores, values: Array, orders: Array, sign: float, confidence: float, seed: int
 ) -> pd.DataFrame:
     """Pairs over tasks, where there are several, and of each task; each of the two a family of its own."""
+    clocks = scores.clocks
     single = [
-        pair_rows(values[t : t + 1], orders[t : t + 1], scores.methods, sign, confidence, seed).assign(
-            task=task
-        )
+        pair_rows(
+            values[t : t + 1], orders[t : t + 1], scores.methods, sign, confidence, seed,
+            None if clocks is None else clocks[t : t + 1],
+        ).assign(task=task)
         for t, task in enumerate(scores.tasks)
-    ]
+    ]  # fmt: skip
     by_task = corrected(pd.concat(single, ignore_index=True), confidence)
     if len(scores.tasks) == 1:
         return by_task
-    over = pair_rows(values, orders, scores.methods, sign, confidence, seed).assign(task=ALL)
+    over = pair_rows(values, orders, scores.methods, sign, confidence, seed, clocks).assign(task=ALL)
     return pd.concat([corrected(over, confidence), by_task], ignore_index=True)
 
 

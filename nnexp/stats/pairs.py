@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from nnexp.stats.effects import cliffs_delta, probability_better
 from nnexp.stats.intervals import Estimate, holding, scale, student, unknown
@@ -23,6 +25,7 @@ COLUMNS = (
     "tasks",
     "n_pairs",
     "seeds",
+    "observations",
     "difference",
     "low",
     "high",
@@ -44,17 +47,20 @@ def pair_rows(
     sign: float,
     confidence: float = 0.95,
     seed: int = 0,
+    clocks: Array | None = None,
 ) -> pd.DataFrame:
     """One row a pair of methods, before the correction for their number.
 
     A difference is that of means over tasks, each with the same weight. What is flipped in the test, and what
     the interval counts as one observation, is a seed with all its tasks: tasks may share data and first
-    weights by their seed. Cliff's delta takes runs as independent, and is the mean over tasks.
+    weights by their seed. Seeds whose runs were timed together are one observation too. Cliff's delta takes runs
+    as independent, and is the mean over tasks.
 
     Args:
         values: ``(T, M, S)`` of T tasks, M methods and S seeds, NaN where there is no run.
         orders: the same, where a diverged run is beyond all others; lower is better.
         sign: 1 where lower values are better, -1 where higher ones are.
+        clocks: ``(T, M, S)``, equal where runs were timed together; None where time does not matter.
     """
     lower = sign * values
     ends = np.array([_mean_over_tasks(lower[:, m]) for m in range(len(methods))])
@@ -67,7 +73,10 @@ def pair_rows(
             a, b, share, difference = b, a, -share, -difference
         paired = ~np.isnan(difference)
         used = paired.any(0)
-        estimate = paired_interval(share[used] * used.sum(), confidence, seed)
+        observed = share[used]
+        if clocks is not None:
+            observed = np.bincount(timings(clocks[:, a], clocks[:, b], paired)[used], observed)
+        estimate = paired_interval(observed * len(observed), confidence, seed)
         low, high = sorted((sign * estimate.low, sign * estimate.high))
         rows.append(
             {
@@ -76,11 +85,12 @@ def pair_rows(
                 "tasks": int(paired.any(1).sum()),
                 "n_pairs": int(paired.sum()),
                 "seeds": int(used.sum()),
+                "observations": len(observed),
                 "difference": sign * estimate.value,
                 "low": low,
                 "high": high,
-                "p": float(sign_flip(share[used], seed)) if used.any() else np.nan,
-                "effect": _effect(share[used]),
+                "p": float(sign_flip(observed, seed)) if used.any() else np.nan,
+                "effect": _effect(observed),
                 "probability_a_better": probability_better(orders[:, a][paired], orders[:, b][paired]),
                 "cliffs_delta": _cliff(orders[:, a], orders[:, b]),
             }
@@ -106,6 +116,27 @@ def seed_shares(difference: Array) -> Array:
     tasks = max(int((pairs > 0).sum()), 1)
     weights = np.divide(1.0, tasks * pairs, where=pairs > 0, out=np.zeros(len(pairs)))
     return np.asarray(np.where(paired, difference, 0.0).T @ weights)
+
+
+def timings(a: Array, b: Array, paired: Array) -> Array:
+    """Which independent timing ``(S,)`` each seed belongs to, numbered from 0 over those with a pair.
+
+    Seeds are linked by a clock that times runs of more than one, of either method, directly or over others. A pair
+    of runs that were timed together links nothing: the clock is the same on both sides, as iterations are.
+
+    Args:
+        a: ``(T, S)``, equal where runs were timed together; ``b`` the same of the other method.
+        paired: ``(T, S)``, whether there are both.
+    """
+    tasks, seeds = np.nonzero(paired & (a != b))
+    count, known = paired.shape[1], int(max(a.max(), b.max())) + 1
+    clocks = count + np.concatenate([a[tasks, seeds], b[tasks, seeds]])
+    links = coo_array((np.ones(len(clocks)), (np.tile(seeds, 2), clocks)), shape=(count + known,) * 2)
+    linked = connected_components(links, directed=False)[1][:count]
+    out = np.full(count, -1)
+    used = paired.any(0)
+    out[used] = np.unique(linked[used], return_inverse=True)[1]
+    return out
 
 
 def paired_interval(differences: Array, confidence: float = 0.95, seed: int = 0) -> Estimate:

@@ -22,6 +22,9 @@ MOST = 8
 """Rivals of the best method that are spelled out."""
 
 
+ALONE = "Runs that are trained one at a time are timed each by itself: hydra.launcher.group=1."
+
+
 def verdict(
     measure: str,
     axis: str,
@@ -94,7 +97,7 @@ def _pair(best: str, rival: str, deciding: pd.DataFrame, measure: str, confidenc
     turn = 1.0 if found["a"] == best else -1.0
     low, high = sorted((turn * found["low"], turn * found["high"]))
     around = (
-        f"no {confidence:.0%} interval from {_count(int(found['seeds']), 'seed')}"
+        f"no {confidence:.0%} interval from {_observations(found)}"
         if math.isnan(low)
         else f"{confidence:.0%} interval {_interval(low, high)}"
     )
@@ -114,25 +117,35 @@ def _pair(best: str, rival: str, deciding: pd.DataFrame, measure: str, confidenc
 
 def _needed(row: pd.Series) -> str:
     seeds = row["seeds_needed"]
-    if math.isnan(seeds) or seeds <= row["seeds"]:
+    if math.isnan(seeds) or seeds <= row["observations"]:
         return ""
     if math.isinf(seeds):
         return " A difference of this size is out of reach of any number of seeds."
     return (
-        f" If the difference is as large as found, {seeds:,.0f} seeds would show it "
-        f"with 80 % power; there are {row['seeds']}."
+        f" If the difference is as large as found, {seeds:,.0f} {_noun(row)}s would show it "
+        f"with 80 % power; there are {row['observations']}."
     )
+
+
+def _noun(row: pd.Series) -> str:
+    """What one observation is: a seed, or what was timed by itself."""
+    return "seed" if row["observations"] == row["seeds"] else "independent timing"
+
+
+def _observations(row: pd.Series) -> str:
+    return _count(int(row["observations"]), _noun(row))
 
 
 def _too_few(deciding: pd.DataFrame, confidence: float) -> str:
-    pairs, seeds = len(deciding), int(deciding["seeds"].max())
+    pairs, most = len(deciding), deciding.loc[deciding["observations"].idxmax()]
     needed = fewest_seeds((1 - confidence) / pairs)
-    if seeds >= needed:
+    if most["observations"] >= needed:
         return ""
-    return (
-        f"{_count(seeds, 'seed')} cannot show any difference among {_count(pairs, 'pair')} at "
+    text = (
+        f"{_observations(most)} cannot show any difference among {_count(pairs, 'pair')} at "
         f"{1 - confidence:.0%}: {needed} or more are needed."
     )
+    return text if most["observations"] == most["seeds"] else f"{text} {ALONE}"
 
 
 def _unseen(tasks: list[str], summary: pd.DataFrame) -> str:
@@ -180,14 +193,16 @@ def _spent(summary: pd.DataFrame, axis: str) -> str:
 
 
 def _clocks(scores: pd.DataFrame) -> str:
-    """What seconds are: runs trained together have one clock, so that seeds do not average its noise."""
-    text = "Seconds are those of this machine under its load; the intervals hold for these timings."
-    groups = scores.groupby(["method", "task"], sort=False)["end"].agg(["nunique", "size"])
+    """What seconds are, and which runs were timed together, so that seeds do not average the clock's noise."""
+    text = (
+        "Seconds are those of this machine under its load; a method's own intervals hold for these timings."
+    )
+    groups = scores.groupby(["method", "task"], sort=False)["clock"].agg(["nunique", "size"])
     shared = groups[groups["nunique"] < groups["size"]].groupby("method", sort=False).sum()
     if shared.empty:
         return text
     shown = ", ".join(f"{row.Index} {row.nunique} for {row.size}" for row in shared.itertuples())
-    return f"{text} Runs trained together share a clock; clocks for runs: {shown}."
+    return f"{text} Runs that were timed together are one measurement of time; timings for runs: {shown}."
 
 
 def _stopped(scores: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
