@@ -21,7 +21,7 @@ ROOMS = {
     "notebook": "config/settings data network optim",
     "training": "config/settings config data losses network optim notebook",
     "pictures": "config/settings data losses network training",
-    "tracking": "nnexp config/settings config training pictures",
+    "tracking": "nnexp process config/settings config training pictures",
     "results": "config/settings config data network training tracking",
     "stats": "results",
     "inside": "pictures network training data losses config/settings config results tracking",
