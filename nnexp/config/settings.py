@@ -308,6 +308,8 @@ def stack(parts: Sequence[P]) -> P:
         values = [getattr(one, f.name) for one in parts]
         if isinstance(values[0], Part):
             arrays[f.name] = stack(values)
+        elif _parts_in(values[0]):
+            arrays[f.name] = [stack(alike) for alike in zip(*values, strict=True)]
         elif f.metadata.get("per_run") and None not in values:
             arrays[f.name] = np.array(values)
     return replace(first, **arrays)
@@ -320,9 +322,15 @@ def take(part: P, runs: Any) -> P:
         value = getattr(part, f.name)
         if isinstance(value, Part):
             chosen[f.name] = take(value, runs)
+        elif _parts_in(value):
+            chosen[f.name] = [take(item, runs) for item in value]
         elif f.metadata.get("per_run") and isinstance(value, np.ndarray):
             chosen[f.name] = value[runs]
     return replace(part, **chosen)
+
+
+def _parts_in(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(item, Part) for item in value)
 
 
 def group_key(value: Any) -> Hashable:
@@ -418,9 +426,13 @@ def _expected(hint: Any, f: Field[Any]) -> str:
     family = part_hint(hint)
     if family is not None:
         return f"an option of {family.group}"
-    first, *others = (_words(member) for member in _members(hint))
+    members = _members(hint)
+    words = [_words(member) for member in members]
     within = f.metadata.get("within")
-    return " or ".join([" ".join(filter(None, (first, str(within) if within else ""))), *others])
+    if within is not None:
+        at = next((at for at, member in enumerate(members) if member is not bool), 0)
+        words[at] += f" {within}"
+    return " or ".join(words)
 
 
 _LISTS: dict[Any, str] = {int: "a list of integers,", dict[str, Any]: "a list of settings"}
