@@ -35,7 +35,7 @@ def load_snapshots(run_id: str, uri: str | None = None) -> Snapshots:
     """
     client, _ = connect(uri)
     about = _required(client, run_id, "weights/layout.json", lambda file: json.loads(file.read_text("utf-8")))
-    layout = Layout(tuple(about["sizes"]))
+    layout = Layout.from_description(about)
 
     def read(file: Path) -> Snapshots:
         with np.load(file, allow_pickle=False) as arrays:
