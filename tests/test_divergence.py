@@ -6,10 +6,9 @@ import itertools
 from pathlib import Path
 
 import numpy as np
-from nnexp.group import Group
 from test_group import alone, assert_equal_alone, config
 
-from nnexp.config import from_mapping
+from nnexp.config.schema import from_mapping
 from nnexp.results import MEASURES, load_runs
 from nnexp.stats import select_best
 from nnexp.tracking.mlflow_store import Store

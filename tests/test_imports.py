@@ -20,6 +20,7 @@ ROOMS = {
     "optim": "config/settings",
     "notebook": "config/settings data network optim",
     "training": "config/settings config data losses network optim notebook",
+    "testing": "config/settings data losses network optim training",
     "pictures": "config/settings data losses network training",
     "tracking": "nnexp process config/settings config training pictures",
     "results": "config/settings config data network training tracking",
