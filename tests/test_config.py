@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nnexp.config.catalogue import kinds
+from nnexp.cli.catalogue import kinds
 from nnexp.config.places import groups
 from nnexp.config.schema import Config, ConfigError, Sweep, Tracking, digest, from_mapping
 from nnexp.config.settings import Part, allowed, hints, plain, settings_of

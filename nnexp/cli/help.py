@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from nnexp.config.catalogue import kinds
+from nnexp.cli.catalogue import kinds
 from nnexp.config.conf_text import default_of
 from nnexp.config.places import folders, groups
 from nnexp.config.schema import Config

@@ -30,22 +30,29 @@ import numpy as np
 from nnexp.config.error import ConfigError
 from nnexp.config.modules import import_target, target_of
 from nnexp.config.places import option_values
-from nnexp.config.ranges import Values
+from nnexp.config.ranges import Each, NotEmpty, Range, Values
 
 __all__ = [
-    *(
-        "ConfigError",
-        "Each",
-        "NotEmpty",
-        "Part",
-        "Range",
-        "allowed",
-        "build",
-        "group_key",
-        "hints",
-        "kinds_of",
-    ),
-    *("load_part", "part_hint", "plain", "setting", "settings_of", "shown", "stack", "take"),
+    "ConfigError",
+    "Each",
+    "NotEmpty",
+    "Part",
+    "Range",
+    "Values",
+    "allowed",
+    "build",
+    "group_key",
+    "hints",
+    "import_part",
+    "kinds_of",
+    "load_part",
+    "part_hint",
+    "plain",
+    "setting",
+    "settings_of",
+    "shown",
+    "stack",
+    "take",
 ]
 
 P = TypeVar("P", bound="Part")
