@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from nnexp.config.schema import Config
 from nnexp.sweep.identity import code_hash
-from nnexp.sweep.recording.spool import Spool
+from nnexp.sweep.recording.spool import Spool, journal_entry
+from nnexp.sweep.trial import Trial
 from nnexp.tracking.environment import environment
 from nnexp.tracking.outcome import Outcome, outcome, reason_of
 from nnexp.tracking.protocol import milliseconds
@@ -22,14 +23,14 @@ CODE = code_hash()
 
 
 class Task(NamedTuple):
-    """Jobs to train together: their numbers and configs, and what they need to know of their sweep.
+    """Jobs to train together, and what they need to know of their sweep.
 
-    ``runs`` is how many it has, ``spool`` the folder for rows, ``code`` the hash of its code, ``git`` the state
-    of its source.
+    ``tags`` are those of all its runs, ``runs`` is how many it has, ``spool`` the folder for rows, ``code`` the hash
+    of its code, ``git`` the state of its source.
     """
 
-    numbers: list[int]
-    configs: list[Config]
+    jobs: list[Trial]
+    tags: dict[str, str]
     runs: int
     spool: str
     code: str
@@ -74,44 +75,42 @@ def train(task: Task) -> Done:
     try:
         outcomes = _together(task, spool)
     except Exception as error:
-        if len(task.configs) == 1:
-            outcomes = [_failed(task.configs[0], error)]
+        if len(task.jobs) == 1:
+            outcomes = [_failed(task.jobs[0].config, error)]
         else:
-            alone = [
-                train(task._replace(numbers=[number], configs=[config]))
-                for number, config in zip(task.numbers, task.configs, strict=True)
-            ]
-            outcomes = [done.outcomes[0] for done in alone]
+            outcomes = [train(task._replace(jobs=[job])).outcomes[0] for job in task.jobs]
     training = sum(one.seconds for one in outcomes if one is not None)
     outcomes = [
-        None if made is None else spool.keep(number, made)
-        for number, made in zip(task.numbers, outcomes, strict=True)
+        None if made is None else spool.keep(journal_entry(job, task.tags, task.runs, made))
+        for job, made in zip(task.jobs, outcomes, strict=True)
     ]
-    return Done(outcomes, training, perf_counter() - begun, len(task.configs))
+    return Done(outcomes, training, perf_counter() - begun, len(task.jobs))
 
 
 def _together(task: Task, spool: Spool) -> list[Outcome | None]:
     if spool.stopped:
-        return [None] * len(task.configs)
+        return [None] * len(task.jobs)
     machine, started = environment() | {"git": task.git}, milliseconds()
-    group = Group([prepare(config) for config in task.configs])
+    configs = [job.config for job in task.jobs]
+    group = Group([prepare(config) for config in configs])
     error: BaseException | None = None
     trace = ""
     try:
-        for parts in group.run(min(config.tracking.flush_seconds for config in task.configs)):
+        for parts in group.run(min(config.tracking.flush_seconds for config in configs)):
             spool.put(
-                started, [(task.numbers[at], rows) for at, rows in parts if not at_end(group.sessions[at])]
+                started,
+                [(task.jobs[at].number, rows) for at, rows in parts if not at_end(group.sessions[at])],
             )
             if spool.stopped:
                 error = Stopped("the sweep was stopped")
                 break
     except Exception as caught:
-        if len(task.configs) > 1:
+        if len(configs) > 1:
             raise
         error, trace = caught, traceback.format_exc()
     ended = milliseconds()
     made: list[Outcome | None] = []
-    for session, config in zip(group.sessions, task.configs, strict=True):
+    for session, config in zip(group.sessions, configs, strict=True):
         if error is not None:
             session.stop()
         cut = None if at_end(session) and isinstance(error, Stopped) else error

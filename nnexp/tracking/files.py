@@ -18,6 +18,9 @@ from nnexp.tracking.protocol import METRICS, DatasetRecord, Rows
 
 Array = np.ndarray[Any, Any]
 
+HISTORY_FILE = "history.parquet"
+"""The file of all rows, which every run leaves that was trained."""
+
 
 def run_files(prepared: Any, session: Any, config_yaml: str, environment: dict[str, Any]) -> dict[str, bytes]:
     """The contents of ``weights/``, ``history.parquet``, ``config.yaml`` and ``environment.json`` by path.
@@ -48,7 +51,7 @@ def run_files(prepared: Any, session: Any, config_yaml: str, environment: dict[s
         "loss": [_number(pair[1]) for pair in pairs],
     }
     return found | {
-        "history.parquet": history_table(session.history),
+        HISTORY_FILE: history_table(session.history),
         "improvements.json": _json(improvements),
         "config.yaml": config_yaml.encode(),
         "environment.json": _json(environment),
