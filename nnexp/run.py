@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnexp import __version__
 from nnexp.process import leave
+from nnexp.tracking.locations import conceal
 
 if TYPE_CHECKING:
     from nnexp.sweep.recording.process import RecordingProcess
@@ -36,6 +37,7 @@ FLAGS = (
         "-r",
         "--dry-run",
         "--end-stale",
+        "--import-unrecorded",
         "--help",
         "-h",
         "--version",
@@ -48,7 +50,8 @@ FLAGS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    # A password goes no further than this process's memory.
+    given = [conceal(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
     _find_parts(given)
     if "--version" in given:
         print(f"nnexp {__version__}")
@@ -117,7 +120,7 @@ def _hydra(given: list[str]) -> int:
     from nnexp.sweep.recording.process import begun
 
     flags = {argument.split("=")[0] for argument in given}
-    trains = flags & set(SWEEP) and not flags & {"--dry-run", "--end-stale", *PRINTING}
+    trains = flags & set(SWEEP) and not flags & {"--dry-run", "--end-stale", "--import-unrecorded", *PRINTING}
     # Before all that is slow here.
     process = begun(given) if trains else None
     try:
@@ -137,7 +140,7 @@ def _guarded(given: list[str], process: RecordingProcess | None) -> int:
     from nnexp.cli.errors import Stop, one_line
     from nnexp.config.schema import ConfigError
     from nnexp.sweep.interrupts import Terminated
-    from nnexp.tracking.locations import StoreError
+    from nnexp.tracking.locations import StoreError, SweepTaken
 
     def terminate(number: int, frame: Any) -> None:
         raise Terminated
@@ -149,7 +152,8 @@ def _guarded(given: list[str], process: RecordingProcess | None) -> int:
         if wants_traceback:
             raise
         cause = error.__cause__ if isinstance(error, Stop) and error.__cause__ else error
-        return _refused(one_line(cause, given))
+        code = _refused(one_line(cause, given))
+        return 1 if isinstance(cause, SweepTaken) else code
     except Terminated:
         return 143
     except KeyboardInterrupt:
@@ -159,12 +163,14 @@ def _guarded(given: list[str], process: RecordingProcess | None) -> int:
 
 
 def _command(given: list[str], process: RecordingProcess | None) -> int:
+    from nnexp.cli.errors import Stop
     from nnexp.cli.summary import console
     from nnexp.cli.view import TerminalView
     from nnexp.config.schema import ConfigError
     from nnexp.sweep.compose import jobs
     from nnexp.sweep.supervisor import SweepWork
     from nnexp.sweep.work import Work
+    from nnexp.tracking.locations import SweepTaken
 
     _known_flags(given)
     overrides = jobs.overrides_in(given)
@@ -173,6 +179,8 @@ def _command(given: list[str], process: RecordingProcess | None) -> int:
         return _list(overrides, jobs.search_path(given), sweep)
     if "--end-stale" in given:
         return _end_stale(jobs.search_path(given) + overrides)
+    if "--import-unrecorded" in given:
+        return _import_unrecorded(given)
     shown = [flag for flag in given if flag.split("=")[0] in PRINTING]
     if shown and sweep:
         raise ConfigError(f"{shown[0]}: expected without -m; --dry-run lists a sweep's jobs")
@@ -190,7 +198,8 @@ def _command(given: list[str], process: RecordingProcess | None) -> int:
     try:
         _launch(jobs.as_axes(given) if sweep else given, work)
     except BaseException as error:
-        work.end("KILLED" if not isinstance(error, Exception) else "FAILED")
+        if not isinstance(error.__cause__ if isinstance(error, Stop) else error, SweepTaken):
+            work.end("KILLED" if not isinstance(error, Exception) else "FAILED")
         raise
     work.end()
     return 1 if work.failed else 0
@@ -241,6 +250,32 @@ def _end_stale(overrides: list[str]) -> int:
         print(f"{name}: KILLED, {why}")
     print(f"{len(ended)} stale run{'s' if len(ended) != 1 else ''} in experiment {store.experiment}")
     return 0
+
+
+def _import_unrecorded(given: list[str]) -> int:
+    """Record what journals below a folder hold, each run once."""
+    from nnexp.sweep.compose import jobs
+    from nnexp.tracking.bring_in import bring_in
+    from nnexp.tracking.mlflow_store import Store
+
+    places = [a for a in given if not a.startswith(("-", "~")) and "=" not in a] or ["runs"]
+    (config,) = jobs.compose([jobs.search_path(given) + jobs.overrides_in(given)])
+    uri = config.tracking.uri
+    stores: dict[str, Store] = {}
+
+    def store(experiment: str) -> Store:
+        if experiment not in stores:
+            stores[experiment] = Store.open(uri, experiment)
+        return stores[experiment]
+
+    code = 0
+    for place in places:
+        brought = bring_in(store, Path(place))
+        for problem in brought.problems:
+            print(f"nnexp: {problem}", file=sys.stderr)
+            code = 1
+        print(f"{place}: {brought.runs} brought in, {brought.there} were there already")
+    return code
 
 
 def _launch(given: list[str], work: Any) -> None:

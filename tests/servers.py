@@ -90,9 +90,9 @@ class Server:
 
 
 @contextmanager
-def mlflow_server(place: Path, database: str) -> Iterator[Server]:
+def mlflow_server(place: Path, database: str, port: int = 0) -> Iterator[Server]:
     """An MLflow server that keeps artifacts in ``place`` and hands them out itself."""
-    port = free_port()
+    port = port or free_port()
     log = place / "server.log"
     with open(log, "wb") as out:
         process = subprocess.Popen(

@@ -110,7 +110,7 @@ def test_runs_of_a_sweep_that_are_recorded_late_are_seen(store, tmp_path):
     record(store, tmp_path / "c", 2, started=long_ago)
     parent.finish("FINISHED")
     assert len(same_as_fresh(store)) == 3
-    store.resume_parent(parent.run_id)
+    store.resume_parent(parent.run_id, "token")
     record(store, tmp_path / "d", 3, started=long_ago)
     assert len(same_as_fresh(store)) == 4
 

@@ -118,7 +118,7 @@ def test_runs_of_changed_code_are_run_again_unless_told_otherwise(tmp_path, own_
 
     assert sweep().returncode == 0
     first = [run.info.run_id for run in runs(tmp_path)]
-    with open(package / "problem.py", "a") as file:
+    with open(package / "training" / "problem.py", "a") as file:
         file.write("# An edit.\n")
     kept = sweep("sweep.resume=true", "sweep.stale_code=keep")
     assert "2 runs are there and skipped" in kept.stdout

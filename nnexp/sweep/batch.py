@@ -110,8 +110,8 @@ class Batch:
         """Every group's jobs with their outcomes, an exception where a worker was lost, None where not begun."""
         tasks = [
             Task(
-                [job.number for job in group],
-                pickle.dumps([job.config for job in group]),
+                pickle.dumps(group),
+                self.recording.tags,
                 self.runs,
                 str(self.spool.folder),
                 package_hash(),

@@ -23,6 +23,9 @@ Array = np.ndarray[Any, Any]
 MODEL_CODE = ("__init__.py", "calls.py", "config", "network")
 """What of nnexp a recorded model takes along."""
 
+HISTORY_FILE = "history.parquet"
+"""The file of all rows, which every run leaves that was trained."""
+
 
 def run_files(prepared: Any, trained: Any, config_yaml: str, environment: dict[str, Any]) -> dict[str, bytes]:
     """The contents of ``weights/``, ``history.parquet``, ``config.yaml`` and ``environment.json`` by path.
@@ -53,7 +56,7 @@ def run_files(prepared: Any, trained: Any, config_yaml: str, environment: dict[s
         "loss": [_number(pair[1]) for pair in pairs],
     }
     return found | {
-        "history.parquet": history_table(trained.history),
+        HISTORY_FILE: history_table(trained.history),
         "improvements.json": _json(improvements),
         "config.yaml": config_yaml.encode(),
         "environment.json": _json(environment),

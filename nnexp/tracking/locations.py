@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
@@ -21,8 +23,55 @@ class StoreError(Exception):
     """The store cannot be used; one line that names the setting, its value and what is allowed."""
 
 
+class StoreLost(StoreError):
+    """The store is no longer the one that was opened."""
+
+
+class SweepTaken(StoreError):
+    """Another process has gone on with the sweep."""
+
+
+_CREDENTIALS: dict[str, str] = {}
+"""User and password of addresses, in memory alone: whatever is stored, printed or sent has none."""
+
+_ADDRESS = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/]*)@(?P<host>[^\s/?#'\",\]]*)")
+
+
+def conceal(text: str) -> str:
+    """The text without users and passwords in its addresses; this process remembers them for :func:`reveal`.
+
+    >>> conceal("tracking.uri=https://me:secret@host.example:8080/mlflow")
+    'tracking.uri=https://host.example:8080/mlflow'
+    """
+
+    def public(found: re.Match[str]) -> str:
+        _CREDENTIALS[found["scheme"] + found["host"]] = found["user"]
+        return found["scheme"] + found["host"]
+
+    return _ADDRESS.sub(public, text)
+
+
+def credentials() -> dict[str, str]:
+    """What was concealed, for another process that is to open the same stores."""
+    return dict(_CREDENTIALS)
+
+
+def remember(known: Mapping[str, str]) -> None:
+    """Take what :func:`credentials` of another process gave."""
+    _CREDENTIALS.update(known)
+
+
+def reveal(uri: str) -> str:
+    """The URI with the user and password that it was given with; for who opens a store, and for nobody else."""
+    parts = urlsplit(uri)
+    user = _CREDENTIALS.get(f"{parts.scheme}://{parts.netloc}")
+    return uri if user is None else urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}"))
+
+
 def resolve(uri: str | None = None) -> str:
     """The absolute URI of the store: ``uri``, else ``MLFLOW_TRACKING_URI``, else ``runs/mlflow.db`` here.
+
+    It has neither user nor password, see :func:`reveal`.
 
     >>> resolve("sqlite:////data/runs.db")
     'sqlite:////data/runs.db'
@@ -30,7 +79,7 @@ def resolve(uri: str | None = None) -> str:
     Raises:
         StoreError: neither an SQLite file nor an http(s) server.
     """
-    given = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT
+    given = conceal(uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT)
     if given.startswith(_SQLITE):
         name = given.removeprefix(_SQLITE)
         if not name or name.startswith(":") or name.endswith("/") or "?" in name:
@@ -95,10 +144,7 @@ def public(uri: str) -> str:
     >>> public("https://me:secret@host.example:8080/mlflow")
     'https://host.example:8080/mlflow'
     """
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc:
-        return uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return conceal(uri)
 
 
 def page(uri: str) -> str:

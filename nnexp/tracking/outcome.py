@@ -12,6 +12,7 @@ import numpy as np
 
 from nnexp.tracking import files
 from nnexp.tracking.environment import environment_tags
+from nnexp.tracking.locations import conceal
 from nnexp.tracking.plain import to_yaml
 from nnexp.tracking.protocol import DatasetRecord, Rows
 
@@ -138,7 +139,7 @@ def optional(part: str, warnings: list[str]) -> Iterator[None]:
 
 def reason_of(error: BaseException) -> str:
     """The error's type and the first line of its message."""
-    lines = str(error).strip().splitlines()
+    lines = conceal(str(error)).strip().splitlines()
     kind = type(error).__name__
     return f"{kind}: {lines[0]}" if lines else kind
 
