@@ -226,7 +226,7 @@ def load_part(setting_name: str, values: Any, family: type[P], modules: Sequence
         name = values.get("name")
         if not isinstance(name, str):
             raise ConfigError(f"{setting_name}.name={shown(name)}: expected the name of an option")
-        values = option_values(family.group, name, setting_name) | values
+        values = option_values(groups_of(family), name, setting_name) | values
     target = values.pop("_target_")
     kind = import_target(f"{setting_name}._target_={shown(target)}", target, modules)
     if not (isinstance(kind, type) and issubclass(kind, Part) and is_dataclass(kind)):
@@ -239,6 +239,11 @@ def load_part(setting_name: str, values: Any, family: type[P], modules: Sequence
         )
     made: P = build(kind, values, f"{setting_name}.", modules)
     return made
+
+
+def groups_of(family: type[Part]) -> list[str]:
+    """The groups that hold a family's options: its own, and those of families that inherit from it."""
+    return list(dict.fromkeys([family.group, *(kind.group for kind in family.__subclasses__())]))
 
 
 def snake_words(kind: type) -> str:
@@ -410,7 +415,9 @@ def _numbers(value: Any) -> Any:
 def _expected(hint: Any, f: Field[Any]) -> str:
     family = part_hint(hint)
     if family is not None:
-        return f"an option of {family.group}"
+        return ("options of " if get_origin(hint) is list else "an option of ") + " or ".join(
+            groups_of(family)
+        )
     first, *others = (_words(member) for member in _members(hint))
     within = f.metadata.get("within")
     return " or ".join([" ".join(filter(None, (first, str(within) if within else ""))), *others])
