@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,17 +61,17 @@ def options(group: str) -> list[str]:
     return sorted({file.stem for place in folders() for file in (place / group).glob("*.yaml")})
 
 
-def option_values(group: str, name: str, setting: str) -> dict[str, Any]:
-    """The settings of an option's conf file.
+def option_values(group: str | Sequence[str], name: str, setting: str) -> dict[str, Any]:
+    """The settings of an option's conf file, in the first of the groups that has it.
 
     Raises:
         ConfigError: there is no such option.
     """
-    for place in folders():
-        file = place / group / f"{name}.yaml"
+    wanted = [group] if isinstance(group, str) else group
+    for file in (place / own / f"{name}.yaml" for own in wanted for place in folders()):
         if file.is_file():
             return dict(option_values_in(file))
-    known = options(group)
+    known = sorted({option for own in wanted for option in options(own)})
     raise ConfigError(f"{setting}={name}: expected one of {', '.join(known)}{did_you_mean(name, known)}")
 
 

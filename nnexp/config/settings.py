@@ -169,7 +169,7 @@ def load_part(setting_name: str, values: Any, family: type[P], modules: Sequence
         name = values.get("name")
         if not isinstance(name, str):
             raise ConfigError(f"{setting_name}.name={shown(name)}: expected the name of an option")
-        values = option_values(family.group, name, setting_name) | values
+        values = option_values(groups_of(family), name, setting_name) | values
     target = values.pop("_target_")
     kind = import_part(f"{setting_name}._target_={shown(target)}", target, family, modules)
     made: P = build(kind, values, f"{setting_name}.", modules)
@@ -192,6 +192,11 @@ def import_part(said: str, target: Any, family: type[P], modules: Sequence[str] 
         words = snake_case(family.__name__).replace("_", " ")
         raise ConfigError(f"{said}: expected a class of the family {family.__name__}, a {words}")
     return kind
+
+
+def groups_of(family: type[Part]) -> list[str]:
+    """The groups that hold a family's options: its own, and those of families that inherit from it."""
+    return list(dict.fromkeys([family.group, *(kind.group for kind in family.__subclasses__())]))
 
 
 def build(kind: type, values: Any, prefix: str = "", modules: Sequence[str] | None = None) -> Any:
@@ -366,7 +371,8 @@ def _numbers(value: Any) -> Any:
 def _expected(hint: Any, f: Field[Any]) -> str:
     family = part_hint(hint)
     if family is not None:
-        return f"an option of {family.group}"
+        which = "options of " if get_origin(hint) is list else "an option of "
+        return which + " or ".join(groups_of(family))
     members = _members(hint)
     words = [_words(member) for member in members]
     within = f.metadata.get("within")

@@ -15,7 +15,10 @@ Generators = Mapping[str, np.random.Generator]
 
 
 class Data(NamedTuple):
-    """Inputs ``x (..., F, N)`` and targets ``y``: classes ``(..., N)`` int64, or numbers ``(..., C, N)``."""
+    """Inputs ``x (..., F, N)`` and targets ``y``: classes ``(..., N)`` int64, or numbers ``(..., C, N)``.
+
+    F are flat features, of images ``(channels, height, width)`` in this order; :class:`Sizes` has their shape.
+    """
 
     x: Array
     y: Array
@@ -32,10 +35,11 @@ class Split(NamedTuple):
 class Sizes(NamedTuple):
     """How large a dataset is, known without loading it: for grouping runs and planning sweeps.
 
-    ``features`` F and ``outputs`` C of the network; numbers of samples; whether targets are ``classes``.
+    ``features`` F of a sample, or their shape, as ``(channels, height, width)``; ``outputs`` C of the network; numbers
+    of samples; whether targets are ``classes``.
     """
 
-    features: int
+    features: int | tuple[int, ...]
     outputs: int
     samples: int
     validation: int = 0

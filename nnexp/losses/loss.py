@@ -74,6 +74,7 @@ class _Composition:
 
     def _write(self, loss: bool, accuracy: bool, gradient: bool) -> None:
         z, to = self._z, self._to
+        kept = z.copy() if gradient and self._output.reads_input else None
         a = self._output(z)
         if accuracy:
             assert self.accuracy is not None
@@ -83,7 +84,7 @@ class _Composition:
             self.loss[...] = self._loss.value(a, to)
         if gradient:
             grad = self._loss.gradient(a, to)
-            run(self._output.backward(grad, a, np.empty_like(a)))
+            run(self._output.backward(grad, a if kept is None else kept, np.empty_like(a)))
             z[...] = grad
 
 

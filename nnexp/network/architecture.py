@@ -10,7 +10,8 @@ import numpy as np
 
 from nnexp.config.settings import ConfigError, Each, Part, Range, setting
 from nnexp.network.activations import Activation, ReLU, Softmax
-from nnexp.network.layers import Shape
+from nnexp.network.initializers import He, Initializer, Normal
+from nnexp.network.layers import Layer, Shape
 from nnexp.network.layout import Layout
 from nnexp.network.network import Network, as_shape
 
@@ -45,6 +46,7 @@ class MLP(Architecture):
     hidden: list[int] = setting([3], "neurons of each hidden layer", Each(Range(1)))
     activation: Activation = setting(ReLU(), "of hidden layers")
     output: Activation = setting(Softmax(), "activation of the last layer")
+    init: Initializer | None = setting(None, "of the weights; null: normal ones of init_scale")
     init_scale: float = setting(0.01, "standard deviation of the first weights", Range(0), per_run=True)
     weights: list[Any] | None = setting(
         None, "given first weights, (neurons, inputs) a layer; null draws", per_run=True
@@ -66,7 +68,8 @@ class MLP(Architecture):
         )
 
     def initial(self, network: Network, rng: np.random.Generator) -> Array:
-        return self.given(network.layout, network.initial(rng, self.init_scale))
+        init = Normal(self.init_scale) if self.init is None else self.init
+        return self.given(network.layout, network.initial(rng, init))
 
     def given(self, layout: Layout, theta: Array) -> Array:
         """Theta with the arrays that the settings give in place of drawn ones.
@@ -90,3 +93,32 @@ class MLP(Architecture):
                     raise ConfigError(f"architecture.{kind}[{index}]: shape {array.shape}, expected {shape}")
                 named[f"dense_{index}/{kind}"] = array
         return layout.join(named, theta.dtype)
+
+
+@dataclass(frozen=True)
+class Layers(Architecture):
+    """Any layers, one after another, and above them a dense layer of the dataset's outputs.
+
+    Layers are options of ``architecture/layer`` and of ``architecture/activation``, or settings with a name:
+    ``[{name: conv2d, channels: 8, padding: 1}, relu, max_pool]``.
+    """
+
+    layers: list[Layer] = setting([], "in order, without the last dense one")
+    shape: list[int] | None = setting(
+        None, "of a sample's features, such as [channels, height, width]; null: the dataset's", Each(Range(1))
+    )
+    output: Activation = setting(Softmax(), "activation of the last layer")
+    init: Initializer = setting(He(), "of the weights")
+
+    def network(
+        self, features: int | Shape, outputs: int, dtype: str, accumulate: str | None = None
+    ) -> Network:
+        shape = as_shape(features if self.shape is None else self.shape)
+        if prod(shape) != prod(as_shape(features)):
+            raise ConfigError(
+                f"architecture.shape={list(shape)}: {prod(shape)} numbers, the dataset has {features} features"
+            )
+        return Network.of(self.layers, shape, outputs, self.output, dtype, accumulate)
+
+    def initial(self, network: Network, rng: np.random.Generator) -> Array:
+        return network.initial(rng, self.init)

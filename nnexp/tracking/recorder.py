@@ -284,10 +284,16 @@ def _rescue(
                 run.finish(ENDINGS[status], tags)
 
 
+def _network(architecture: Any) -> str:
+    """The network in a few words."""
+    hidden = getattr(architecture, "hidden", None)
+    return f"architecture {architecture.name}" if hidden is None else f"hidden {list(hidden)}"
+
+
 def _note(config: Any, made: Outcome) -> str:
     last = result("", "", made)
     return (
-        f"**{config.optimizer.name}** on {config.dataset.name}, hidden {list(config.architecture.hidden)}, "
+        f"**{config.optimizer.name}** on {config.dataset.name}, {_network(config.architecture)}, "
         f"seed {config.seed}: loss {last.loss:.4f}, accuracy {last.accuracy:.3f} after "
         f"{last.iterations:,} iterations ({last.evaluations:,} evaluations, {last.seconds:.2f} s)."
     )

@@ -22,6 +22,7 @@ class Seeds:
     init: int | None = setting(None, "first weights", Range(0))
     batches: int | None = setting(None, "order of mini-batches", Range(0))
     method: int | None = setting(None, "draws of the method", Range(0))
+    dropout: int | None = setting(None, "masks of dropout", Range(0))
 
 
 @dataclass(frozen=True)

@@ -53,12 +53,9 @@ class Activation(Layer):
         return z
 
     def bind(self, at: Place) -> Passes:
-        if np.may_share_memory(at.out, at.x):
-            # With their row of ones, if that stays, activations are one long loop.
-            forward = self.forward(at.x if self.keeps_one else at.out)
-        else:
-            copied: list[Call] = [partial(np.copyto, at.out, at.values)] if self.reads_input else []
-            forward = [*copied, *self.forward(at.out)]
+        # With their row of ones, if that stays, activations are one long loop.
+        whole = at.x if at.inside and self.keeps_one else at.out
+        forward = [*([] if at.inside else [at.copy()]), *self.forward(whole)]
         if at.dout is None or at.dx is None:
             return Passes(forward)
         scratch = at.take("scratch", at.out.shape)

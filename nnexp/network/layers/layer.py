@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any, ClassVar, NamedTuple
 
@@ -81,6 +82,15 @@ class Place(NamedTuple):
         """``x`` without its row of ones."""
         return self.x[..., :-1, :]
 
+    @property
+    def inside(self) -> bool:
+        """Whether ``out`` is ``x``'s own memory."""
+        return np.may_share_memory(self.out, self.x)
+
+    def copy(self) -> Call:
+        """The call that copies ``x`` to ``out``."""
+        return partial(np.copyto, self.out, self.values)
+
 
 def shaped(flat: Array, features: Shape) -> Array:
     """A view ``(..., *features, N)`` of flat features ``(..., F, N)``, maybe with their row of ones."""
@@ -97,7 +107,7 @@ class Layer(Part):
     """A layer of a network; one without an :meth:`output` keeps the shape, one without :meth:`blocks` has no weights.
 
     Attributes:
-        in_place: whether ``out`` may be ``x``, and ``dx`` is ``dout``.
+        in_place: whether ``out`` may be ``x``, if nobody else needs that, and ``dx`` is ``dout``.
         writes: whether ``out`` is anything but ``x``; a layer that only names another shape does not write.
         reads_out: whether the way back reads ``out``; then the next layer must not work in place.
         noisy: whether the loss in training is not that of theta.

@@ -84,11 +84,10 @@ def within(arrays: Mapping[str, Array], name: str) -> dict[str, Array]:
 
 
 class _Spot(NamedTuple):
-    """A layer's input and output; ``copied`` if the input must first be copied to where the layer works in place."""
+    """A layer's input and output."""
 
     x: Array
     out: Array
-    copied: bool
 
 
 def bind(
@@ -115,7 +114,7 @@ def bind(
     bound: list[Passes] = []
     for number in range(len(steps) - 1, -1, -1):
         name, layer, features = steps[number]
-        x, out, copied = spots[number]
+        x, out = spots[number]
         if at.gradient is None or (at.dx is None and (number == 0 or not weighty[number - 1])):
             dx = None
         elif number == 0:
@@ -129,7 +128,7 @@ def bind(
         key = (name, out.shape, x.shape)
         passes = None if cache is None else cache.get(key)
         if passes is None:
-            passes = _bound(layer, _place(at, name, features, x, out, dx, dout), copied)
+            passes = layer.bind(_place(at, name, features, x, out, dx, dout))
             if number == 0 and layer.in_place and dx is not None and dout is not None and dx is not dout:
                 passes.backward.append(partial(np.copyto, dx, dout))
             if cache is not None and number and not layer.blocks(features):
@@ -158,7 +157,7 @@ def _spots(steps: Sequence[Step], at: Place, last: Array | None) -> list[_Spot]:
             whole = at.take(f"{name} out", (*at.lead, prod(layer.output(features)) + 1, x.shape[-1]))
             whole[..., -1, :] = 1
             out = whole[..., :-1, :]
-        spots.append(_Spot(x, out, layer.in_place and layer.writes and not alone))
+        spots.append(_Spot(x, out))
         kept = layer.reads_out or (kept and alone and not layer.writes)
         x = whole
     return spots
@@ -181,9 +180,3 @@ def _place(
         theta=within(at.theta, name),
         gradient=gradient,
     )
-
-
-def _bound(layer: Layer, at: Place, copied: bool) -> Passes:
-    passes = layer.bind(at)
-    before = [partial(np.copyto, at.out, at.values)] if copied else []
-    return Passes([*before, *passes.forward], list(passes.backward), list(passes.update))
