@@ -301,20 +301,25 @@ def stack(parts: Sequence[P]) -> P:
         values = [getattr(one, f.name) for one in parts]
         if isinstance(values[0], Part):
             arrays[f.name] = stack(values)
+        elif isinstance(values[0], list) and any(isinstance(item, Part) for item in values[0]):
+            arrays[f.name] = [stack(items) for items in zip(*values, strict=True)]
         elif f.metadata.get("per_run") and None not in values:
             arrays[f.name] = np.array(values)
     return replace(first, **arrays)
 
 
 def take(part: P, runs: Any) -> P:
-    """The part of some of the runs of a :func:`stack`."""
+    """The part of some of the runs of a :func:`stack`; of one run, given by its number, the part as it was before."""
     chosen: dict[str, Any] = {}
     for f in settings_of(type(part)):
         value = getattr(part, f.name)
         if isinstance(value, Part):
             chosen[f.name] = take(value, runs)
+        elif isinstance(value, list) and any(isinstance(item, Part) for item in value):
+            chosen[f.name] = [take(item, runs) for item in value]
         elif f.metadata.get("per_run") and isinstance(value, np.ndarray):
-            chosen[f.name] = value[runs]
+            of_these = value[runs]
+            chosen[f.name] = of_these if isinstance(of_these, np.ndarray) else of_these.item()
     return replace(part, **chosen)
 
 
@@ -348,6 +353,8 @@ def shown(value: Any) -> str:
         return json.dumps(value)
     if isinstance(value, Part):
         return value.name
+    if isinstance(value, list):
+        return f"[{', '.join(map(shown, value))}]"
     return str(value)
 
 
