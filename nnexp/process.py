@@ -7,6 +7,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import Any
 
 COLLECT = 50_000
 """New objects after which Python looks for those that only refer to each other; by itself after 700."""
@@ -38,3 +40,17 @@ def deaf(*numbers: int) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@cache
+def blas() -> Any:
+    """The controller of the threads of NumPy's BLAS, as threadpoolctl found it when first asked.
+
+    To look through the loaded libraries may hang for ever while another thread imports one: the loader's lock
+    and the interpreter's are then taken in opposite orders. So it is done once, before there are threads.
+    """
+    # Only what is loaded is found.
+    import numpy  # noqa: F401
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")

@@ -30,7 +30,18 @@ PRINTING = ("--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion",
 """Flags of Hydra's that print something and train nothing."""
 
 FLAGS = (
-    *(*SWEEP, "--run", "-r", "--dry-run", "--end-stale", "--help", "-h", "--version", *PRINTING),
+    *(
+        *SWEEP,
+        "--run",
+        "-r",
+        "--dry-run",
+        "--end-stale",
+        "--help",
+        "-h",
+        "--version",
+        "--conf-file",
+        *PRINTING,
+    ),
     *("--resolve", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"),
 )
 
@@ -42,18 +53,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "--version" in given:
         print(f"nnexp {__version__}")
         return 0
+    if any(argument.partition("=")[0] == "--conf-file" for argument in given):
+        return _conf_file(given)
     if "--help" in given or "-h" in given:
         return _help([a for a in given if not a.startswith("-") and a not in _config_dirs(given)])
     return _hydra(given)
 
 
+def _conf_file(given: list[str]) -> int:
+    """Print the conf file of the part that ``--conf-file CLASS`` names."""
+    from nnexp.config.conf_text import conf_text
+    from nnexp.config.settings import ConfigError, Part, import_part
+
+    targets = _values_of(given, ("--conf-file",))
+    if len(targets) != 1:
+        return _refused(
+            "--conf-file: expected a class's full name, as --conf-file my_lab.annealing.Annealing"
+        )
+    try:
+        print(conf_text(import_part(f"--conf-file {targets[0]}", targets[0], Part)), end="")
+    except ConfigError as error:
+        return _refused(str(error))
+    return 0
+
+
 def _config_dirs(given: list[str]) -> list[str]:
-    """The folders that ``--config-dir FOLDER`` or ``--config-dir=FOLDER`` name."""
+    return _values_of(given, ("--config-dir", "-cd"))
+
+
+def _values_of(given: list[str], flags: tuple[str, ...]) -> list[str]:
+    """What is given with a flag, as ``--flag VALUE`` or ``--flag=VALUE``."""
     found = []
     for at, argument in enumerate(given):
-        name, equals, folder = argument.partition("=")
-        if name in ("--config-dir", "-cd") and (equals or at + 1 < len(given)):
-            found.append(folder if equals else given[at + 1])
+        name, equals, value = argument.partition("=")
+        if name in flags and (equals or at + 1 < len(given)):
+            found.append(value if equals else given[at + 1])
     return found
 
 

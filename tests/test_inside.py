@@ -129,7 +129,9 @@ def test_random_directions_have_the_norms_of_the_filters() -> None:
     theta = solved.network.initial(np.random.default_rng(0), 0.5)
     plane = inside.random_plane(solved, theta)
     filters = sum(rows for rows, _ in layout.blocks)
-    for block, own in zip(layout.layers(plane.directions[0]), layout.layers(theta), strict=True):
+    for block, own in zip(
+        layout.views(plane.directions[0]).values(), layout.views(theta).values(), strict=True
+    ):
         expected = np.linalg.norm(own, axis=1)
         kept = expected > 0.1 * expected.mean()
         np.testing.assert_allclose((np.linalg.norm(block, axis=1) * np.sqrt(filters))[kept], expected[kept])

@@ -69,7 +69,7 @@ class Dataset(Part):
         raise TypeError(f"{type(self).__name__} has no samples")
 
     def digest(self) -> str:
-        """What tells two datasets of equal settings apart, such as a hash of a file; empty if settings say all."""
+        """A hash of the content of data that is given or read, sixteen hexadecimal digits; empty for drawn data."""
         return ""
 
 

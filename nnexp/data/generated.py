@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
@@ -52,9 +50,6 @@ class Generated(Dataset):
         namespace = {"np": _Numpy(normal, dtype), "__builtins__": __builtins__}
         return FunctionType(self.function().__code__, namespace)(samples, self.classes)
 
-    def digest(self) -> str:
-        return _version()
-
 
 @dataclass(frozen=True)
 class Spiral(Generated):
@@ -80,11 +75,6 @@ class Vertical(Generated):
         from nnfs.datasets import vertical_data
 
         return vertical_data
-
-
-@cache
-def _version() -> str:
-    return f"nnfs {metadata.version('nnfs')}"
 
 
 class _Numpy:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
 
 from nnexp.config.settings import ConfigError, Each, Part, Range, setting
 from nnexp.network.activations import Activation, ReLU, Softmax
+from nnexp.network.layers import Shape
 from nnexp.network.layout import Layout
-from nnexp.network.network import Network
+from nnexp.network.network import Network, as_shape
 
 Array = np.ndarray[Any, Any]
 
@@ -21,8 +23,10 @@ class Architecture(Part):
 
     group: ClassVar[str] = "architecture"
 
-    def network(self, features: int, outputs: int, dtype: str, accumulate: str | None = None) -> Network:
-        """The network for samples of ``features`` numbers.
+    def network(
+        self, features: int | Shape, outputs: int, dtype: str, accumulate: str | None = None
+    ) -> Network:
+        """The network for samples of the shape ``features``; a number alone is that of flat ones.
 
         Raises:
             ConfigError: settings that do not go together.
@@ -49,13 +53,17 @@ class MLP(Architecture):
         None, "given first biases, (neurons) a layer; null for zeros", per_run=True
     )
 
-    def network(self, features: int, outputs: int, dtype: str, accumulate: str | None = None) -> Network:
+    def network(
+        self, features: int | Shape, outputs: int, dtype: str, accumulate: str | None = None
+    ) -> Network:
         if not self.activation.elementwise:
             raise ConfigError(
                 f"architecture.activation={self.activation.name}: expected a function of each number alone; "
                 f"{self.activation.name} is for architecture.output"
             )
-        return Network(features, self.hidden, outputs, self.activation, self.output, dtype, accumulate)
+        return Network(
+            prod(as_shape(features)), self.hidden, outputs, self.activation, self.output, dtype, accumulate
+        )
 
     def initial(self, network: Network, rng: np.random.Generator) -> Array:
         return self.given(network.layout, network.initial(rng, self.init_scale))

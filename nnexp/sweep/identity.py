@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 from nnexp.config.modules import outside_files
@@ -32,7 +33,8 @@ def code_hash(config: Config) -> str:
 def package_hash() -> str:
     """Sixteen hexadecimal digits of nnexp's own source that decides a run's numbers."""
     package = Path(__file__).resolve().parents[1]
-    total = hashlib.sha256()
+    # nnfs draws the points of generated datasets.
+    total = hashlib.sha256(metadata.version("nnfs").encode())
     for name in CODE:
         place = package / name
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:

@@ -180,6 +180,7 @@ class SweepWork(Work):
         recording: Recording | RemoteRecording = here
         if process is not None:
             recording = RemoteRecording(process, by_number, tags, spool, code, runs, go_on)
+        self._say_unbatched(rest)
         start = perf_counter()
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
 
@@ -222,6 +223,11 @@ class SweepWork(Work):
             )
         interrupts.raise_if_any()
         return results
+
+    def _say_unbatched(self, jobs: Sequence[Trial]) -> None:
+        names = dict.fromkeys(job.config.optimizer.name for job in jobs if not job.config.optimizer.batched)
+        if names:
+            self.view.say(f"{', '.join(names)}: trained one run at a time, for the method cannot be batched")
 
     def end(self, status: str = "") -> None:
         """Finish the parent run, print the table, and where runs are missing the command that resumes.

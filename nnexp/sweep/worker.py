@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import secrets
 import traceback
 from pathlib import Path
 from time import perf_counter
@@ -119,13 +120,19 @@ def _together(task: Task, configs: list[Config], spool: Spool) -> list[Outcome |
             raise
         error, trace = caught, traceback.format_exc()
     ended = milliseconds()
+    # Runs of one group are timed at one time, most of them by one clock: what is said of seconds must know of it.
+    shared = {"nnexp.group": secrets.token_hex(6)} if len(configs) > 1 else {}
     made: list[Outcome | None] = []
     for run, config in zip(group.runs, configs, strict=True):
         if error is not None:
             run.stop()
         cut = None if run.ended and isinstance(error, Stopped) else error
         begun = run.iterations > 0 or not isinstance(cut, Stopped)
-        made.append(outcome(run, config, machine, started, ended, task.runs, cut, trace) if begun else None)
+        if not begun:
+            made.append(None)
+            continue
+        one = outcome(run, config, machine, started, ended, task.runs, cut, trace)
+        made.append(one._replace(tags=one.tags | shared))
     return made
 
 

@@ -93,6 +93,8 @@ def outcome(
     prepared = trained.prepared
     status, reason = _ending(trained, error)
     tags = environment_tags(machine)
+    if trained.stop_reason:
+        tags["nnexp.stopped"] = trained.stop_reason
     numbers: dict[str, float] = {}
     if not prepared.method.needs_gradient:
         found = [int(pair[0]) for pair in trained.improvements]

@@ -81,8 +81,10 @@ class Thinning:
 
 
 def start_tags(config: Any, overrides: Sequence[str]) -> dict[str, str]:
-    """Tags that every run has from its start, on any machine."""
+    """Tags that every run has from its start, on any machine; ``nnexp.data`` is the hash of given data."""
     own = {"nnexp.kind": "run", "nnexp.method": str(config.optimizer.name)}
+    if data := config.dataset.digest():
+        own["nnexp.data"] = data
     return own | ({"nnexp.overrides": " ".join(overrides)} if overrides else {})
 
 

@@ -15,7 +15,7 @@ from nnexp.network.architecture import MLP
 from nnexp.network.network import Network
 from nnexp.notebook.data import notebook_data
 from nnexp.notebook.start import notebook_start
-from nnexp.optim import Draws, Method, SearchMethod
+from nnexp.optim import Draws, Method, RandomPerturbation, SearchMethod
 from nnexp.optim.draws import draws_from
 from nnexp.training.problem import Problem
 from nnexp.training.run_settings import RunSettings
@@ -101,7 +101,7 @@ def _start(
 
 def _earlier_candidates(settings: RunSettings) -> int:
     """Candidates that the notebook's random search drew before its perturbation."""
-    if settings.optimizer.name != "perturb":
+    if not isinstance(settings.optimizer, RandomPerturbation):
         return 0
     if settings.budget.iterations is None:
         raise ConfigError(

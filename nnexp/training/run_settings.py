@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from nnexp.config.settings import ConfigError, Range, kinds_of, setting, snake_case
@@ -36,7 +36,8 @@ class RunSettings:
     )
     accumulate: Literal["float64"] | None = setting(None, "matrix products in float64, rounded to dtype")
     seeds: Seeds = Seeds()
-    architecture: Architecture = MLP()
+    # Each its own, for its lists can be written to.
+    architecture: Architecture = field(default_factory=MLP)
     dataset: Dataset = Spiral()
     optimizer: Method = SGD()
     loss: Loss = CrossEntropy()

@@ -64,6 +64,10 @@ class Search:
         """Never: a candidate whose loss is not finite is not taken."""
         return False
 
+    def leave(self, run: int = 0) -> None:
+        """Search no further."""
+        self._ended = True
+
     def improvements(self, run: int = 0) -> list[tuple[int, float]]:
         """Candidates, counted from 0, that became the answer, each with its loss."""
         return list(self._improvements)

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from nnexp.calls import Call, run
-from nnexp.config.settings import Part
+from nnexp.network.layers.layer import Layer, Passes, Place
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
-class Activation(Part):
-    """A function of pre-activations and its pullback, as calls on the arrays that they are given.
+class Activation(Layer):
+    """A function of pre-activations and its pullback, as calls on the arrays that they are given; a layer too.
 
     Attributes:
         keeps_one: whether ``f(1) = 1``; then the row of ones above a layer's outputs may be run through it.
         elementwise: whether each output depends on one input alone; only such functions may follow hidden layers.
         probabilities: whether outputs are probabilities: of classes, or of each output alone.
+        reads_input: whether the pullback is written in terms of ``z``, which then must stay.
     """
 
     group: ClassVar[str] = "architecture/activation"
     keeps_one: ClassVar[bool] = False
     elementwise: ClassVar[bool] = True
     probabilities: ClassVar[bool] = False
+    reads_input: ClassVar[bool] = False
+    in_place: ClassVar[bool] = True
+    reads_out: ClassVar[bool] = True
 
     def forward(self, z: Array) -> list[Call]:
         """Calls that replace ``z (..., C, N)`` by ``a = f(z)``."""
@@ -35,8 +41,9 @@ class Activation(Part):
     def backward(self, grad: Array, a: Array, scratch: Array) -> list[Call]:
         """Calls that replace ``grad = dL/da`` by ``dL/dz``, written in terms of ``a``, which they may use up.
 
-        So ``z`` need not be kept, and what stays in place takes less of the cache. ``scratch`` has the shape and
-        dtype of ``a``.
+        So ``z`` need not be kept, and what stays in place takes less of the cache. A function that
+        :attr:`reads_input` takes ``z`` in place of ``a``, and must not write it. ``scratch`` has the shape and dtype
+        of ``a``.
         """
         raise TypeError(f"{type(self).__name__} has no backward")
 
@@ -44,6 +51,25 @@ class Activation(Part):
         """``z`` replaced by ``f(z)``."""
         run(self.forward(z))
         return z
+
+    def bind(self, at: Place) -> Passes:
+        if np.may_share_memory(at.out, at.x):
+            # With their row of ones, if that stays, activations are one long loop.
+            forward = self.forward(at.x if self.keeps_one else at.out)
+        else:
+            copied: list[Call] = [partial(np.copyto, at.out, at.values)] if self.reads_input else []
+            forward = [*copied, *self.forward(at.out)]
+        if at.dout is None or at.dx is None:
+            return Passes(forward)
+        scratch = at.take("scratch", at.out.shape)
+        if not self.reads_input:
+            return Passes(forward, self.backward(at.dout, at.out, scratch))
+        return Passes(
+            forward, [partial(np.copyto, at.dx, at.dout), *self.backward(at.dx, at.values, scratch)]
+        )
+
+    def apply(self, arrays: Mapping[str, Array], x: Array) -> Array:
+        return self(np.array(x))
 
 
 def filled(z: Array, number: float) -> Array:
