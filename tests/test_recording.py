@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from nnexp.training.session import Session, prepare
 
 from nnexp.sweep.compose.jobs import compose
 from nnexp.sweep.recording import recording
@@ -16,6 +15,7 @@ from nnexp.sweep.trial import Trial
 from nnexp.tracking.environment import environment
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.outcome import Outcome, outcome
+from nnexp.training import train
 
 
 class Failing:
@@ -42,11 +42,10 @@ class Short(NamedTuple):
 
 def short(tmp_path: Path, *more: str) -> Short:
     (config,) = compose([["optimizer=sgd", "budget.iterations=50", "tracking=lean", *more]])
-    session = Session(prepare(config))
-    assert list(session.run())
+    (run,) = train(config, config.tracking.log_every, config.tracking.snapshots)
     spool = Spool(tmp_path / "spool")
     spool.make()
-    made = spool.keep(0, outcome(session, config, environment() | {"git": None}, 1, 2))
+    made = spool.keep(0, outcome(run, config, environment() | {"git": None}, 1, 2))
     store = Store.open(f"sqlite:///{tmp_path}/mlflow.db", "nnexp")
     return Short(Trial(0, config, [], tmp_path / "0" / "run.log"), made, spool, store)
 

@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 import pytest
 from commands import LONG, SMALL, in_store, made_store, nnexp, recorders, running, runs, start, wait_for
-from nnexp.training.session import History
 
 from nnexp.sweep import recording_process, remote_recording
 from nnexp.sweep.compose.jobs import compose
@@ -25,6 +24,7 @@ from nnexp.sweep.recording.spool import Spool
 from nnexp.sweep.trial import Trial
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.recorder import Thinning
+from nnexp.training import History
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import surroundings
-from nnexp.training.session import History
 
 from nnexp import results
 from nnexp.tracking.files import history_table, write
 from nnexp.tracking.mlflow_store import Store
+from nnexp.training import History
 
 FOLDER = "index"
 

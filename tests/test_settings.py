@@ -200,7 +200,7 @@ def test_a_part_in_a_part_is_chosen_like_any_other() -> None:
         ),
         (
             {"_target_": "nnexp.network.ReLU"},
-            r"optimizer\._target_=nnexp\.network\.ReLU: expected a method for optimizer",
+            r"optimizer\._target_=nnexp\.network\.ReLU: expected a class of the family Method, a method",
         ),
     ],
 )
@@ -248,7 +248,10 @@ def test_modules_that_may_not_be_imported_may_not_be_in_a_part_s_part_either(out
     values = {"name": "sgd", "schedule": {"_target_": f"{outside}.Slow"}}
     with pytest.raises(ConfigError, match=r"^optimizer\.schedule\._target_=.*a module outside nnexp"):
         load_part("optimizer", values, Method, ())
-    with pytest.raises(ConfigError, match=r"^optimizer\.schedule\._target_=.*: expected a schedule for"):
+    with pytest.raises(
+        ConfigError,
+        match=r"^optimizer\.schedule\._target_=.*: expected a class of the family Schedule, a schedule",
+    ):
         load_part("optimizer", values, Method)
 
 

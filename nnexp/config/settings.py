@@ -187,9 +187,10 @@ def import_part(said: str, target: Any, family: type[P], modules: Sequence[str] 
     """
     kind = import_target(said, target, modules)
     if not (isinstance(kind, type) and issubclass(kind, Part) and is_dataclass(kind)):
-        raise ConfigError(f"{said}: expected a part, a dataclass that inherits from nnexp's classes")
+        raise ConfigError(f"{said}: expected a part, a dataclass that inherits from one")
     if not issubclass(kind, family):
-        raise ConfigError(f"{said}: expected a class of the family {family.__name__}")
+        words = snake_case(family.__name__).replace("_", " ")
+        raise ConfigError(f"{said}: expected a class of the family {family.__name__}, a {words}")
     return kind
 
 

@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from nnexp.stats.effects import cliffs_delta, probability_better
+from nnexp.stats.equal_means import bounded_p, johnson_p, shapes_differ
 from nnexp.stats.intervals import Estimate, holding, scale, student, unknown
 from nnexp.stats.permutation import holm, sign_flip, sign_flip_interval
 from nnexp.stats.power import seeds_needed
@@ -31,6 +32,8 @@ COLUMNS = (
     "high",
     "p",
     "p_holm",
+    "shapes_differ",
+    "p_mean",
     "probability_a_better",
     "cliffs_delta",
     "seeds_needed",
@@ -48,6 +51,7 @@ def pair_rows(
     confidence: float = 0.95,
     seed: int = 0,
     clocks: Array | None = None,
+    bounded: bool = False,
 ) -> pd.DataFrame:
     """One row a pair of methods, before the correction for their number.
 
@@ -60,6 +64,7 @@ def pair_rows(
         values: ``(T, M, S)`` of T tasks, M methods and S seeds, NaN where there is no run.
         orders: the same, where a diverged run is beyond all others; lower is better.
         sign: 1 where lower values are better, -1 where higher ones are.
+        bounded: whether values lie in 0 to 1, so that a test of equal means exists.
         clocks: ``(T, M, S)``, equal where runs were timed together; None where time does not matter.
     """
     lower = sign * values
@@ -73,9 +78,13 @@ def pair_rows(
             a, b, share, difference = b, a, -share, -difference
         paired = ~np.isnan(difference)
         used = paired.any(0)
-        observed = share[used]
+        first = seed_shares(np.where(paired, lower[:, a], np.nan))
+        weight = seed_shares(np.where(paired, 1.0, np.nan))
+        parts = np.stack([share, first, weight])[:, used]
         if clocks is not None:
-            observed = np.bincount(timings(clocks[:, a], clocks[:, b], paired)[used], observed)
+            timing = timings(clocks[:, a], clocks[:, b], paired)[used]
+            parts = np.stack([np.bincount(timing, part) for part in parts])
+        observed, first, weight = parts
         estimate = paired_interval(observed * len(observed), confidence, seed)
         low, high = sorted((sign * estimate.low, sign * estimate.high))
         rows.append(
@@ -90,6 +99,8 @@ def pair_rows(
                 "low": low,
                 "high": high,
                 "p": float(sign_flip(observed, seed)) if used.any() else np.nan,
+                "shapes_differ": shapes_differ(first, first - observed),
+                "p_mean": _p_mean(observed, weight if bounded else None),
                 "effect": _effect(observed),
                 "probability_a_better": probability_better(orders[:, a][paired], orders[:, b][paired]),
                 "cliffs_delta": _cliff(orders[:, a], orders[:, b]),
@@ -153,6 +164,13 @@ def paired_interval(differences: Array, confidence: float = 0.95, seed: int = 0)
         # Sums that differ by rounding are equal to the test; its interval may end that near to 0.
         low, high = min(low, 0.0), max(high, 0.0)
     return holding(mean, low, high)
+
+
+def _p_mean(observed: Array, bounds: Array | None) -> float:
+    """P of equal means; ``bounds`` are the largest differences that are possible, None where there is no such."""
+    if not len(observed):
+        return np.nan
+    return float(johnson_p(observed) if bounds is None else bounded_p(observed, float(bounds.max())))
 
 
 def _mean_over_tasks(values: Array) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from nnexp.stats.measure import higher_is_better
 from nnexp.stats.power import fewest_seeds
 from nnexp.stats.standing import BETTER, ordered, standing
 
@@ -21,6 +22,12 @@ ENOUGH = 8
 MOST = 8
 """Rivals of the best method that are spelled out."""
 
+
+TESTS = (
+    "Tests: p is of the hypothesis that two methods are alike: that on each seed the difference may as well have "
+    "the other sign. Where their answers differ in shape it may be false though means are equal, and p of equal means "
+    "is given too."
+)
 
 ALONE = "Runs that are trained one at a time are timed each by itself: hydra.launcher.group=1."
 
@@ -111,8 +118,19 @@ def _pair(best: str, rival: str, deciding: pd.DataFrame, measure: str, confidenc
         often += f", of {found['tasks']} of {_count(tasks, 'task')}"
     if found["verdict"] == BETTER:
         first, second = found["a"], found["b"]
-        return f"- {first} is better than {second}: {size}; {often}."
-    return f"- {best} and {rival}: not enough evidence: {size}; {often}.{_needed(found)}"
+        return f"- {first} is better than {second}: {size}; {often}.{_shapes(found, measure)}"
+    return f"- {best} and {rival}: not enough evidence: {size}; {often}.{_needed(found)}{_shapes(found, measure)}"
+
+
+def _shapes(row: pd.Series, measure: str) -> str:
+    """That p is of more than means, and what a test of means says."""
+    if not row["shapes_differ"]:
+        return ""
+    level = "which holds for any shapes" if higher_is_better(measure) else "which holds roughly"
+    return (
+        f" Their answers differ in shape, to which p speaks too; that means are equal has p {_p(row['p_mean'])}, "
+        f"{level}."
+    )
 
 
 def _needed(row: pd.Series) -> str:
