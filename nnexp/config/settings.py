@@ -262,7 +262,7 @@ def stack(parts: Sequence[P]) -> P:
 
 
 def take(part: P, runs: Any) -> P:
-    """The part of some of the runs of a :func:`stack`."""
+    """The part of some of the runs of a :func:`stack`; of one run, given by its number, the part as it was before."""
     chosen: dict[str, Any] = {}
     for f in settings_of(type(part)):
         value = getattr(part, f.name)
@@ -271,7 +271,8 @@ def take(part: P, runs: Any) -> P:
         elif _parts_in(value):
             chosen[f.name] = [take(item, runs) for item in value]
         elif f.metadata.get("per_run") and isinstance(value, np.ndarray):
-            chosen[f.name] = value[runs]
+            of_these = value[runs]
+            chosen[f.name] = of_these if isinstance(of_these, np.ndarray) else of_these.item()
     return replace(part, **chosen)
 
 
@@ -309,6 +310,8 @@ def shown(value: Any) -> str:
         return json.dumps(value)
     if isinstance(value, Part):
         return value.name
+    if isinstance(value, list):
+        return f"[{', '.join(map(shown, value))}]"
     return str(value)
 
 
