@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from nnexp.sweep.compose.jobs import compose
+from nnexp.sweep.identity import code_hash
 from nnexp.sweep.recording import recording
 from nnexp.sweep.recording.recording import Home, Recording
 from nnexp.sweep.recording.spool import Spool
@@ -47,7 +48,7 @@ def short(tmp_path: Path, *more: str) -> Short:
     spool.make()
     made = spool.keep(0, outcome(run, config, environment() | {"git": None}, 1, 2))
     store = Store.open(f"sqlite:///{tmp_path}/mlflow.db", "nnexp")
-    return Short(Trial(0, config, [], tmp_path / "0" / "run.log"), made, spool, store)
+    return Short(Trial(0, config, [], tmp_path / "0" / "run.log", code_hash(config)), made, spool, store)
 
 
 def taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> Any:

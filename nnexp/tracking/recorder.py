@@ -232,7 +232,7 @@ def _rescue(
 def _note(config: Any, made: Outcome) -> str:
     last = result("", "", made)
     return (
-        f"**{config.optimizer.name}** on {config.dataset.name}, hidden {list(config.architecture.hidden)}, "
+        f"**{config.optimizer.name}** on {config.dataset.name}, {config.architecture.name}, "
         f"seed {config.seed}: loss {last.loss:.4f}, accuracy {last.accuracy:.3f} after "
         f"{last.iterations:,} iterations ({last.evaluations:,} evaluations, {last.seconds:.2f} s)."
     )
