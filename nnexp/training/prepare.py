@@ -81,6 +81,7 @@ def _data(settings: RunSettings, source: dict[str, np.random.Generator]) -> Spli
 
 def _method(settings: RunSettings) -> Method:
     method = settings.optimizer
+    method.check()
     if isinstance(method, SearchMethod) and method.score_start is None:
         return replace(method, score_start=settings.streams != "notebook")
     return method

@@ -45,7 +45,7 @@ class Search:
         self._last = NEVER if budget.iterations is None else budget.iterations
         self._most = NEVER if budget.evaluations is None else budget.evaluations
         self._most_seconds = inf if budget.seconds is None else budget.seconds
-        self._state: State = method.init(np.array(theta, problem.network.dtype), inf, draws)
+        self._state = State(np.array(theta, problem.network.dtype), inf, 0, None)
         self._evaluations = 0
         self._improvements: list[tuple[int, float]] = []
         self.seconds = 0.0
@@ -61,7 +61,7 @@ class Search:
         return Progress(self._state.theta, self._state.iteration, self._evaluations, self.seconds)
 
     def has_diverged(self, run: int = 0) -> bool:
-        """Never: a candidate whose loss is not finite is not taken."""
+        """Never: a candidate whose loss is not finite is not taken; an answer that was not scored shows in its row."""
         return False
 
     def leave(self, run: int = 0) -> None:
@@ -133,12 +133,12 @@ class Search:
 
     def _start(self) -> None:
         self._started = True
+        theta, loss = self._state.theta, inf
         if self._method.score_start:
-            theta = self._state.theta
             scored = self._problem.score(theta[None]).loss
             assert scored is not None
-            self._evaluations = 1
-            self._state = self._method.init(theta, float(scored[0]), self._draws)
+            self._evaluations, loss = 1, float(scored[0])
+        self._state = self._method.init(theta, loss, self._draws)
         self._steps = self._passed(self._state, self._state, self._evaluations)
 
     def _row(self, iteration: int, evaluations: int, theta: Array, loss: float) -> Step:
@@ -146,7 +146,7 @@ class Search:
         return Step(iteration, evaluations, self._clock(), known, nan, theta)
 
     def _passed(self, before: State, after: State, spent: int) -> list[Step]:
-        """Rows of the marks up to ``after``, each with what was best by then."""
+        """Rows of the marks up to ``after``, each with the answer by then."""
         theta, loss, steps = before.theta, before.loss, []
         found = list(after.found)
         while self._mark <= after.iteration:
@@ -154,5 +154,8 @@ class Search:
             self._mark = next(self._marks)
             while found and found[0].iteration <= mark:
                 _, theta, loss = found.pop(0)
+            if mark == after.iteration:
+                # An answer that is no candidate is not among those found.
+                theta, loss = after.theta, after.loss
             steps.append(self._row(mark, spent + mark - before.iteration, theta, loss))
         return steps
