@@ -93,7 +93,7 @@ def outcome(
     prepared = trained.prepared
     status, reason = _ending(trained, error)
     tags = environment_tags(machine)
-    numbers: dict[str, float] = {}
+    numbers = {"measuring_seconds": float(trained.measuring_seconds)}
     if not prepared.method.needs_gradient:
         found = [int(pair[0]) for pair in trained.improvements]
         tags["nnexp.improvements"] = _fitting(found)
