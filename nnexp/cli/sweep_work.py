@@ -19,6 +19,7 @@ from nnexp.cli.later import Later
 from nnexp.cli.sweep_progress import SweepProgress
 from nnexp.cli.work import OPENING, Work
 from nnexp.config import Config
+from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.tracking import locations
 from nnexp.tracking.protocol import milliseconds
@@ -73,24 +74,26 @@ class SweepWork(Work):
                 self._say(OPENING)
                 where = config.tracking.uri, config.tracking.experiment
                 # Here, before anything else is asked for.
-                opening = process.call("open_sweep", *where, self._beginning())
+                opening = process.call("open_sweep", *where, self._beginning(config))
             self._opener = Later(lambda: self._open(config, process, opening))
             return
         from nnexp.sweep import resume
 
         self._home = store = self.store(config)
-        keep = config.sweep.stale_code == "keep"
-        earlier = self._earlier = resume.find(store, config.sweep.resume, self.overrides, keep)
+        earlier = self._earlier = resume.find(store, config.sweep, self.overrides)
         self.sweep_id = earlier.sweep_id
+        if not earlier.same:
+            added = "was started with other settings or another grid; jobs are added to it"
+            self._say(f"sweep {self.sweep_id} {added}")
         for left in earlier.unfinished:
             resume.give_up(store, left)
         self._parent = store.resume_parent(earlier.parent.info.run_id)
 
-    def _beginning(self) -> Beginning:
+    def _beginning(self, config: Config) -> Beginning:
         from nnexp.sweep.recording_server import Beginning
 
-        words = " ".join(self.overrides)
-        tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": words}
+        words, key = shlex.join(self.overrides), sweep_key(self.overrides, config.sweep)
+        tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": words, KEY: key}
         params = {"overrides": words, "jobs": str(self.jobs)}
         return Beginning(f"sweep {self.sweep_id}", params, tags, self._started)
 
@@ -113,7 +116,7 @@ class SweepWork(Work):
         if begun:
             self._parent = store.run(begun[0].info.run_id)
         else:
-            self._parent = store.start_parent(*self._beginning())
+            self._parent = store.start_parent(*self._beginning(config))
 
     def _recorded(self, store: Store, kind: str) -> list[Any]:
         """What is there of this sweep: its parent (kind ``sweep``), or its runs."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from nnexp.config import Config, digest
+from nnexp.config import Config, Sweep, digest
 
 CODE = (
     *(
@@ -27,6 +29,12 @@ CODE = (
 )
 """The rooms whose code decides a run's numbers."""
 
+KEY = "nnexp.sweep_key"
+"""The tag of a sweep's parent that holds :func:`sweep_key`."""
+
+NO_JOBS = ("sweep.", "hydra")
+"""Overrides that say how a sweep is run, not which jobs it has; its grid is compared by itself."""
+
 
 def config_hash(config: Config) -> str:
     """Sixteen hexadecimal digits that two runs share if their settings and their data are the same.
@@ -37,6 +45,24 @@ def config_hash(config: Config) -> str:
     if config.dataset.name != "points":
         parts.append(_generator())
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+
+
+def sweep_key(overrides: Sequence[str], sweep: Sweep) -> str:
+    """Sixteen hexadecimal digits that two starts of one sweep share.
+
+    They have the same overrides in any order, those of ``sweep.`` and Hydra's own left out, the same grid, and the
+    same search.
+
+    >>> sweep_key(["seed=0,1", "optimizer=sgd", "sweep.retries=2"], Sweep()) == sweep_key(
+    ...     ["optimizer=sgd", "seed=0,1"], Sweep(resume=True)
+    ... )
+    True
+    """
+    # Of settings that are given twice the last one counts.
+    given = dict(o.partition("=")[::2] for o in overrides if not o.lstrip("+~").startswith(NO_JOBS))
+    search = [sweep.trials, sweep.at_once, sweep.prune, sweep.sampler_seed] if sweep.trials else None
+    text = json.dumps([sorted(given.items()), sweep.grid, search], default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @cache

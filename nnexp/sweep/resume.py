@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from nnexp.config import Config
-from nnexp.sweep.identity import code_hash, config_hash
+from nnexp.config import Config, Sweep
+from nnexp.sweep.identity import KEY, code_hash, config_hash, sweep_key
 from nnexp.tracking.heartbeat import stale
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.recorder import RunResult
@@ -33,11 +33,12 @@ class Earlier:
     was killed, is missing, or was computed by other code is run again.
 
     Args:
+        same: whether it was started with the same overrides and grid.
         keep: whether runs of other code are good too.
     """
 
-    def __init__(self, store: Any, parent: Any, children: Sequence[Any], keep: bool) -> None:
-        self.store, self.parent = store, parent
+    def __init__(self, store: Any, parent: Any, children: Sequence[Any], same: bool, keep: bool) -> None:
+        self.store, self.parent, self.same = store, parent, same
         self.sweep_id: str = parent.data.tags["nnexp.sweep_id"]
         self.unfinished = [run for run in children if run.info.status == "RUNNING"]
         self._done: dict[str, list[Any]] = defaultdict(list)
@@ -58,29 +59,19 @@ class Earlier:
         return Claim(None, _why(before), before)
 
 
-def find(store: Any, wanted: bool | str, overrides: Sequence[str], keep: bool = False) -> Earlier:
-    """The sweep with the id ``wanted``, or for True the latest that was started with these overrides.
-
-    Args:
-        overrides: of the command, of which those of ``sweep.`` do not count.
-        keep: whether runs of other code are good too.
+def find(store: Any, sweep: Sweep, overrides: Sequence[str]) -> Earlier:
+    """The sweep with the id ``sweep.resume``, or for True the latest that is the same as this one.
 
     Raises:
         StoreError: there is none, or a process still works on it.
     """
-    conditions = ["tags.`nnexp.kind` = 'sweep'"]
-    if isinstance(wanted, str):
-        conditions.append(f"tags.`nnexp.sweep_id` = '{wanted}'")
-    parents = search(store, " and ".join(conditions))
-    if wanted is True:
-        same = " ".join(lasting(overrides))
-        parents = [p for p in parents if " ".join(lasting(p.data.tags["nnexp.overrides"].split(" "))) == same]
+    wanted, key = sweep.resume, sweep_key(overrides, sweep)
+    # Chosen here, for a condition of MLflow's cannot hold every text.
+    all_parents = search(store, "tags.`nnexp.kind` = 'sweep'")
+    name, value = ("nnexp.sweep_id", wanted) if isinstance(wanted, str) else (KEY, key)
+    parents = [parent for parent in all_parents if parent.data.tags.get(name) == value]
     if not parents:
-        what = "a sweep's id" if isinstance(wanted, str) else "an earlier start of the same sweep"
-        raise StoreError(
-            f"sweep.resume={str(wanted).lower() if wanted is True else wanted}: expected {what} "
-            f"in experiment {store.experiment}"
-        )
+        raise StoreError(_not_found(store, wanted, all_parents))
     parent = parents[-1]
     sweep_id = parent.data.tags["nnexp.sweep_id"]
     if parent.info.status == "RUNNING" and not stale(parent.data.tags, parent.info.start_time / 1000):
@@ -89,12 +80,21 @@ def find(store: Any, wanted: bool | str, overrides: Sequence[str], keep: bool = 
             f"sweep.resume={sweep_id}: expected a sweep that has ended; {process} still works on it"
         )
     children = search(store, f"tags.`nnexp.kind` = 'run' and tags.`nnexp.sweep_id` = '{sweep_id}'")
-    return Earlier(store, parent, children, keep)
+    return Earlier(store, parent, children, parent.data.tags.get(KEY, key) == key, sweep.stale_code == "keep")
 
 
-def lasting(overrides: Sequence[str]) -> list[str]:
-    """The overrides that say what a sweep is, without those of how it is run."""
-    return [o for o in overrides if not o.lstrip("+~").startswith(("sweep.", "hydra"))]
+def _not_found(store: Any, wanted: bool | str, parents: Sequence[Any]) -> str:
+    where = f"in experiment {store.experiment}"
+    if isinstance(wanted, str):
+        return f"sweep.resume={wanted}: expected a sweep's id {where}"
+    text = f"sweep.resume=true: expected an earlier start of the same sweep {where}"
+    if not parents:
+        return text
+    latest = parents[-1].data.tags["nnexp.sweep_id"]
+    return (
+        f"{text}; the latest, {latest}, has other settings or another sweep.grid, and "
+        f"sweep.resume={latest} adds this command's jobs to it"
+    )
 
 
 def give_up(store: Any, run: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shlex
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -86,7 +87,7 @@ def start_tags(config: Any, overrides: Sequence[str]) -> dict[str, str]:
     inputs, targets = (getattr(config.dataset, name, None) for name in ("inputs", "targets"))
     if inputs is not None or targets is not None:
         own["nnexp.data"] = digest(inputs, targets)
-    return own | ({"nnexp.overrides": " ".join(overrides)} if overrides else {})
+    return own | ({"nnexp.overrides": shlex.join(overrides)} if overrides else {})
 
 
 def record_session(
