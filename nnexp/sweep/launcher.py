@@ -20,6 +20,7 @@ from nnexp.sweep.batch import EngineChoice
 from nnexp.sweep.compose.composer import Composer, Job
 from nnexp.sweep.engines.engine import EngineError, check_engine
 from nnexp.sweep.trial import Trial, objective
+from nnexp.tracking.locations import refuse_password
 from nnexp.tracking.recorder import RunResult
 
 if TYPE_CHECKING:
@@ -133,4 +134,6 @@ def _logged(file: Path) -> Iterator[None]:
 def _trial(job: Job, name: str) -> Trial:
     if job.error is not None:
         raise job.error
-    return Trial(job.number, from_mapping(job.task), list(job.overrides), job.output_dir / f"{name}.log")
+    config = from_mapping(job.task)
+    refuse_password(config.tracking.uri)
+    return Trial(job.number, config, list(job.overrides), job.output_dir / f"{name}.log")

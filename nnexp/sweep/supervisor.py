@@ -238,7 +238,8 @@ class SweepWork(Work):
             "recording": recording.seconds, "batch": perf_counter() - start,
             "workers": choice.workers, "wall": perf_counter() - self._begun,
         }  # fmt: skip
-        (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
+        with contextlib.suppress(OSError):
+            (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
         interrupts.raise_if_any()
         return results
 
