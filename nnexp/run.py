@@ -41,6 +41,7 @@ FLAGS = (
         "--help",
         "-h",
         "--version",
+        "--conf-file",
         *PRINTING,
     ),
     *("--resolve", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"),
@@ -51,13 +52,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     # A password goes no further than this process's memory.
     given = [conceal(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
+    _find_parts(given)
     if "--version" in given:
         print(f"nnexp {__version__}")
         return 0
+    if any(argument.partition("=")[0] == "--conf-file" for argument in given):
+        return _conf_file(given)
     if "--help" in given or "-h" in given:
-        return _help([a for a in given if not a.startswith("-")])
+        return _help([a for a in given if not a.startswith("-") and a not in _config_dirs(given)])
     with relative_to(Path.cwd()):
         return _hydra(given)
+
+
+def _conf_file(given: list[str]) -> int:
+    """Print the conf file of the part that ``--conf-file CLASS`` names."""
+    from nnexp.config.conf_text import conf_text
+    from nnexp.config.settings import ConfigError, Part, import_part
+
+    targets = _values_of(given, ("--conf-file",))
+    if len(targets) != 1:
+        return _refused(
+            "--conf-file: expected a class's full name, as --conf-file my_lab.annealing.Annealing"
+        )
+    try:
+        print(conf_text(import_part(f"--conf-file {targets[0]}", targets[0], Part)), end="")
+    except ConfigError as error:
+        return _refused(str(error))
+    return 0
+
+
+def _config_dirs(given: list[str]) -> list[str]:
+    return _values_of(given, ("--config-dir", "-cd"))
+
+
+def _values_of(given: list[str], flags: tuple[str, ...]) -> list[str]:
+    """What is given with a flag, as ``--flag VALUE`` or ``--flag=VALUE``."""
+    found = []
+    for at, argument in enumerate(given):
+        name, equals, value = argument.partition("=")
+        if name in flags and (equals or at + 1 < len(given)):
+            found.append(value if equals else given[at + 1])
+    return found
+
+
+def _find_parts(given: list[str]) -> None:
+    """Let parts be found in the folder where the command runs, and in and beside a folder of config groups."""
+    from nnexp.config.places import add_folder, add_module_folders
+
+    add_module_folders([])
+    for folder in _config_dirs(given):
+        add_folder(Path(folder))
 
 
 def _help(words: list[str]) -> int:
@@ -250,6 +294,7 @@ def _launch(given: list[str], work: Any) -> None:
     from nnexp.cli.errors import Stop
     from nnexp.config.places import conf
     from nnexp.config.schema import ConfigError, from_mapping
+    from nnexp.sweep.identity import code_hash
     from nnexp.sweep.plugins import register
     from nnexp.sweep.trial import Trial, objective
     from nnexp.tracking.locations import StoreError
@@ -264,7 +309,7 @@ def _launch(given: list[str], work: Any) -> None:
             _refuse_password(config.tracking.uri, log.parent)
             if work.jobs is None and config.sweep.grid is not None:
                 raise ConfigError("sweep.grid: expected with -m, a grid is for a sweep")
-            trial = Trial(number, config, list(hydra_config.overrides.task), log)
+            trial = Trial(number, config, list(hydra_config.overrides.task), log, code_hash(config))
             return objective(work.run(trial))
         except (ConfigError, StoreError) as error:
             raise Stop(str(error)) from error

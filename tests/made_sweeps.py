@@ -9,6 +9,24 @@ import pandas as pd
 
 from nnexp.results import HISTORY
 
+METHODS = ["random", "sgd", "sgd momentum=0.9"]
+
+
+def spread(
+    seeds: int = 10, tasks: int = 1, gap: float = 0.0, noise: float = 0.1, seed: int = 0
+) -> np.ndarray:
+    """Answers of three methods that differ by ``gap`` from one to the next."""
+    draw = np.random.default_rng(seed).normal(0, noise, (tasks, 3, seeds))
+    return 0.5 + draw - gap * np.arange(3)[:, None]
+
+
+def of(table: pd.DataFrame, **where: str) -> pd.Series:
+    """The one row where columns have these values."""
+    for name, value in where.items():
+        table = table[table[name] == value]
+    assert len(table) == 1
+    return table.iloc[0]
+
 
 def made_sweep(
     answers: np.ndarray,

@@ -13,6 +13,7 @@ from nnexp.stats.intervals import Estimate, median, unknown
 from nnexp.stats.means import mean_of_means, median_of_means
 from nnexp.stats.pairs import paired_interval
 from nnexp.stats.permutation import holm, sign_flip
+from nnexp.stats.power import fewest_seeds
 
 Array = np.ndarray[Any, Any]
 
@@ -131,8 +132,10 @@ def means_only(
 
 
 def difference_coverage(kind: str, tasks: int, seeds: int, repeats: int, rng: np.random.Generator) -> float:
-    """The share of the intervals of a paired difference of methods that are alike which hold 0."""
+    """The share of the intervals of a paired difference of methods that are alike which hold 0; NaN without any."""
     a, b = alike(kind, rng, (repeats, tasks, 2, seeds)).swapaxes(0, 2)
+    if seeds < fewest_seeds(0.05):
+        return np.nan
     return float(np.mean([held(paired_interval(row), 0.0) for row in (a - b).mean(0)]))
 
 

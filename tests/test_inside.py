@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnexp import inside
-from nnexp.data.datasets import generated
+from nnexp.data import Spiral
 from nnexp.inside.histograms import gradients_of
 from nnexp.inside.plane import filter_norms
-from nnexp.losses.losses import make_loss
+from nnexp.losses import CrossEntropy
 from nnexp.network.network import Network
 from nnexp.pictures.boundary import boundary_classes
 from nnexp.training.problem import Problem
@@ -23,8 +23,8 @@ Array = np.ndarray[Any, Any]
 
 
 def problem(dtype: str = "float64", hidden: tuple[int, ...] = (5,)) -> Problem:
-    data = generated("spiral", 20, 3, np.random.default_rng(1), dtype)
-    return Problem(Network(2, hidden, 3, dtype=dtype), make_loss("cross_entropy", "softmax"), data)
+    data = Spiral(classes=3).points(20, np.random.default_rng(1), dtype)
+    return Problem(Network(2, hidden, 3, dtype=dtype), CrossEntropy(), data)
 
 
 def path(solved: Problem, theta: Array, label: str = "sgd", iteration: Any = None) -> inside.Trajectory:
@@ -129,7 +129,9 @@ def test_random_directions_have_the_norms_of_the_filters() -> None:
     theta = solved.network.initial(np.random.default_rng(0), 0.5)
     plane = inside.random_plane(solved, theta)
     filters = sum(rows for rows, _ in layout.blocks)
-    for block, own in zip(layout.layers(plane.directions[0]), layout.layers(theta), strict=True):
+    for block, own in zip(
+        layout.views(plane.directions[0]).values(), layout.views(theta).values(), strict=True
+    ):
         expected = np.linalg.norm(own, axis=1)
         kept = expected > 0.1 * expected.mean()
         np.testing.assert_allclose((np.linalg.norm(block, axis=1) * np.sqrt(filters))[kept], expected[kept])

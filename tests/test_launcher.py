@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from commands import LONG, SMALL, children, in_store, made_store, nnexp, running, runs, start, wait_for
+from nnexp.training.session import Session, prepare
 
 from nnexp.config.schema import from_mapping
 from nnexp.results import load_config
-from nnexp.training.session import Session, prepare
 
 
 def artifacts(run):
@@ -79,6 +79,7 @@ def test_it_equals_the_basic_launcher_bit_for_bit(tmp_path, axes):
             "nnexp.sweep_id",
             "nnexp.process",
             "nnexp.heartbeat",
+            "nnexp.group",
         }
         tags, tags2 = ({k: v for k, v in r.data.tags.items() if k not in changing} for r in (run, other))
         assert {k: v for k, v in tags.items() if k != "nnexp.overrides"} == {

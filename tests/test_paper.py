@@ -12,7 +12,7 @@ import pytest
 
 from nnexp.report.material import Material, load_material
 from nnexp.report.paper import cells, paper_table, task_order
-from nnexp.stats.pairs import BETTER
+from nnexp.stats.standing import BETTER
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from nnexp.sweep.trial import Trial
 from nnexp.tracking.environment import environment
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.outcome import Outcome, outcome
-from nnexp.training.session import Session, prepare
+from nnexp.training import train
 
 
 class Failing:
@@ -42,12 +42,11 @@ class Short(NamedTuple):
 
 def short(tmp_path: Path, *more: str) -> Short:
     (config,) = compose([["optimizer=sgd", "budget.iterations=50", "tracking=lean", *more]])
-    session = Session(prepare(config))
-    assert list(session.run())
+    (run,) = train(config, config.tracking.log_every, config.tracking.snapshots)
     spool = Spool(tmp_path / "spool")
     spool.make()
-    job = Trial(0, config, [], tmp_path / "0" / "run.log")
-    ended = outcome(session, config, environment() | {"git": None}, 1, 2)
+    job = Trial(0, config, [], tmp_path / "0" / "run.log", "code")
+    ended = outcome(run, config, environment() | {"git": None}, 1, 2)
     made = spool.keep(journal_entry(job, {}, 1, ended))
     store = Store.open(f"sqlite:///{tmp_path}/mlflow.db", "nnexp")
     return Short(job, made, spool, store)

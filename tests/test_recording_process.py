@@ -26,7 +26,7 @@ from nnexp.tracking.claim import CLAIM
 from nnexp.tracking.journal import Beginning
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.recorder import Thinning
-from nnexp.training.session import History
+from nnexp.training import History
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import Command
 from test_figures import grid_of_runs
 
 from nnexp.report.__main__ import main
@@ -88,6 +89,25 @@ def test_charts_hold_the_store_s_numbers(material: Material, page: str) -> None:
     assert curve["of"]["val_loss"]["sgd"]["median"][-1] == pytest.approx(runs["val_loss"].median(), rel=1e-4)
     assert {run["seed"] for run in shown["finals"]["vertical"]["random"]} == {"0", "1"}
     assert list(shown["axes"]) == ["iteration", "evaluations", "seconds", "epochs"]
+
+
+def test_the_page_and_the_paper_s_table_lead_with_the_cost_of_the_budget(
+    nnexp: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ("dataset.samples=10", "dataset.test_samples=5", "tracking=lean", "hydra.launcher.n_jobs=1")
+    limit = ("budget=equal_evaluations", "budget.evaluations=60")
+    done = nnexp("-m", "optimizer=random,sgd", "seed=0,1", *limit, *small)
+    assert done.returncode == 0, done.stderr
+    store = f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}"
+    found = load_material(uri=store)
+    assert found.judgement is not None
+    assert found.judgement.headline.split(" at equal ")[1].startswith("evaluations")
+    page = render(found)
+    assert "runs at equal evaluations; bold" in page
+    assert list(data(page)["axes"]) == ["evaluations", "iteration", "seconds", "epochs"]
+    assert re.findall(r'class="equal" data-axis="(\w+)"', page) == ["evaluations", "iteration", "seconds"]
+    assert main(["--uri", store, "--format", "markdown"]) == 0
+    assert "at equal evaluations" in capsys.readouterr().out
 
 
 def test_the_inside_shows_what_the_run_recorded(page: str) -> None:

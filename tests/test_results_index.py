@@ -15,7 +15,7 @@ from conftest import surroundings
 from nnexp import results
 from nnexp.tracking.files import history_table, write
 from nnexp.tracking.mlflow_store import Store
-from nnexp.training.session import History
+from nnexp.training import History
 
 FOLDER = "index"
 

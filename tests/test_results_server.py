@@ -16,7 +16,7 @@ from servers import mlflow_server, postgresql
 from nnexp import results
 from nnexp.tracking.files import history_table, write
 from nnexp.tracking.mlflow_store import Store
-from nnexp.training.session import History
+from nnexp.training import History
 
 RUNS, POINTS = 5, 5
 

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from commands import nnexp
 from conftest import surroundings
+from nnexp.training.session import Session, prepare
 from servers import Server, free_port, mlflow_server, postgresql
 
 from nnexp.config.schema import from_mapping
 from nnexp.results import load_config, load_history, load_runs, load_snapshots
-from nnexp.training.session import Session, prepare
 
 METHODS = ("random", "perturb", "sgd")
 SMALL = ("budget.iterations=60", "dataset.samples=20", "dataset.test_samples=10")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nnexp.training.session import Session, prepare
 
 from nnexp.sweep.compose.jobs import compose
 from nnexp.sweep.recording.recording import lost
@@ -15,7 +16,6 @@ from nnexp.tracking import files, journal
 from nnexp.tracking.environment import environment
 from nnexp.tracking.journal import Entry
 from nnexp.tracking.outcome import outcome
-from nnexp.training.session import Session, prepare
 
 
 def ended(tmp_path: Path, *more: str) -> Entry:

@@ -41,7 +41,7 @@ def test_random_patterns_agree_with_scipy_and_never_give_zero():
     for effect in (0.0, 0.4):
         differences = rng.normal(effect, 1, 40)
         assert float(sign_flip(differences)) == pytest.approx(scipys(differences, 20_000), abs=0.02)
-    assert float(sign_flip(np.ones(40), draws=999)) == pytest.approx(1 / 1000)
+    assert float(sign_flip(np.ones(40), draws=1000)) == pytest.approx(1 / 1001)
 
 
 def test_rounding_does_not_make_equal_sums_different():
@@ -65,11 +65,27 @@ def test_the_interval_holds_the_shifts_that_are_not_rejected(n, seed, effect):
     assert all(sign_flip(differences - shift) <= 0.05 for shift in outside)
 
 
-def test_five_pairs_have_students_interval_as_signs_give_none():
+def test_five_pairs_have_no_interval_as_signs_give_none():
     differences = np.random.default_rng(0).normal(1, 1, 5)
     assert sign_flip_interval(differences) == (-np.inf, np.inf)
     found = paired_interval(differences)
-    assert found.low == pytest.approx(stats.ttest_1samp(differences, 0).confidence_interval().low)
+    assert found.value == pytest.approx(differences.mean())
+    assert np.isnan([found.low, found.high]).all()
+
+
+@given(
+    st.integers(2, 45).flatmap(lambda n: arrays(np.float64, n, elements=st.integers(-5, 9).map(float))),
+    st.sampled_from([0.0, 0.1, 1 / 3, 1e6]),
+    st.sampled_from([0.8, 0.95, 0.99]),
+)
+def test_an_interval_leaves_out_0_where_p_is_small_and_nowhere_else(differences, offset, confidence):
+    differences = differences + offset
+    found, p = paired_interval(differences, confidence), float(sign_flip(differences))
+    if np.isnan(found.low):
+        assert p > 1 - confidence
+    else:
+        assert (not found.low <= 0 <= found.high) is (p <= 1 - confidence + 1e-12)
+        assert found.low <= found.value <= found.high
 
 
 def test_many_pairs_have_an_interval_from_random_subsets():

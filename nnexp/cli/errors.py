@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from nnexp.cli.catalogue import kinds, setting_names
+from nnexp.config.places import did_you_mean
 from nnexp.config.schema import Config
-from nnexp.config.settings import hints, options
+from nnexp.config.settings import hints
 from nnexp.tracking.locations import conceal
 
 
@@ -24,10 +26,14 @@ def one_line(error: BaseException, arguments: list[str]) -> str:
         message = str(getattr(error, "message", error)).splitlines()[0]
         return f"{override}: expected setting=value in Hydra's grammar ({message})"
     missing = re.search(
-        r"Could not find '(\w+)/(\S+)' Available options in '\w+': (.*?) Config search path", text
+        r"Could not find '([\w/]+)/([^/\s]+)' Available options in '[\w/]+': (.*?) Config search path", text
     )
     if missing is not None:
-        return f"{missing[1]}={missing[2]}: unknown; expected one of {', '.join(missing[3].split())}"
+        options = missing[3].split()
+        return (
+            f"{missing[1]}={missing[2]}: unknown; expected one of {', '.join(options)}"
+            f"{did_you_mean(missing[2], options)}"
+        )
     unknown = re.search(
         r"Could not (?:override|append to config) '([\w.]+)'|Key '([\w.]+)' is not in struct", text
     )
@@ -41,17 +47,13 @@ def one_line(error: BaseException, arguments: list[str]) -> str:
 def _expected(key: str) -> str:
     *groups, _ = key.split(".")
     known = hints(Config)
-    if not groups or groups[0] not in known:
+    offered = kinds("/".join(groups)) if groups and groups[0] in known else {}
+    if not offered:
         return "one of " + ", ".join(known)
-    choices = options(known[groups[0]])
-    if not choices:
-        return "one of " + ", ".join(known)
-    kinds: dict[type, list[str]] = {}
-    for name, kind in choices.items():
-        kinds.setdefault(kind, []).append(name)
-    words = [
-        (f"for {groups[0]}={'|'.join(names)}: " if any(names) else "one of ")
-        + ", ".join(name for name in hints(kind) if name != "name")
-        for kind, names in kinds.items()
-    ]
-    return "; ".join(words)
+    if len(offered) == 1:
+        return "one of " + ", ".join(setting_names(next(iter(offered))))
+    group = "/".join(groups)
+    return "; ".join(
+        f"for {group}={'|'.join(names)}: {', '.join(setting_names(kind)) or 'none'}"
+        for kind, names in offered.items()
+    )

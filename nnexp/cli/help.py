@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
-from typing import Any
+import inspect
 
-from nnexp.config.places import conf, groups
+from nnexp.cli.catalogue import kinds
+from nnexp.config.conf_text import default_of
+from nnexp.config.places import folders, groups
 from nnexp.config.schema import Config
-from nnexp.config.settings import allowed, hints, options, shown
+from nnexp.config.settings import Part, allowed, settings_of, shown
 
 USAGE = """\
 nnexp: train neural networks by any method, recorded in MLflow.
@@ -22,6 +23,7 @@ nnexp: train neural networks by any method, recorded in MLflow.
   --import-unrecorded [FOLDER]   record what was trained while the store was away
   --cfg job         print the composed config
   --help [GROUP]    this text, or the settings of one group
+  --conf-file CLASS print the conf file of a part of your own, as my_lab.annealing.Annealing
   --version         the version
   -sc install=bash  tab completion: eval "$(nnexp -sc install=bash)"
 """
@@ -46,33 +48,25 @@ def of_group(name: str) -> str:
     if name == "experiment":
         lines[0] = f"+{lines[0]}"
         for option in groups()[name]:
-            text = (conf() / name / f"{option}.yaml").read_text(encoding="utf-8").splitlines()
+            places = (place / name / f"{option}.yaml" for place in folders())
+            text = next(file for file in places if file.is_file()).read_text(encoding="utf-8").splitlines()
             lines.append(
                 f"  {option}: {next(line for line in text[1:] if line.startswith('#')).lstrip('# ')}"
             )
         return "\n".join(lines) + "\n"
-    kinds: dict[type, list[str]] = {}
-    for option, kind in options(hints(Config)[name]).items():
-        kinds.setdefault(kind, []).append(option)
-    for kind, names in kinds.items():
-        title = ", ".join(filter(None, names))
-        lines += [
-            "",
-            f"{title}: {kind.__doc__}" if title else str(kind.__doc__),
-            *_settings(kind, f"{name}."),
-        ]
+    for kind, names in kinds(name).items():
+        title = ", ".join(names)
+        summary = " ".join(str(inspect.getdoc(kind)).split("\n\n")[0].split())
+        prefix = f"{name.replace('/', '.')}."
+        lines += ["", f"{title}: {summary}" if issubclass(kind, Part) else summary, *_settings(kind, prefix)]
     return "\n".join(lines) + "\n"
-
-
-def _default(f: Any) -> str:
-    return shown(f.default if f.default is not MISSING else f.default_factory())
 
 
 def _settings(kind: type, prefix: str) -> list[str]:
     rows = [
-        (f"{prefix}{f.name}={_default(f)}", f"{f.metadata['about']} ({allowed(kind, f.name)})")
-        for f in fields(kind)
-        if f.metadata and f.name != "name"
+        (f"{prefix}{f.name}={shown(default_of(f))}", f"{f.metadata['about']} ({allowed(kind, f.name)})")
+        for f in settings_of(kind)
+        if f.metadata
     ]
     width = max((len(left) for left, _ in rows), default=0)
     return [f"  {left:{width}}  {right}" for left, right in rows]

@@ -14,23 +14,24 @@ QUIET_SECONDS = 10.0
 
 
 class _Bar(Progress):
-    session: Any = None
+    trained: Any = None
     loss: float = float("nan")
 
     def get_renderable(self) -> RenderableType:
         """The bar, brought up to date by the thread that draws it rather than by the training."""
         for task in self.tasks:
-            if self.session is not None:
-                task.completed = self.session.iterations
+            if self.trained is not None:
+                task.completed = self.trained.iterations
                 task.fields["loss"] = f"loss {self.loss:.4f}" if self.loss == self.loss else ""
         return super().get_renderable()
 
 
 class RunProgress:
-    """A context in which one session is trained; :meth:`rows` takes what has been measured."""
+    """A context in which one run is trained; :meth:`rows` takes what has been measured."""
 
-    def __init__(self, console: Console, session: Any, title: str) -> None:
-        self._console, self._session, self._title = console, session, title
+    def __init__(self, console: Console, trained: Any, title: str) -> None:
+        self._console, self._title = console, title
+        self._iterations = trained.prepared.settings.budget.iterations
         self._said = monotonic()
         self._bar: _Bar | None = None
         if console.is_terminal:
@@ -39,8 +40,8 @@ class RunProgress:
                 TextColumn("{task.fields[loss]}"), TimeRemainingColumn(),
             ]  # fmt: skip
             self._bar = _Bar(*columns, console=console, transient=True)
-            self._bar.session = session
-            self._bar.add_task(title, total=session.training.budget.iterations, loss="")
+            self._bar.trained = trained
+            self._bar.add_task(title, total=self._iterations, loss="")
 
     def __enter__(self) -> RunProgress:
         if self._bar is not None:
@@ -61,7 +62,7 @@ class RunProgress:
             self._bar.loss = float(rows.loss[-1])
         elif monotonic() - self._said > QUIET_SECONDS:
             self._said = monotonic()
-            of = self._session.training.budget.iterations
+            of = self._iterations
             self._console.print(
                 f"{self._title}: iteration {rows.iteration[-1]:,}{f' of {of:,}' if of else ''}, "
                 f"loss {rows.loss[-1]:.4f}",

@@ -23,9 +23,9 @@ class TerminalView:
         """Print a line, as it is and unbroken."""
         self._console.print(line, highlight=False, soft_wrap=True, markup=False)
 
-    def run(self, session: Any, title: str) -> RunProgress:
+    def run(self, trained: Any, title: str) -> RunProgress:
         """Progress of one run."""
-        return RunProgress(self._console, session, title)
+        return RunProgress(self._console, trained, title)
 
     def sweep(self, jobs: int) -> SweepProgress:
         """Progress of a sweep."""

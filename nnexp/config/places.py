@@ -1,18 +1,95 @@
-"""Where the config files are: beside the package in a checkout, inside it once installed."""
+"""Where config files are: those of nnexp, and the folders that a command adds to them."""
 
 from __future__ import annotations
 
+import difflib
+import sys
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+from nnexp.config.error import ConfigError
+
+_ADDED: list[Path] = []
 
 
 def conf() -> Path:
-    """The folder of config groups."""
+    """The folder of nnexp's config groups: beside the package in a checkout, inside it once installed."""
     package = Path(__file__).resolve().parents[1]
     inside = package / "conf"
     return inside if inside.is_dir() else package.parent / "conf"
 
 
+def folders() -> list[Path]:
+    """All folders of config groups; what comes first is found first."""
+    return [*_ADDED, conf()]
+
+
+def add_folder(folder: Path) -> None:
+    """Take a folder of config groups into account, and modules that are in or beside it, in this process.
+
+    Its options are found before nnexp's own. Modules are also found in the folder where the command runs.
+    """
+    folder = folder.absolute()
+    if folder not in _ADDED:
+        _ADDED.insert(0, folder)
+        option_values_in.cache_clear()
+    add_module_folders([folder.parent, folder])
+
+
+def add_module_folders(added: list[Path]) -> None:
+    """Let modules be imported from these folders, behind all others."""
+    for folder in (Path.cwd(), *added):
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+
+
 def groups() -> dict[str, list[str]]:
-    """The options of each config group."""
-    folders = sorted(path for path in conf().iterdir() if path.is_dir() and path.name != "hydra")
-    return {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in folders}
+    """The options of each config group; a group within another is named as ``optimizer/schedule``."""
+    found: dict[str, set[str]] = {}
+    for place in folders():
+        for file in place.rglob("*.yaml"):
+            group = file.parent.relative_to(place).as_posix()
+            if group != "." and not group.startswith("hydra"):
+                found.setdefault(group, set()).add(file.stem)
+    return {name: sorted(found[name]) for name in sorted(found)}
+
+
+def options(group: str) -> list[str]:
+    """The names of a group's options; ``group`` may be nested, as ``optimizer/schedule``."""
+    return sorted({file.stem for place in folders() for file in (place / group).glob("*.yaml")})
+
+
+def option_values(group: str | Sequence[str], name: str, setting: str) -> dict[str, Any]:
+    """The settings of an option's conf file, in the first of the groups that has it.
+
+    Raises:
+        ConfigError: there is no such option.
+    """
+    wanted = [group] if isinstance(group, str) else group
+    for file in (place / own / f"{name}.yaml" for own in wanted for place in folders()):
+        if file.is_file():
+            return dict(option_values_in(file))
+    known = sorted({option for own in wanted for option in options(own)})
+    raise ConfigError(f"{setting}={name}: expected one of {', '.join(known)}{did_you_mean(name, known)}")
+
+
+@cache
+def option_values_in(file: Path) -> dict[str, Any]:
+    """The settings of one conf file; what its defaults list names is left to the class."""
+    import yaml
+
+    values: Any = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    values.pop("defaults", None)
+    return dict(values)
+
+
+def did_you_mean(word: str, words: list[str]) -> str:
+    """A question after an unknown word, empty where no known one is near.
+
+    >>> did_you_mean("adm", ["adam", "sgd"])
+    '; did you mean adam?'
+    """
+    near = difflib.get_close_matches(word, words, 1)
+    return f"; did you mean {near[0]}?" if near else ""

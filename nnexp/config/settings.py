@@ -1,36 +1,128 @@
-"""A setting: a dataclass field that knows what it is about and which values it takes."""
+"""Settings and parts: dataclass fields that know what they are about and which values they take.
+
+A **part** is anything that a conf file chooses: a method, an activation, a loss, a dataset. It is a frozen dataclass
+that inherits from its family; its fields are its settings. Checking, help, grouping and records follow from the fields.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import types
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, field, fields, is_dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from functools import cache
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    Self,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+import numpy as np
+
+from nnexp.config.error import ConfigError
+from nnexp.config.modules import import_target, target_of
+from nnexp.config.places import option_values
+from nnexp.config.ranges import Each, NotEmpty, Range, Values
+
+__all__ = [
+    "ConfigError",
+    "Each",
+    "NotEmpty",
+    "Part",
+    "Range",
+    "Values",
+    "allowed",
+    "build",
+    "group_key",
+    "hints",
+    "import_part",
+    "kinds_of",
+    "load_part",
+    "part_hint",
+    "plain",
+    "setting",
+    "settings_of",
+    "shown",
+    "stack",
+    "take",
+]
+
+P = TypeVar("P", bound="Part")
 
 
-class ConfigError(ValueError):
-    """A setting that cannot be: one line with the setting, its value and what is allowed."""
+PerRun = bool | Callable[[Any], Hashable]
 
 
-def setting(default: Any, about: str, allowed: str = "", ok: Callable[[Any], bool] | None = None) -> Any:
-    """A setting: its default, what it is about, and what is ``allowed`` beyond its type, tested by ``ok``."""
-    metadata = {"about": about, "allowed": allowed, "ok": ok}
+def setting(default: Any, about: str, within: Values | None = None, *, per_run: PerRun = False) -> Any:
+    """A setting: its default, what it is about, and which values it takes beyond its type.
+
+    Args:
+        within: the allowed values; None for all of the field's type. Null is checked by the type alone.
+        per_run: whether runs that are trained together may differ in it. False: the value is in the group's key.
+            True: a group has an array ``(R,)`` of it. A function: an array too, and ``function(value)`` is in the
+            key, as ``lambda momentum: momentum > 0`` where zero means other arithmetic.
+    """
+    metadata = {"about": about, "within": within, "per_run": per_run}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
-def positive(default: Any, about: str) -> Any:
-    """A number above 0."""
-    return setting(default, about, "above 0", lambda v: v > 0)
+@dataclass(frozen=True)
+class Part:
+    """What a conf file chooses; a family is a class that inherits from it, a part one that inherits from a family.
+
+    Attributes:
+        name: of the conf file's option, else the class's own.
+        group: of the family: the folder of its conf files.
+        option: the class's own name, where that is not its Python name in lower case with underscores.
+        in_defaults: of the family: whether conf files choose its options in their defaults list, so that the command
+            line takes ``optimizer/schedule=cosine``; else a setting has the option's name.
+    """
+
+    name: str = field(default="", kw_only=True)
+    group: ClassVar[str] = ""
+    option: ClassVar[str] = ""
+    in_defaults: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Check all settings.
+
+        Raises:
+            ConfigError: a value that is not allowed.
+        """
+        if not self.name:
+            object.__setattr__(self, "name", self.option or snake_case(type(self).__name__))
+        for f in settings_of(type(self)):
+            value = getattr(self, f.name)
+            # Of a group's part these are arrays, which come from checked values.
+            if not (f.metadata.get("per_run") and isinstance(value, np.ndarray)):
+                kind: Any = type(self)
+                checked = _value(value, hints(kind)[f.name], f, f"{self.name}.{f.name}", None)
+                object.__setattr__(self, f.name, checked)
+
+    @classmethod
+    def from_settings(cls, **values: Any) -> Self:
+        """An instance of plain values, as a conf file has them."""
+        made: Self = build(cls, values)
+        return made
 
 
-def least(low: int, default: Any, about: str) -> Any:
-    """A number that is ``low`` or more."""
-    return setting(default, about, f"{low} or more", lambda v: v >= low)
+def snake_case(name: str) -> str:
+    """A class's name as an option's.
+
+    >>> snake_case("RandomSearch"), snake_case("SGD"), snake_case("OpenAIES")
+    ('random_search', 'sgd', 'open_aies')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 @cache
@@ -39,24 +131,80 @@ def hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def options(hint: Any) -> dict[str, type]:
-    """The dataclasses that a group's type names, by the names of the group's options.
+def settings_of(kind: type) -> list[Field[Any]]:
+    """The fields that are settings: all but a part's name."""
+    return [f for f in fields(kind) if not (f.name == "name" and issubclass(kind, Part))]
 
-    A group without a choice has one dataclass without ``name``, found under the empty name.
+
+def part_hint(hint: Any) -> type[Part] | None:
+    """The family that a setting's type names, None where it names none."""
+    for member in _members(hint):
+        if isinstance(member, type) and issubclass(member, Part):
+            return member
+    return None
+
+
+def load_part(setting_name: str, values: Any, family: type[P], modules: Sequence[str] | None = None) -> P:
+    """The part that plain ``values`` describe.
+
+    Values are a name of an option (``adam``); settings with a ``name``, which then gives what is left out; or settings
+    with a ``_target_``, the class's full name, in this package or another.
+
+    Args:
+        setting_name: where the part is chosen, for errors.
+        family: what it must be.
+        modules: top-level modules outside nnexp that may be imported; None for any.
+
+    Raises:
+        ConfigError: no such option, a class that cannot be imported or is no part of the family, or a bad setting.
     """
-    found: dict[str, type] = {}
-    for kind in _members(hint):
-        if isinstance(kind, type) and is_dataclass(kind):
-            names = get_args(hints(kind).get("name")) or ("",)
-            found |= dict.fromkeys(names, kind)
-    return found
+    if isinstance(values, family):
+        return values
+    if isinstance(values, str):
+        values = {"name": values}
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{setting_name}={shown(values)}: expected the name of an option, or its settings")
+    values = dict(values)
+    if "_target_" not in values:
+        name = values.get("name")
+        if not isinstance(name, str):
+            raise ConfigError(f"{setting_name}.name={shown(name)}: expected the name of an option")
+        values = option_values(groups_of(family), name, setting_name) | values
+    target = values.pop("_target_")
+    kind = import_part(f"{setting_name}._target_={shown(target)}", target, family, modules)
+    made: P = build(kind, values, f"{setting_name}.", modules)
+    return made
 
 
-def build(kind: type, values: Any, prefix: str = "") -> Any:
+def import_part(said: str, target: Any, family: type[P], modules: Sequence[str] | None = None) -> type[P]:
+    """The class of a part, by its full name.
+
+    Args:
+        said: the setting with its value, for errors.
+
+    Raises:
+        ConfigError: it cannot be imported, or is no part of the family.
+    """
+    kind = import_target(said, target, modules)
+    if not (isinstance(kind, type) and issubclass(kind, Part) and is_dataclass(kind)):
+        raise ConfigError(f"{said}: expected a part, a dataclass that inherits from one")
+    if not issubclass(kind, family):
+        words = snake_case(family.__name__).replace("_", " ")
+        raise ConfigError(f"{said}: expected a class of the family {family.__name__}, a {words}")
+    return kind
+
+
+def groups_of(family: type[Part]) -> list[str]:
+    """The groups that hold a family's options: its own, and those of families that inherit from it."""
+    return list(dict.fromkeys([family.group, *(kind.group for kind in family.__subclasses__())]))
+
+
+def build(kind: type, values: Any, prefix: str = "", modules: Sequence[str] | None = None) -> Any:
     """An instance of the dataclass ``kind`` from plain ``values``; settings left out keep their defaults.
 
     Args:
         prefix: of the settings' names in errors, with its dot.
+        modules: as for :func:`load_part`.
 
     Raises:
         ConfigError: an unknown setting, a wrong type, or a value that is not allowed.
@@ -66,19 +214,89 @@ def build(kind: type, values: Any, prefix: str = "") -> Any:
     known = {f.name: f for f in fields(kind)}
     for key, value in values.items():
         if key not in known:
-            raise ConfigError(f"{prefix}{key}={shown(value)}: unknown; expected one of {', '.join(known)}")
-    made = {}
-    for key, f in known.items():
-        name, hint = f"{prefix}{key}", hints(kind)[key]
-        if choices := options(hint):
-            if key not in values:
-                raise ConfigError(
-                    f"{name}: missing; expected {' or '.join(filter(None, choices)) or 'settings'}"
-                )
-            made[key] = build(_choice(name, choices, values[key]), values[key], f"{name}.")
-        elif key in values:
-            made[key] = _value(values[key], hint, f, name)
+            names = ", ".join(f.name for f in settings_of(kind))
+            raise ConfigError(f"{prefix}{key}={shown(value)}: unknown; expected one of {names or 'none'}")
+    made = {
+        key: _value(values[key], hints(kind)[key], f, f"{prefix}{key}", modules)
+        for key, f in known.items()
+        if key in values
+    }
     return kind(**made)
+
+
+def plain(value: Any) -> Any:
+    """A part or a dataclass of settings as plain values, which :func:`build` and :func:`load_part` take back."""
+    if is_dataclass(value) and not isinstance(value, type):
+        own = {"_target_": target_of(type(value))} if isinstance(value, Part) else {}
+        return own | {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return value
+
+
+def kinds_of(value: Any) -> set[type]:
+    """The classes of all parts in a part or a dataclass of settings, its own among them."""
+    if isinstance(value, list | tuple):
+        return set().union(*map(kinds_of, value))
+    if not is_dataclass(value) or isinstance(value, type):
+        return set()
+    own = {type(value)} if isinstance(value, Part) else set()
+    return own.union(*(kinds_of(getattr(value, f.name)) for f in fields(value)))
+
+
+def stack(parts: Sequence[P]) -> P:
+    """One part for R runs: its per-run settings as arrays ``(R,)``; all others are equal, see :func:`group_key`."""
+    first = parts[0]
+    arrays: dict[str, Any] = {}
+    for f in settings_of(type(first)):
+        values = [getattr(one, f.name) for one in parts]
+        if isinstance(values[0], Part):
+            arrays[f.name] = stack(values)
+        elif _parts_in(values[0]):
+            arrays[f.name] = [stack(alike) for alike in zip(*values, strict=True)]
+        elif f.metadata.get("per_run") and None not in values:
+            arrays[f.name] = np.array(values)
+    return replace(first, **arrays)
+
+
+def take(part: P, runs: Any) -> P:
+    """The part of some of the runs of a :func:`stack`; of one run, given by its number, the part as it was before."""
+    chosen: dict[str, Any] = {}
+    for f in settings_of(type(part)):
+        value = getattr(part, f.name)
+        if isinstance(value, Part):
+            chosen[f.name] = take(value, runs)
+        elif _parts_in(value):
+            chosen[f.name] = [take(item, runs) for item in value]
+        elif f.metadata.get("per_run") and isinstance(value, np.ndarray):
+            of_these = value[runs]
+            chosen[f.name] = of_these if isinstance(of_these, np.ndarray) else of_these.item()
+    return replace(part, **chosen)
+
+
+def _parts_in(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(item, Part) for item in value)
+
+
+def group_key(value: Any) -> Hashable:
+    """What parts must share to be trained together: their class, and every setting that may not differ."""
+    if isinstance(value, Part):
+        key: list[Any] = [type(value)]
+        for f in settings_of(type(value)):
+            own, per_run = getattr(value, f.name), f.metadata.get("per_run", False)
+            if isinstance(own, Part) or not per_run:
+                key.append(group_key(own))
+            elif callable(per_run):
+                key.append(per_run(own))
+            else:
+                # A setting that is null for some runs has no array.
+                key.append(own is None)
+        return tuple(key)
+    if isinstance(value, list | tuple):
+        return tuple(group_key(item) for item in value)
+    return tuple(sorted(value.items())) if isinstance(value, dict) else value
 
 
 def allowed(kind: type, name: str) -> str:
@@ -90,6 +308,10 @@ def shown(value: Any) -> str:
     """A value as the command line writes it."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
+    if isinstance(value, Part):
+        return value.name
+    if isinstance(value, list):
+        return f"[{', '.join(map(shown, value))}]"
     return str(value)
 
 
@@ -97,19 +319,23 @@ def _members(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
-def _choice(group: str, choices: dict[str, type], values: Any) -> type:
-    if list(choices) == [""]:
-        return choices[""]
-    name = values.get("name") if isinstance(values, Mapping) else values
-    if not isinstance(name, str) or name not in choices:
-        raise ConfigError(f"{group}.name={shown(name)}: expected one of {', '.join(choices)}")
-    return choices[name]
-
-
-def _value(value: Any, hint: Any, f: Field[Any], name: str) -> Any:
-    ok = f.metadata.get("ok")
+def _value(value: Any, hint: Any, f: Field[Any], name: str, modules: Sequence[str] | None) -> Any:
+    if isinstance(hint, type) and is_dataclass(hint) and not issubclass(hint, Part):
+        return value if isinstance(value, hint) else build(hint, value, f"{name}.", modules)
+    family = part_hint(hint)
+    if family is not None:
+        return (
+            None
+            if value is None and type(None) in _members(hint)
+            else load_part(name, value, family, modules)
+        )
+    if get_origin(hint) is list and (family := part_hint(get_args(hint)[0])) is not None:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{name}={shown(value)}: expected a list")
+        return [load_part(f"{name}[{at}]", item, family, modules) for at, item in enumerate(value)]
+    within = f.metadata.get("within")
     made = _typed(value, hint)
-    if made is MISSING or (ok is not None and made is not None and not ok(made)):
+    if made is MISSING or (within is not None and made is not None and made not in within):
         raise ConfigError(f"{name}={shown(value)}: expected {_expected(hint, f)}")
     return made
 
@@ -120,6 +346,8 @@ def _typed(value: Any, hint: Any) -> Any:
     if len(members) > 1:
         found = (_typed(value, member) for member in members)
         return next((made for made in found if made is not MISSING), MISSING)
+    if hint is Any:
+        return value
     if get_origin(hint) is Literal:
         return value if isinstance(value, str) and value in get_args(hint) else MISSING
     if get_origin(hint) is list:
@@ -144,8 +372,17 @@ def _numbers(value: Any) -> Any:
 
 
 def _expected(hint: Any, f: Field[Any]) -> str:
-    first, *others = (_words(member) for member in _members(hint))
-    return " or ".join([" ".join(filter(None, (first, f.metadata.get("allowed")))), *others])
+    family = part_hint(hint)
+    if family is not None:
+        which = "options of " if get_origin(hint) is list else "an option of "
+        return which + " or ".join(groups_of(family))
+    members = _members(hint)
+    words = [_words(member) for member in members]
+    within = f.metadata.get("within")
+    if within is not None:
+        at = next((at for at, member in enumerate(members) if member is not bool), 0)
+        words[at] += f" {within}"
+    return " or ".join(words)
 
 
 _LISTS: dict[Any, str] = {int: "a list of integers,", dict[str, Any]: "a list of settings"}

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-NAMES = ("dataset", "split", "init", "batches", "method")
+NAMES = ("dataset", "split", "init", "batches", "method", "dropout")
 
 
 def streams(seed: int, overrides: Mapping[str, int | None] | None = None) -> dict[str, np.random.Generator]:
-    """A generator for each use of chance: dataset, split, init, batches and method.
+    """A generator for each use of chance: dataset, split, init, batches, method and dropout.
 
     Child ``i`` of ``SeedSequence(seed)`` feeds the i-th name, so every method of a sweep starts from the
     same data and the same weights; an override replaces one name's seed and leaves the others alone.

@@ -71,11 +71,11 @@ def filter_norms(layout: Layout, theta: Array) -> Array:
     than its layer's others counts as a tenth of their mean, so that a dead neuron does not rule the picture.
     """
     scale = np.empty(layout.size)
-    for part, block in zip(layout.slices, layout.blocks, strict=True):
-        rows = np.asarray(theta, np.float64)[..., part].reshape(-1, *block)
+    for part, block in zip(layout.slices, layout.blocks.values(), strict=True):
+        rows = np.asarray(theta, np.float64)[..., part].reshape(-1, *block.shape)
         norms = np.linalg.norm(rows, axis=-1).mean(axis=0)
         least = 0.1 * norms.mean() if norms.any() else 1.0
-        scale[part] = np.repeat(np.maximum(norms, least), block[1])
+        scale[part] = np.repeat(np.maximum(norms, least), block.shape[1])
     return scale
 
 
@@ -118,8 +118,8 @@ def random_plane(problem: Problem, theta: Array, seed: int = 0) -> Plane:
     layout = problem.network.layout
     scale = filter_norms(layout, theta)
     drawn = np.random.default_rng(seed).standard_normal((2, layout.size))
-    for part, block in zip(layout.slices, layout.blocks, strict=True):
-        rows = drawn[:, part].reshape(2, *block)
+    for part, block in zip(layout.slices, layout.blocks.values(), strict=True):
+        rows = drawn[:, part].reshape(2, *block.shape)
         drawn[:, part] = (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).reshape(2, -1)
     first = drawn[0] / np.linalg.norm(drawn[0])
     second = drawn[1] - first * (first @ drawn[1])

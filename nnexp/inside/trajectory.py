@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from nnexp.config.schema import Config, from_mapping
+from nnexp.config.schema import from_mapping
 from nnexp.results import load_config, load_history, load_snapshots
 from nnexp.training.prepare import prepare
 from nnexp.training.problem import Problem
@@ -32,11 +32,17 @@ class Trajectory(NamedTuple):
         return max(0, int(np.searchsorted(getattr(self, axis), value, side="right")) - 1)
 
 
-def load_trajectories(runs: pd.DataFrame, uri: str | None = None, by: str = "method") -> list[Trajectory]:
+def load_trajectories(
+    runs: pd.DataFrame, uri: str | None = None, by: str = "method", modules: Sequence[str] = ()
+) -> list[Trajectory]:
     """The trajectories of ``runs``, a row each as :func:`nnexp.results.load_runs` gives, named by column ``by``.
+
+    Args:
+        modules: top-level modules outside nnexp that the runs' parts may be imported from.
 
     Raises:
         StoreError: no such store, or a run without weights or config.
+        ConfigError: a part that is not there, or is outside nnexp and not in ``modules``.
     """
     uri = uri or runs.attrs.get("uri")
     history = load_history(runs, uri)
@@ -44,7 +50,7 @@ def load_trajectories(runs: pd.DataFrame, uri: str | None = None, by: str = "met
     for run_id, label in zip(runs["run_id"], runs[by], strict=True):
         snapshots = load_snapshots(run_id, uri)
         # A group that the package did not have yet when the run was recorded has its defaults.
-        problem = prepare(from_mapping(asdict(Config()) | load_config(run_id, uri))).problem
+        problem = prepare(from_mapping(load_config(run_id, uri), modules)).problem
         spent = history[history["run_id"] == run_id].sort_values("iteration")
         # A snapshot is taken where a row was measured; the row before it stands for one that is missing.
         row = np.searchsorted(spent["iteration"].to_numpy(float), snapshots.iteration, side="right") - 1

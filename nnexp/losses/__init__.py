@@ -1,1 +1,18 @@
-"""Losses and their targets."""
+"""Losses, one a file, and the targets that they compare outputs with."""
+
+from nnexp.losses.cross_entropy import CrossEntropy
+from nnexp.losses.loss import Loss, Measure, Measured, measure
+from nnexp.losses.squared import SquaredError, SquaredSum
+from nnexp.losses.targets import Target, target
+
+__all__ = [
+    "CrossEntropy",
+    "Loss",
+    "Measure",
+    "Measured",
+    "SquaredError",
+    "SquaredSum",
+    "Target",
+    "measure",
+    "target",
+]

@@ -1,1 +1,72 @@
-"""Networks on flat parameter vectors: layouts, layers, activations, buffers."""
+"""Networks on flat parameter vectors: layouts, layers, activations, initializers, buffers, architectures."""
+
+from nnexp.network.activations import (
+    ELU,
+    GELU,
+    Activation,
+    LeakyReLU,
+    Linear,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from nnexp.network.architecture import MLP, Architecture, Layers
+from nnexp.network.initializers import Glorot, He, Initializer, LeCun, Normal, Orthogonal
+from nnexp.network.layers import (
+    AvgPool,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Layer,
+    LayerNorm,
+    MaxPool,
+    Residual,
+)
+from nnexp.network.layout import Layout
+from nnexp.network.network import Network
+
+__all__ = [
+    "ELU",
+    "GELU",
+    "MLP",
+    "Activation",
+    "Architecture",
+    "AvgPool",
+    "BatchNorm",
+    "Conv2D",
+    "Dense",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "GlobalAvgPool",
+    "GlobalMaxPool",
+    "Glorot",
+    "He",
+    "Initializer",
+    "Layer",
+    "LayerNorm",
+    "Layers",
+    "Layout",
+    "LeCun",
+    "LeakyReLU",
+    "Linear",
+    "MaxPool",
+    "Network",
+    "Normal",
+    "Orthogonal",
+    "ReLU",
+    "Residual",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+]

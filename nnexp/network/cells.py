@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnexp.network.activations import run
+from nnexp.calls import run
+from nnexp.network.activations import Activation
 from nnexp.network.network import Network, with_ones
 
 Array = np.ndarray[Any, Any]
@@ -22,7 +23,10 @@ class Gradients(NamedTuple):
 
 
 def network(
-    weights: Sequence[Any], biases: Sequence[Any], activation: str = "linear", output: str = "linear"
+    weights: Sequence[Any],
+    biases: Sequence[Any],
+    activation: Activation | str = "linear",
+    output: Activation | str = "linear",
 ) -> tuple[Network, Array]:
     """A float64 network with the given layers, and the theta ``(P,)`` that holds them.
 
@@ -44,8 +48,8 @@ def forward(
     weights: Sequence[Any],
     biases: Sequence[Any],
     inputs: Any,
-    activation: str = "linear",
-    output: str = "linear",
+    activation: Activation | str = "linear",
+    output: Activation | str = "linear",
 ) -> Array:
     """Outputs ``(N, C)`` of the given layers for ``inputs (N, F)``.
 
@@ -76,8 +80,8 @@ def gradients(weights: Any, biases: Any, inputs: Any, dl_dz: Any) -> Gradients:
     return Gradients(named["dense_1/weights"], named["dense_1/biases"], named["dense_0/weights"].T)
 
 
-def activate(name: str, z: Any) -> Array:
-    """``f(z)`` of the activation ``name``, softmax among them, for rows ``z (N, C)``: a layer that adds nothing."""
+def activate(activation: Activation | str, z: Any) -> Array:
+    """``f(z)`` of an activation, for rows ``z (N, C)``: a layer that adds nothing."""
     rows = np.asarray(z, np.float64)
     size = rows.shape[1]
-    return forward([np.eye(size)], [np.zeros(size)], rows, output=name)
+    return forward([np.eye(size)], [np.zeros(size)], rows, output=activation)

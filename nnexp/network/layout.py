@@ -9,48 +9,65 @@ from typing import Any
 
 import numpy as np
 
+from nnexp.network.layers.dense import weights_and_biases
+from nnexp.network.layers.layer import Block, Piece
+
 Array = np.ndarray[Any, Any]
 
 
 class Layout:
-    """Names, shapes and offsets of a dense network's parameters in one flat vector.
+    """Names, shapes and offsets of a network's parameters in one flat vector.
 
-    In memory a layer is one row-major block ``[W b]`` of shape ``(n_neurons, n_inputs + 1)``, so that
-    ``Z = W X + b`` is a single product with ``X`` above a row of ones. Files use :meth:`export`'s order
-    instead, in which every named array is contiguous.
+    In memory a layer is one row-major block, of a dense layer ``[W b]`` of shape ``(n_neurons, n_inputs + 1)``, so that
+    ``Z = W X + b`` is a single product with ``X`` above a row of ones. Blocks that methods train come first. Files use
+    :meth:`export`'s order instead, in which every named array is contiguous.
 
     Args:
         sizes: features of the input, then neurons of each layer.
+        blocks: of the layers by name; None for those of dense layers.
+
+    Attributes:
+        blocks: by name, the trained ones first.
+        trained: how many parameters they have: ``theta[..., :trained]``.
 
     Raises:
         ValueError: fewer than two sizes, or one below 1.
     """
 
-    def __init__(self, sizes: tuple[int, ...]) -> None:
+    def __init__(self, sizes: tuple[int, ...], blocks: Mapping[str, Block] | None = None) -> None:
         if len(sizes) < 2 or min(sizes) < 1:
             raise ValueError(f"sizes={sizes}: at least two sizes, each 1 or more")
         self.sizes = tuple(sizes)
-        self.blocks = tuple((n_out, n_in + 1) for n_in, n_out in pairwise(self.sizes))
-        ends = np.cumsum([prod(block) for block in self.blocks]).tolist()
+        if blocks is None:
+            blocks = {f"dense_{at}": weights_and_biases(n, m) for at, (m, n) in enumerate(pairwise(sizes))}
+        self.blocks: dict[str, Block] = dict(sorted(blocks.items(), key=lambda item: not item[1].trained))
+        lengths = [prod(block.shape) for block in self.blocks.values()]
+        ends = np.cumsum(lengths).tolist()
         self.slices = tuple(slice(start, end) for start, end in zip([0, *ends], ends, strict=False))
-        self._parts = tuple(zip(self.slices, self.blocks, strict=True))
         self.size: int = ends[-1]
-        self.names = tuple(
-            f"dense_{layer}/{kind}" for layer in range(len(self.blocks)) for kind in ("weights", "biases")
-        )
+        self.trained: int = sum(prod(block.shape) for block in self.blocks.values() if block.trained)
+        self.names = tuple(f"{name}/{piece}" for name, block in self.blocks.items() for piece in block.pieces)
         numbered = self.named(np.arange(self.size))
         self.order: Array = np.concatenate([numbered[name].reshape(-1) for name in self.names])
         self._inverse: Array = np.argsort(self.order)
 
-    def layers(self, theta: Array) -> list[Array]:
-        """Views ``(..., n_neurons, n_inputs + 1)`` of theta ``(..., P)``, one a layer: ``[W b]``."""
+    def views(self, theta: Array) -> dict[str, Array]:
+        """Views ``(..., *shape)`` of theta ``(..., P)``, one a block by its name."""
         lead = theta.shape[:-1]
-        return [theta[..., part].reshape(lead + block) for part, block in self._parts]
+        return {
+            name: theta[..., part].reshape(lead + block.shape)
+            for (name, block), part in zip(self.blocks.items(), self.slices, strict=True)
+        }
 
     def named(self, theta: Array) -> dict[str, Array]:
         """Views of theta ``(..., P)``: weights ``(..., n_neurons, n_inputs)``, biases ``(..., n_neurons)``."""
-        arrays = [view for block in self.layers(theta) for view in (block[..., :-1], block[..., -1])]
-        return dict(zip(self.names, arrays, strict=True))
+        lead, views = theta.shape[:-1], self.views(theta)
+        arrays = {}
+        for name, block in self.blocks.items():
+            for own, piece in block.pieces.items():
+                array = views[name][(..., *piece.at)]
+                arrays[f"{name}/{own}"] = array if piece.shape is None else array.reshape(lead + piece.shape)
+        return arrays
 
     def join(self, arrays: Mapping[str, Any], dtype: Any = np.float64) -> Array:
         """The theta ``(P,)`` that holds the named arrays.
@@ -82,4 +99,38 @@ class Layout:
         for name, view in self.named(np.empty(self.size)).items():
             arrays.append({"name": name, "shape": list(view.shape), "offset": offset, "size": view.size})
             offset += view.size
-        return {"parameters": self.size, "sizes": list(self.sizes), "arrays": arrays}
+        blocks = [
+            {
+                "name": name,
+                "shape": list(block.shape),
+                "trained": block.trained,
+                "arrays": {own: _plain_piece(piece) for own, piece in block.pieces.items()},
+            }
+            for name, block in self.blocks.items()
+        ]
+        return {"parameters": self.size, "sizes": list(self.sizes), "arrays": arrays, "blocks": blocks}
+
+    @classmethod
+    def from_description(cls, said: Mapping[str, Any]) -> Layout:
+        """The layout that :meth:`describe` described; one without blocks is of dense layers."""
+        if "blocks" not in said:
+            return cls(tuple(said["sizes"]))
+        blocks = {
+            block["name"]: Block(
+                tuple(block["shape"]),
+                {own: _piece(piece) for own, piece in block["arrays"].items()},
+                block["trained"],
+            )
+            for block in said["blocks"]
+        }
+        return cls(tuple(said["sizes"]), blocks)
+
+
+def _plain_piece(piece: Piece) -> dict[str, Any]:
+    index = [[own.start, own.stop] if isinstance(own, slice) else own for own in piece.at]
+    return {"at": index, "shape": None if piece.shape is None else list(piece.shape)}
+
+
+def _piece(said: Mapping[str, Any]) -> Piece:
+    index = tuple(slice(*at) if isinstance(at, list) else at for at in said["at"])
+    return Piece(index, None if said["shape"] is None else tuple(said["shape"]))

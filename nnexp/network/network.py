@@ -1,19 +1,29 @@
-"""A dense feed-forward network on flat parameter vectors, feature-major, for any leading axes."""
+"""A feed-forward network on flat parameter vectors, feature-major, for any leading axes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from itertools import pairwise
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from nnexp.network.activations import ACTIVATIONS, Call, run, softmax
+from nnexp.calls import Call, run
+from nnexp.config.settings import load_part
+from nnexp.network.activations import Activation
 from nnexp.network.buffers import Memory, tiles
+from nnexp.network.initializers import Initializer, Normal
+from nnexp.network.layers import Dense, Layer, Passes, Place, Shape
+from nnexp.network.layers.sequence import apply, bind, blocks, initial, scratch
+from nnexp.network.layers.sequence import output as layers_output
 from nnexp.network.layout import Layout
 
 Array = np.ndarray[Any, Any]
+
+
+def as_shape(features: int | Sequence[int]) -> Shape:
+    """Features as a shape: a number alone is that of flat features."""
+    return (features,) if isinstance(features, int) else tuple(features)
 
 
 def with_ones(x: Array) -> Array:
@@ -31,90 +41,81 @@ class Workspace:
         theta: ``(*lead, P)``, written by the caller.
         z: the last layer's pre-activations ``(*lead, C, N)``, written by ``forward``.
         gradient: ``(*lead, P)``, written by ``backward`` for z holding dL/dZ; None if not asked for.
+        update: calls that go with an update of theta.
     """
 
     def __init__(
-        self, network: Network, x: Array, lead: tuple[int, ...], gradient: bool, memory: Memory
+        self,
+        network: Network,
+        x: Array,
+        lead: tuple[int, ...],
+        gradient: bool,
+        memory: Memory,
+        training: bool = False,
+        draws: Sequence[np.random.Generator] = (),
+        given: tuple[Array, Array] | None = None,
     ) -> None:
         layout, dtype, samples = network.layout, network.dtype, x.shape[-1]
-        self._network, self._x, self._samples, self._memory = network, x, samples, memory
-        self.theta = memory.take("theta", (*lead, layout.size), dtype)
+        self._network, self._samples, self._memory = network, samples, memory
+        self._training, self._draws = training, draws
+        shape = (*lead, layout.size)
+        self.theta = memory.take("theta", shape, dtype) if given is None else given[0]
+        self.gradient: Array | None = None
+        if gradient:
+            self.gradient = memory.take("gradient", shape, dtype) if given is None else given[1]
         # With classes outermost, each operation on the outputs of all runs is one long loop. Not so where a
         # product has a vector, or a sum over classes only one sample: BLAS and NumPy then round
         # differently for other strides, and a run would not be what it is alone.
-        classes = layout.sizes[-1]
-        if min(samples, *layout.sizes[-2:]) > 1:
+        below, classes = layout.sizes[-2:]
+        if min(samples, below, classes) > 1:
             self.z = np.moveaxis(self._take("z", (classes, *lead, samples)), 0, -2)
         else:
             self.z = self._take("z", (*lead, classes, samples))
-        self.gradient = memory.take("gradient", (*lead, layout.size), dtype) if gradient else None
-        self._layers = layout.layers(self.theta)
-        self._activate: dict[Any, list[Call]] = {}
         self.forward: list[Call] = []
         self.backward: list[Call] = []
+        self.update: list[Call] = []
         if self.gradient is not None:
             # Tiles would gain nothing: the layers stay until the way back.
-            kept = [x, *self._hidden(lead)]
-            self.forward = self._up(..., kept)
-            self.backward = self._down(self.gradient, kept)
+            self.forward, self.backward, self.update = self._bind(x, ..., None)
             return
-        each = sum(width + 1 for width in layout.sizes[1:-1]) * samples * dtype.itemsize
+        each = network.scratch * samples * dtype.itemsize
+        cache: dict[Any, Passes] = {}
         for tile in tiles(lead, each):
             own = x[tile] if x.ndim == self.z.ndim and len(x) == len(self.z) else x
-            self.forward += self._up(tile, [own, *self._hidden(self.theta[tile].shape[:-1])])
+            self.forward += self._bind(own, tile, cache).forward
 
-    def _take(self, name: str, shape: tuple[int, ...]) -> Array:
-        return self._memory.take((name, self._samples), shape, self._network.dtype)
+    def _bind(self, x: Array, tile: Any, cache: dict[Any, Passes] | None) -> Passes:
+        network, layout, z = self._network, self._network.layout, self.z[tile]
+        theta, gradient = self.theta[tile], None if self.gradient is None else self.gradient[tile]
+        at = Place(
+            *(x, z, None, None, network.features, theta.shape[:-1]),
+            *(layout.views(theta), None if gradient is None else layout.views(gradient), self._take),
+            *(self._training, self._draws, network.wide),
+        )
+        return bind(network.layers, at, z, z, cache)[1]
 
-    def _hidden(self, lead: tuple[int, ...]) -> list[Array]:
-        """Buffers of the hidden layers, each above a row of ones."""
-        widths = self._network.layout.sizes[1:-1]
-        hidden = [
-            self._take(f"hidden {layer}", (*lead, width + 1, self._samples))
-            for layer, width in enumerate(widths)
-        ]
-        for buffer in hidden:
-            buffer[..., -1, :] = 1
-        return hidden
-
-    def _up(self, tile: Any, hidden: list[Array]) -> list[Call]:
-        """From the inputs, which come first, to ``z``."""
-        network, layers = self._network, [block[tile] for block in self._layers]
-        calls: list[Call] = []
-        for layer, (below, above) in enumerate(pairwise(hidden)):
-            calls.append(network.product(layers[layer], below, above[..., :-1, :]))
-            # Tiles of one shape have one buffer, and so the same calls.
-            if (layer, above.shape) not in self._activate:
-                # With their row of ones, if that stays, activations are one long loop.
-                whole = above if network.activation.keeps_one else above[..., :-1, :]
-                self._activate[layer, above.shape] = network.activation.forward(whole)
-            calls += self._activate[layer, above.shape]
-        return [*calls, network.product(layers[-1], hidden[-1], self.z[tile])]
-
-    def _down(self, gradient: Array, hidden: list[Array]) -> list[Call]:
-        """From dL/dZ to the gradient."""
-        network, layers, dz = self._network, self._layers, self.z
-        pulled = network.layout.layers(gradient)
-        calls: list[Call] = []
-        for layer in range(len(layers) - 1, -1, -1):
-            below = hidden[layer]
-            calls.append(network.plain_product(dz, below.swapaxes(-1, -2), pulled[layer]))
-            if layer:
-                a = below[..., :-1, :]
-                grad, scratch = (self._take(f"{name} {layer}", a.shape) for name in ("grad", "scratch"))
-                weights = layers[layer][..., :-1].swapaxes(-1, -2)
-                calls.append(network.plain_product(weights, dz, grad))
-                calls += network.activation.backward(grad, a, scratch)
-                dz = grad
-        return calls
+    def _take(self, name: str, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        dtype = np.dtype(dtype or self._network.dtype)
+        return self._memory.take((name, self._samples, dtype.char), shape, dtype)
 
 
 class Network:
-    """Dense layers ``Z = W X + b`` with one activation for the hidden layers and one for the outputs.
+    """Layers one after another, the last of them dense, and the activation of the outputs.
 
-    ``W`` is ``(n_neurons, n_inputs)``, samples are columns. With ``accumulate="float64"`` products are
-    formed in float64, rounded to ``dtype`` and only then is the bias added, as code under ``nnfs.init()``
-    rounds; without it products and bias are one BLAS call in ``dtype``.
+    Dense layers are ``Z = W X + b``: ``W`` is ``(n_neurons, n_inputs)``, samples are columns. With
+    ``accumulate="float64"`` products are formed in float64, rounded to ``dtype`` and only then is the bias added, as
+    code under ``nnfs.init()`` rounds; without it products and bias are one BLAS call in ``dtype``.
+
+    The network of ``Network(...)`` has dense layers alone, with one activation for the hidden ones; :meth:`of` takes
+    any layers.
+
+    Attributes:
+        layers: the dense one at the end among them.
+        features: the shape of a sample's input.
+        layout: of theta.
+        noisy: whether the loss in training is not that of theta.
+        couples: whether, in training, a sample's output depends on the others of its batch.
+        scratch: numbers a sample that hidden layers take.
 
     Raises:
         ValueError: a layer without neurons, or an unknown activation.
@@ -125,68 +126,95 @@ class Network:
         n_inputs: int,
         hidden: Sequence[int],
         n_outputs: int,
-        activation: str = "relu",
-        output: str = "softmax",
+        activation: Activation | str = "relu",
+        output: Activation | str = "softmax",
         dtype: str = "float32",
         accumulate: str | None = None,
     ) -> None:
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation={activation}: expected one of {', '.join(ACTIVATIONS)}")
-        if output not in (*ACTIVATIONS, "softmax"):
-            raise ValueError(f"output={output}: expected one of {', '.join([*ACTIVATIONS, 'softmax'])}")
         self.layout = Layout((n_inputs, *hidden, n_outputs))
-        self.activation = ACTIVATIONS[activation]
-        self.output = output
+        between = load_part("architecture.activation", activation, Activation)
+        layers = [layer for neurons in hidden for layer in (Dense(neurons), between)]
+        self._set(layers, (n_inputs,), n_outputs, output, dtype, accumulate)
+
+    @classmethod
+    def of(
+        cls,
+        layers: Sequence[Layer],
+        features: int | Shape,
+        n_outputs: int,
+        output: Activation | str = "softmax",
+        dtype: str = "float32",
+        accumulate: str | None = None,
+    ) -> Network:
+        """A network of any layers below a dense one of ``n_outputs`` neurons.
+
+        Raises:
+            ConfigError: a layer that does not take the output of the one before.
+        """
+        self = cls.__new__(cls)
+        self._set(layers, as_shape(features), n_outputs, output, dtype, accumulate)
+        below = prod(layers_output(layers, self.features))
+        inputs = (prod(self.features),) if layers else ()
+        self.layout = Layout((*inputs, below, n_outputs), blocks(self.layers, self.features))
+        return self
+
+    def _set(
+        self,
+        layers: Sequence[Layer],
+        features: Shape,
+        n_outputs: int,
+        output: Activation | str,
+        dtype: str,
+        accumulate: str | None,
+    ) -> None:
+        self.layers, self.features = (*layers, Dense(n_outputs)), features
+        self.output = load_part("architecture.output", output, Activation)
         self.dtype = np.dtype(dtype)
         self.wide = np.dtype(accumulate) if accumulate else None
+        self.noisy = any(layer.noisy for layer in layers)
+        self.couples = any(layer.couples for layer in layers)
+        self.scratch = scratch(self.layers, features)
 
     def workspace(
-        self, x: Array, lead: tuple[int, ...] = (), gradient: bool = False, memory: Memory | None = None
+        self,
+        x: Array,
+        lead: tuple[int, ...] = (),
+        gradient: bool = False,
+        memory: Memory | None = None,
+        training: bool = False,
+        draws: Sequence[np.random.Generator] = (),
+        given: tuple[Array, Array] | None = None,
     ) -> Workspace:
-        """A workspace for thetas of leading shape ``lead`` on ``x``, inputs with their row of ones.
+        """A workspace for thetas of leading shape ``lead`` on ``x``, flat inputs with their row of ones.
 
         Args:
             gradient: whether ``backward`` will be called.
             memory: to share with workspaces that are used in turns.
+            training: whether layers do what they do in training alone.
+            draws: a generator for each run, for such layers.
+            given: theta and gradient ``(*lead, P)``, in place of arrays of the workspace's own.
         """
-        return Workspace(self, x, lead, gradient, memory or Memory())
+        return Workspace(self, x, lead, gradient, memory or Memory(), training, draws, given)
 
-    def initial(self, rng: np.random.Generator, scale: float = 0.01) -> Array:
-        """A theta ``(P,)`` with weights ``scale * N(0, 1)`` and zero biases."""
+    def initial(self, rng: np.random.Generator, init: Initializer | float = 0.01) -> Array:
+        """A theta ``(P,)`` drawn by the initializer; a number is the scale of normal weights."""
+        init = init if isinstance(init, Initializer) else Normal(float(init))
         named = {
-            name: np.zeros(view.shape) if name.endswith("biases") else scale * rng.standard_normal(view.shape)
-            for name, view in self.layout.named(np.empty(self.layout.size)).items()
+            name: np.zeros(view.shape) for name, view in self.layout.named(np.empty(self.layout.size)).items()
         }
-        return self.layout.join(named, self.dtype)
-
-    def product(self, block: Array, x: Array, out: Array) -> Call:
-        """``out = W X + b`` for ``block = [W b]`` and ``x`` with its row of ones."""
-        if self.wide is None:
-            return partial(np.matmul, block, x, out)
-
-        def call() -> None:
-            wide = np.matmul(block[..., :-1].astype(self.wide), x[..., :-1, :].astype(self.wide))
-            np.add(wide.astype(self.dtype), block[..., -1:], out=out)
-
-        return call
-
-    def plain_product(self, a: Array, b: Array, out: Array) -> Call:
-        """``out = A B``: ``dW = dZ X^T``, of W's shape, and ``dX = W^T dZ`` (Rumelhart, Hinton and Williams, 1986)."""
-        if self.wide is None:
-            return partial(np.matmul, a, b, out)
-
-        def call() -> None:
-            out[...] = np.matmul(a.astype(self.wide), b.astype(self.wide))
-
-        return call
+        return self.layout.join(named | initial(self.layers, self.features, init, rng), self.dtype)
 
     def forward(self, theta: Array, x: Array) -> Array:
-        """Outputs ``(..., C, N)`` of theta ``(..., P)`` on inputs ``x (..., F, N)``."""
+        """Outputs ``(..., C, N)`` of theta ``(..., P)`` on flat inputs ``x (..., F, N)``."""
         theta = np.asarray(theta, self.dtype)
         x = with_ones(np.asarray(x, self.dtype))
         work = self.workspace(x, np.broadcast_shapes(theta.shape[:-1], x.shape[:-2]))
         work.theta[...] = theta
         run(work.forward)
-        if self.output == "softmax":
-            return np.ascontiguousarray(softmax(work.z, out=work.z))
-        return np.ascontiguousarray(ACTIVATIONS[self.output](work.z))
+        return np.ascontiguousarray(self.output(work.z))
+
+    def apply(self, theta: Array, x: Array) -> Array:
+        """Outputs ``(C, N)`` of theta ``(P,)`` on flat inputs ``x (F, N)``, by the layers' plain formulas."""
+        named = self.layout.named(np.asarray(theta, self.dtype))
+        x = np.asarray(x, self.dtype).reshape(*self.features, -1)
+        return self.output(apply(self.layers, self.features, named, x))

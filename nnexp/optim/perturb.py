@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import sqrt
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from nnexp.optim.noise import Stream
-from nnexp.optim.protocol import Found, State, selected
+from nnexp.config.settings import Range, setting
+from nnexp.optim.draws import Draws, Stream
+from nnexp.optim.search_method import Found, SearchMethod, State
 
 Array = np.ndarray[Any, Any]
 
@@ -25,8 +27,9 @@ class _Memory(NamedTuple):
     acceptances: float
 
 
-class RandomPerturbation:
-    """``theta' = theta + scale * N(0, I)``, taken if its loss is lower, else reverted.
+@dataclass(frozen=True)
+class RandomPerturbation(SearchMethod):
+    """Hill climbing: ``theta' = theta + scale * N(0, I)``, taken if its loss is lower, else reverted.
 
     The noise does not depend on what is accepted, so a block of proposals is made from the present best,
     the first that improves is accepted, and the noise after it is used again from there: exactly the
@@ -35,24 +38,17 @@ class RandomPerturbation:
     Where one proposal in g is accepted, blocks of ``sqrt(2 COST g)`` cost least: a longer one is evaluated in
     vain behind its acceptance, for a shorter one the cost of a block is paid too often. g is estimated from
     the last acceptances, and the length rounded down to a power of two.
-
-    Args:
-        scale: standard deviation of a step, a number or one a run ``(R,)``.
-        score_start: whether the start counts; if not, the first candidate is taken whatever its loss.
-        block: the most candidates asked at once.
     """
 
-    needs_gradient = False
-    batch_size: int | None = None
+    option: ClassVar[str] = "perturb"
 
-    def __init__(self, scale: float | Array = 0.05, score_start: bool = True, block: int = 64) -> None:
-        self.scale, self.score_start, self.block = scale, score_start, block
+    scale: float = setting(
+        0.05, "standard deviation of a step", Range(0, above=True, log=True, search=(0.001, 1)), per_run=True
+    )
+    block: int = setting(64, "most candidates computed at once; evaluations depend on it", Range(1))
 
-    def select(self, runs: Any) -> RandomPerturbation:
-        return RandomPerturbation(selected(self.scale, runs), self.score_start, self.block)
-
-    def init(self, theta: Array, loss: float, noise: Stream) -> State:
-        return State(theta, loss, 0, _Memory(noise, 0.0, 0.0))
+    def init(self, theta: Array, loss: float, draws: Draws) -> State:
+        return State(theta, loss, 0, _Memory(draws.normals, 0.0, 0.0))
 
     def ask(self, state: State, limit: int) -> Array:
         noise, proposals, acceptances = state.memory

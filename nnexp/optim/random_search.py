@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
-from nnexp.optim.noise import Stream
-from nnexp.optim.protocol import Found, State, selected
+from nnexp.config.settings import Range, setting
+from nnexp.optim.draws import Draws
+from nnexp.optim.search_method import Found, SearchMethod, State
 
 Array = np.ndarray[Any, Any]
 
 
-class RandomSearch:
-    """Each candidate is ``scale * N(0, I)``; theta is the best candidate so far.
+@dataclass(frozen=True)
+class RandomSearch(SearchMethod):
+    """Random search: each candidate is ``scale * N(0, I)``; theta is the best candidate so far.
 
     Candidates do not depend on one another, so a block of them is scored at once.
-
-    Args:
-        scale: standard deviation of the parameters, a number or one a run ``(R,)``.
-        score_start: whether the start counts; if not, the first candidate is taken whatever its loss.
-        block: candidates asked at once.
     """
 
-    needs_gradient = False
-    batch_size: int | None = None
+    option: ClassVar[str] = "random"
 
-    def __init__(self, scale: float | Array = 0.05, score_start: bool = True, block: int = 256) -> None:
-        self.scale, self.score_start, self.block = scale, score_start, block
+    scale: float = setting(
+        0.05,
+        "standard deviation of the parameters",
+        Range(0, above=True, log=True, search=(0.01, 10)),
+        per_run=True,
+    )
+    block: int = setting(256, "candidates computed at once; no result depends on it", Range(1))
 
-    def select(self, runs: Any) -> RandomSearch:
-        return RandomSearch(selected(self.scale, runs), self.score_start, self.block)
-
-    def init(self, theta: Array, loss: float, noise: Stream) -> State:
-        return State(theta, loss, 0, noise)
+    def init(self, theta: Array, loss: float, draws: Draws) -> State:
+        return State(theta, loss, 0, draws.normals)
 
     def ask(self, state: State, limit: int) -> Array:
         rows = state.memory.peek(min(self.block, limit))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nnexp.network.activations import ACTIVATIONS, run, softmax
+from nnexp.calls import run
 from nnexp.network.network import with_ones
 from nnexp.training.problem import Problem
 
@@ -76,14 +76,15 @@ def boundary_classes(problem: Problem, theta: Array, size: int = 200) -> tuple[A
             work.theta[...] = own
             run(work.forward)
             outputs[at, :, places[0] : places[-1] + 1] = work.z[0]
-    if network.output == "softmax":
-        softmax(outputs, out=outputs)
-    else:
-        ACTIVATIONS[network.output](outputs)
+    network.output(outputs)
     best = outputs.argmax(axis=-2)
     top = np.take_along_axis(outputs, best[:, None, :], axis=-2)[:, 0, :]
     chance = 1 / outputs.shape[-2]
-    sure = np.clip((top - chance) / (1 - chance), 0, 1) if network.output == "softmax" else np.ones_like(top)
+    sure = (
+        np.clip((top - chance) / (1 - chance), 0, 1)
+        if network.output.name == "softmax"
+        else np.ones_like(top)
+    )
     shape = (*theta.shape[:-1], size, size)
     return best.reshape(shape), sure.reshape(shape)
 

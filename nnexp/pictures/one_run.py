@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nnexp.data.datasets import Data
+from nnexp.data.dataset import Data
 from nnexp.network.layout import Layout
 from nnexp.pictures.boundary import boundary_image, extent, has_boundary
 from nnexp.pictures.style import LABELS, class_color, method_color, picture
@@ -35,7 +35,7 @@ def learning_curves(history: Any, method: str = "", against: str = "iteration") 
     """Loss and accuracy against iterations, evaluations or seconds; test data dashed.
 
     Args:
-        history: columns by name, as a :class:`nnexp.training.session.History` or a DataFrame.
+        history: columns by name, as a :class:`nnexp.training.record.History` or a DataFrame.
         method: gives the colour, and the title.
         against: ``iteration``, ``evaluations`` or ``seconds``.
     """

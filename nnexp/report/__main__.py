@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--measure", help="what methods are compared by; val_loss, or loss without test data")
     made.add_argument(
-        "--axis", default="iteration", metavar="|".join(AXES), help="equal cost of the paper's table"
+        "--axis", metavar="|".join(AXES), help="equal cost of the paper's table; that of the budget without"
     )
     made.add_argument(
         "--method", help="the setting whose values are compared; the optimizer and what varies in it without"
@@ -66,9 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(options: argparse.Namespace) -> int:
-    for name, allowed in (("format", FORMATS), ("axis", AXES)):
+    for name, allowed in (("format", FORMATS), ("axis", (None, *AXES))):
         if getattr(options, name) not in allowed:
-            raise ValueError(f"--{name} {getattr(options, name)}: expected one of {', '.join(allowed)}")
+            raise ValueError(
+                f"--{name} {getattr(options, name)}: expected one of {', '.join(filter(None, allowed))}"
+            )
     # A store that is not there is refused before pandas and MLflow take seconds to load.
     file = database(resolve(options.uri))
     if file is not None and not file.exists():
@@ -92,7 +94,8 @@ def _write_report(options: argparse.Namespace, file: Path | None) -> int:
     if options.format != "html":
         if material.judgement is None:
             raise ValueError(f"sweep={material.sweep}: its methods cannot be compared ({material.why})")
-        text = paper_table(material.judgement.comparisons[options.axis], options.format)
+        comparisons = material.judgement.comparisons
+        text = paper_table(comparisons[options.axis or next(iter(comparisons))], options.format)
         if options.out is None:
             print(text, end="")
         else:

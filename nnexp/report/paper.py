@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from nnexp.pictures.style import LABELS
-from nnexp.stats import Comparison, higher_is_better
+from nnexp.stats import Comparison
 from nnexp.stats.comparison import ALL
-from nnexp.stats.pairs import BETTER
+from nnexp.stats.standing import BETTER
 
 FORMATS = ("latex", "markdown", "csv")
 
@@ -46,15 +46,15 @@ class Cell(NamedTuple):
 def cells(comparison: Comparison) -> list[Cell]:
     """One cell a task and method, tasks by name and methods in the comparison's order.
 
-    A tie is a method that was not shown to differ from the task's best.
+    The best is the first of :meth:`Comparison.ordered`; a tie a method that was not shown to differ from it. Over
+    tasks there is none where the first has no mean, for it misses a task.
     """
-    sign = -1 if higher_is_better(comparison.measure) else 1
     found = []
     table = comparison.summary
     for task in task_order(table["task"]):
         rows = table[table["task"] == task].set_index("method").reindex(comparison.methods)
-        known = rows[rows["mean"].notna()]
-        best = str((sign * known["mean"].astype(float)).idxmin()) if len(known) else ""
+        best = comparison.ordered(task)[0]
+        known = bool(pd.notna(rows.loc[best, "mean"]))
         pairs = comparison.pairs[comparison.pairs["task"] == task]
         for method, row in rows.iterrows():
             name = str(method)
@@ -62,11 +62,11 @@ def cells(comparison: Comparison) -> list[Cell]:
                 ((pairs["a"] == best) & (pairs["b"] == name)) | ((pairs["b"] == best) & (pairs["a"] == name))
             ]
             measured = bool(pd.notna(row["mean"]))
-            tie = measured and name != best and not (against["verdict"] == BETTER).any()
+            tie = known and measured and name != best and not (against["verdict"] == BETTER).any()
             count = int(row["n"]) if pd.notna(row["n"]) else 0
             found.append(
                 Cell(str(task), name, float(row["mean"]), float(row["mean_low"]), float(row["mean_high"]), count,
-                     name == best, tie)
+                     known and name == best, tie)
             )  # fmt: skip
     return found
 
@@ -90,6 +90,11 @@ def caption(comparison: Comparison) -> str:
         f"Mean {what} ± half its {comparison.confidence:.0%} interval over {runs} runs at equal "
         f"{LABELS.get(comparison.axis, comparison.axis).split(' (')[0]}; bold: the best of a task, and those not "
         "shown to differ from it (paired permutation test, Holm)."
+        + (
+            f" Left out, without any answer: {'; '.join(comparison.left_out.values())}."
+            if comparison.left_out
+            else ""
+        )
     )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from nnexp.figures.curves import summarize
 from nnexp.pictures.style import LABELS, looks
 from nnexp.report.material import Material
-from nnexp.results import ALL_AXES, MEASURES, grid, on_grid
+from nnexp.results import ALL_AXES, MEASURES, budget_first, grid, on_grid
 from nnexp.stats import higher_is_better
 
 Array = np.ndarray[Any, Any]
@@ -26,7 +26,11 @@ def charts(material: Material, points: int = POINTS) -> dict[str, Any]:
     finished = material.runs[material.runs["status"] == "finished"]
     history = material.history[material.history["run_id"].isin(set(finished["run_id"]))]
     measures = [name for name in MEASURES if len(history) and history[name].notna().any()]
-    axes = [name for name in ALL_AXES if len(history) and history[name].notna().any()]
+    axes = [
+        name
+        for name in budget_first(finished, history, ALL_AXES)
+        if len(history) and history[name].notna().any()
+    ]
     comparisons = material.judgement.comparisons if material.judgement else {}
     return {
         "methods": [

@@ -66,7 +66,7 @@ def results(comparison: Comparison, colors: dict[str, str]) -> Table:
         f"In brackets: {comparison.confidence:.0%} intervals. Bold: the best mean of a task, and those not shown to "
         "differ from it. IQM: interquartile mean. Lost: diverged, failed, killed or missing. Evaluations and seconds: "
         "medians."
-    )
+    ) + _levels(comparison.summary["median_level"], comparison.confidence)
     return Table("Results by task and method", titles, [False, False, *[True] * 7], rows, note)
 
 
@@ -81,20 +81,27 @@ def pairs(comparison: Comparison, colors: dict[str, str]) -> Table:
                 _method(row["b"], colors),
                 Cell(str(row["verdict"]), str(row["verdict"])),
                 _interval(row["difference"], row["low"], row["high"]),
+                _p(row["p"]),
                 _p(row["p_holm"]),
+                _p(row["p_mean"]),
+                Cell("yes" if row["shapes_differ"] else "no", float(row["shapes_differ"])),
                 _share(row["probability_a_better"]),
                 _number(row["cliffs_delta"], 2),
                 _count(row["n_pairs"]),
                 _number(row["seeds_needed"]),
             ]
         )
-    shown = ["verdict", "a - b", "p (Holm)", "P(a better)", "Cliff's delta", "pairs", "seeds needed"]
-    titles = ["task", "a", "b", *shown]
+    tests = ["p", "p (Holm)", "p (means)", "shapes differ"]
+    shown = ["verdict", "a - b", *tests, "P(a better)", "Cliff's delta", "pairs", "seeds needed"]
     note = (
-        "Differences are paired by seed; p values are of paired permutation tests, corrected by Holm. "
-        "Seeds needed: to show a difference as large as the one found, with a power of 80%."
+        f"Paired by seed. In brackets {comparison.confidence:.0%} intervals, which leave out 0 where p, of this pair's "
+        "permutation test, is small enough; p (Holm) is corrected for all pairs, and decides. Null hypotheses: of p, "
+        "that on each seed the difference may as well have the other sign, as where methods are alike; of p (means), "
+        "that means are equal. Seeds needed: to show a difference as large as this with a power of 80%."
     )
-    return Table("Pairs of methods", titles, [False] * 4 + [True] * 6, rows, note)
+    if (comparison.pairs["observations"] < comparison.pairs["seeds"]).any():
+        note += " Runs that were timed together are one measurement, whatever their number."
+    return Table("Pairs of methods", ["task", "a", "b", *shown], [False] * 4 + [True] * 9, rows, note)
 
 
 def targets(comparison: Comparison, colors: dict[str, str]) -> Table:
@@ -113,7 +120,17 @@ def targets(comparison: Comparison, colors: dict[str, str]) -> Table:
     axis = LABELS[comparison.axis]
     titles = ["task", "method", "target", "reached", f"median {axis}"]
     return Table(f"Cost of first reaching the target, in {axis}", titles, [False, False, True, True, True], rows,
-                 "A run that never reached the target counts as infinite; it is not left out.")  # fmt: skip
+                 "A run that never reached the target counts as infinite; it is not left out."
+                 + _levels(comparison.time_to_target["level"], comparison.confidence))  # fmt: skip
+
+
+def _levels(levels: pd.Series, confidence: float) -> str:
+    """The levels of medians' intervals where they are not what was asked."""
+    below = sorted(set(levels[levels < confidence]))
+    said = (
+        f" Few runs: medians' intervals hold {', '.join(f'{level:.2%}' for level in below)}." if below else ""
+    )
+    return said + (" Fewer runs have none." if levels.isna().any() else "")
 
 
 def failures(material: Material, colors: dict[str, str]) -> Table:

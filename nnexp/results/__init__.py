@@ -1,6 +1,7 @@
 """Recorded runs as tidy tables: one row a run, one row a measurement, and weights over time."""
 
 from nnexp.results.artifacts import Snapshots, load_config, load_snapshots
+from nnexp.results.budget import budget_axis, budget_first
 from nnexp.results.columns import ALL_AXES, AXES, COSTS, HISTORY, KEYS, MEASURES
 from nnexp.results.grid import grid, held, on_grid
 from nnexp.results.history import load_history
@@ -19,6 +20,8 @@ __all__ = [
     "MEASURES",
     "Snapshots",
     "StoreError",
+    "budget_axis",
+    "budget_first",
     "grid",
     "held",
     "label",

@@ -12,7 +12,7 @@ import numpy as np
 
 from nnexp.network.layout import Layout
 from nnexp.results.client import connect
-from nnexp.tracking.locations import StoreError, local_folder, public
+from nnexp.tracking.locations import StoreError, folders, local_folder, public
 
 Array = np.ndarray[Any, Any]
 Read = TypeVar("Read")
@@ -35,7 +35,7 @@ def load_snapshots(run_id: str, uri: str | None = None) -> Snapshots:
     """
     client, _ = connect(uri)
     about = _required(client, run_id, "weights/layout.json", lambda file: json.loads(file.read_text("utf-8")))
-    layout = Layout(tuple(about["sizes"]))
+    layout = Layout.from_description(about)
 
     def read(file: Path) -> Snapshots:
         with np.load(file, allow_pickle=False) as arrays:
@@ -64,13 +64,16 @@ def read_artifact(
 ) -> Read | None:
     """What ``read`` makes of an artifact, None if there is no such file.
 
+    Files beside an SQLite file come before those where it was when the run was recorded.
+
     Raises:
         StoreError: the file is a server's, and the store its database.
     """
-    place = local_folder(artifact_uri)
-    if place is not None:
-        file = place / path
-        return read(file) if file.exists() else None
+    for place in folders(client.tracking_uri, run_id, artifact_uri):
+        if (place / path).exists():
+            return read(place / path)
+    if local_folder(artifact_uri) is not None:
+        return None
     if artifact_uri.startswith("mlflow-artifacts:") and not client.tracking_uri.startswith("http"):
         raise StoreError(
             f"tracking.uri={public(client.tracking_uri)}: its files are a server's; "
@@ -84,7 +87,10 @@ def read_artifact(
 
 
 def _required(client: Any, run_id: str, path: str, read: Callable[[Path], Read]) -> Read:
-    found = read_artifact(client, run_id, client.get_run(run_id).info.artifact_uri, path, read)
+    artifact_uri = client.get_run(run_id).info.artifact_uri
+    found = read_artifact(client, run_id, artifact_uri, path, read)
     if found is None:
-        raise StoreError(f"run_id={run_id}: it has no artifact {path}")
+        places = folders(client.tracking_uri, run_id, artifact_uri) or [artifact_uri]
+        looked = " and ".join(dict.fromkeys(map(str, places)))
+        raise StoreError(f"run_id={run_id}: it has no artifact {path}; expected it in {looked}")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,16 @@ from nnexp.results.columns import AXES, COSTS, HISTORY, MEASURES
 from nnexp.results.index import Index
 from nnexp.tracking.locations import local_folder
 
+LOG = logging.getLogger(__name__)
+
 THREADS = 8
 """Downloads from a server at once."""
 
 FILE = "history.parquet"
 RECORDED = (*AXES, *MEASURES)
 RUNNING = "running"
+WHOLE = ("finished", "diverged")
+"""Runs that ended by themselves, and so have written their files."""
 
 Columns = dict[str, np.ndarray[Any, Any]]
 """One run's rows by the names in :data:`RECORDED`."""
@@ -30,8 +35,10 @@ Columns = dict[str, np.ndarray[Any, Any]]
 def load_history(runs: pd.DataFrame, uri: str | None = None) -> pd.DataFrame:
     """One row a measurement of ``runs``, in order of iteration for each run.
 
-    It comes from each run's ``history.parquet``, or from its metrics where a run died before writing it;
-    those of ended runs are kept in the local index. ``epochs`` are passes over the training data.
+    It comes from each run's ``history.parquet``, which is kept in the local index once a run has ended. Where there is
+    no such file, for a run died before writing it or its folder is out of reach, the fewer rows of its metrics are
+    given; the ids of ended runs whose file should be there are ``attrs["without_file"]``, and a warning is logged.
+    ``epochs`` are passes over the training data.
 
     Args:
         runs: as :func:`load_runs` gives.
@@ -44,13 +51,32 @@ def load_history(runs: pd.DataFrame, uri: str | None = None) -> pd.DataFrame:
     kept, known = (None if index is None else index.histories()) or (None, set())
     wanted = runs[["run_id", "status"]].assign(artifact_uri=runs.get("artifact_uri"))
     missing = wanted[~wanted["run_id"].isin(known)]
-    fresh = _stacked(_read(source, missing))
-    over = set(missing.loc[missing["status"] != RUNNING, "run_id"])
+    read, without = _read(source, missing)
+    fresh = _stacked(read)
+    # What stands in for a file is not kept: the file may come back.
+    over = set(missing.loc[missing["status"] != RUNNING, "run_id"]) - without
     if index is not None and over:
         index.keep_histories(_joined(kept, fresh[fresh["run_id"].isin(over)]), known | over)
     if kept is not None:
         fresh = _joined(kept[kept["run_id"].isin(set(wanted["run_id"]))], fresh)
-    return _described(fresh, runs)
+    table = _described(fresh, runs)
+    table.attrs["without_file"] = wanted.loc[
+        wanted["run_id"].isin(without) & wanted["status"].isin(WHOLE), "run_id"
+    ].tolist()
+    if told := missing_files(table):
+        LOG.warning("%s", told)
+    return table
+
+
+def missing_files(history: pd.DataFrame) -> str:
+    """A sentence on the runs whose files were not found, empty if all were."""
+    count = len(history.attrs.get("without_file", ()))
+    if not count:
+        return ""
+    return (
+        f"Files are missing of {count} of {history['run_id'].nunique()} runs (history.parquet): their curves are "
+        "the store's own, with fewer rows."
+    )
 
 
 def _described(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -76,19 +102,25 @@ def _batch_share(runs: pd.DataFrame) -> np.ndarray[Any, Any]:
     return (1 / np.ceil(samples / size)).where(size.notna(), 1.0).to_numpy(float)
 
 
-def _read(source: Source, missing: pd.DataFrame) -> dict[str, Columns]:
+def _read(source: Source, missing: pd.DataFrame) -> tuple[dict[str, Columns], set[str]]:
+    """Rows by run, and the runs without a file, whose rows are their metrics."""
+    without: set[str] = set()
+
     def one(run_id: str, artifact_uri: Any) -> Columns:
         if not isinstance(artifact_uri, str) or not artifact_uri:
             artifact_uri = source.client.get_run(run_id).info.artifact_uri
         part = read_artifact(source.client, run_id, artifact_uri, FILE, _read_file)
-        return _metric_history(source.client, run_id) if part is None else part
+        if part is None:
+            without.add(run_id)
+            return _metric_history(source.client, run_id)
+        return part
 
     names, places = missing["run_id"].tolist(), missing["artifact_uri"].tolist()
     local = all(isinstance(place, str) and local_folder(place) is not None for place in places)
     if local or len(names) < 2:
-        return {name: one(name, place) for name, place in zip(names, places, strict=True)}
+        return {name: one(name, place) for name, place in zip(names, places, strict=True)}, without
     with ThreadPoolExecutor(THREADS) as pool:
-        return dict(zip(names, pool.map(one, names, places), strict=True))
+        return dict(zip(names, pool.map(one, names, places), strict=True)), without
 
 
 def _stacked(read: dict[str, Columns]) -> pd.DataFrame:

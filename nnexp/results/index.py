@@ -24,7 +24,7 @@ from nnexp.results.client import Source, search
 from nnexp.results.records import Record
 from nnexp.tracking.locations import database, public
 
-FORMAT = "1"
+FORMAT = "2"
 
 LATE_LOCAL, LATE_SERVER = 60_000, 600_000
 """Milliseconds by which another process or machine may tell of a lone run's end too late, or its clock be behind."""

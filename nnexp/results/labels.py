@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from nnexp.results.columns import COSTS, KEYS, MEASURES
+from nnexp.results.columns import COSTS, DIGEST, GIVEN, KEYS, MEASURES
 
 METHOD = "optimizer."
 NAME = "optimizer.name"
@@ -18,6 +19,9 @@ NO_TASK = ("tracking.", "budget.", "sweep.")
 
 NO_RESULT = ("optimizer.block",)
 """Settings on which no run's answer depends."""
+
+LONGEST = 60
+"""Characters of a value in a label; longer ones are told apart by a digest."""
 
 BEST = {"finished": 0, "diverged": 1, "running": 2, "killed": 3, "failed": 4}
 """Which of several runs of one cell counts: the one that got furthest, then the latest."""
@@ -42,7 +46,7 @@ def label(runs: pd.DataFrame, task: Sequence[str] | None = None, method: str | N
         if name not in runs:
             raise ValueError(f"{name}: expected a column of the runs, such as dataset.name or optimizer.name")
     labelled = runs.copy()
-    labelled["variant"] = _variants(runs) if method is None else runs[method].map(_shown)
+    labelled["variant"] = _variants(runs) if method is None else runs[method].map(_named)
     taken = {method} if method else set()
     labelled["task"] = _tasks(runs, _task_columns(runs, taken) if task is None else list(task))
     labelled["replicate"] = _replicates(runs)
@@ -51,14 +55,30 @@ def label(runs: pd.DataFrame, task: Sequence[str] | None = None, method: str | N
 
 
 def cells(runs: pd.DataFrame, task: Sequence[str] | None = None, method: str | None = None) -> pd.DataFrame:
-    """One labelled run for each cell (task, variant, replicate): of several the one that got furthest."""
+    """One labelled run for each cell (task, variant, replicate): of several the one that got furthest.
+
+    How many are left out is ``attrs["left_out"]``.
+    """
     labelled = label(runs, task, method)
     rank = labelled["status"].map(BEST).fillna(len(BEST))
     ordered = labelled.assign(_rank=rank).sort_values(
         ["_rank", "started"], ascending=[True, False], kind="stable"
     )
     kept = ordered.drop_duplicates(["task", "variant", "replicate"]).drop(columns="_rank")
-    return kept.loc[kept.index.sort_values()]
+    found = kept.loc[kept.index.sort_values()]
+    found.attrs["left_out"] = len(labelled) - len(found)
+    return found
+
+
+def left_out(found: pd.DataFrame) -> str:
+    """A sentence on the runs that :func:`cells` left out, empty if there are none."""
+    count = found.attrs.get("left_out", 0)
+    if not count:
+        return ""
+    return (
+        f"Left out: {count} of {len(found) + count} runs, for another run has the same task, method and seed; "
+        "the one that got furthest counts, then the latest."
+    )
 
 
 def missing_cells(
@@ -100,6 +120,12 @@ def _shown(value: Any) -> str:
     return json.dumps(value) if isinstance(value, list | dict | bool) else str(value)
 
 
+def _named(value: Any) -> str:
+    """A value as it stands in a label."""
+    text = _shown(value)
+    return text if len(text) <= LONGEST else hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def _used(value: Any) -> bool:
     """Whether a setting does something: null, 0 and false stand for its absence."""
     return _shown(value) not in ("null", "0", "false", "")
@@ -113,13 +139,15 @@ def _variants(runs: pd.DataFrame) -> pd.Series:
         for name in [name for name in own if _varies(rows[name])]:
             values = rows[name]
             short = name.removeprefix(METHOD)
-            extra = values.map(lambda value, short=short: f" {short}={_shown(value)}" if _used(value) else "")
+            extra = values.map(lambda value, short=short: f" {short}={_named(value)}" if _used(value) else "")
             labels.loc[rows.index] += extra
     return labels
 
 
 def _task_columns(runs: pd.DataFrame, taken: set[str]) -> list[str]:
     known = {*KEYS, *MEASURES, *COSTS, "reason", *taken}
+    if DIGEST in runs and runs[DIGEST].notna().equals(_given(runs)):
+        known |= set(GIVEN)
     return [
         name
         for name in runs
@@ -130,6 +158,12 @@ def _task_columns(runs: pd.DataFrame, taken: set[str]) -> list[str]:
     ]
 
 
+def _given(runs: pd.DataFrame) -> pd.Series:
+    """Whether each run has given data."""
+    columns = [runs[name] for name in GIVEN if name in runs]
+    return pd.concat(columns, axis=1).notna().any(axis=1) if columns else pd.Series(False, index=runs.index)
+
+
 def _tasks(runs: pd.DataFrame, columns: list[str]) -> pd.Series:
     if not columns:
         columns = [name for name in ("dataset.name",) if name in runs]
@@ -137,7 +171,7 @@ def _tasks(runs: pd.DataFrame, columns: list[str]) -> pd.Series:
     # Names of options come first and stand for themselves.
     for name in sorted(columns, key=lambda name: not name.endswith(".name")):
         short = name.rpartition(".")[2]
-        shown = runs[name].map(_shown)
+        shown = runs[name].map(_named)
         labels += " " + (shown if short == "name" else short + "=" + shown)
     return labels.str.strip().replace("", "task")
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nnexp.results.columns import COSTS, KEYS, MEASURES
+from nnexp.results.columns import COSTS, DIGEST, KEYS, MEASURES
 
 ENDED = ("FINISHED", "FAILED", "KILLED")
 
@@ -79,6 +79,7 @@ def _row(record: Record, seen: dict[str, Any]) -> dict[str, Any]:
         "name": record.name,
         "status": status,
         "sweep_id": record.tags.get("nnexp.sweep_id"),
+        "group": record.tags.get("nnexp.group"),
         "method": record.tags.get("nnexp.method", values.get("optimizer.name")),
         "seed": values.pop("seed", None),
         "started": pd.Timestamp(record.started, unit="ms", tz="UTC"),
@@ -87,6 +88,8 @@ def _row(record: Record, seen: dict[str, Any]) -> dict[str, Any]:
     }
     row |= {name: record.metrics.get(name, np.nan) if ended else np.nan for name in MEASURES}
     row |= {name: record.metrics.get(name, np.nan) for name in COSTS}
+    if "nnexp.data" in record.tags:
+        row[DIGEST] = record.tags["nnexp.data"]
     return row | values
 
 

@@ -27,9 +27,10 @@ def load_runs(
 
     ``status`` is finished, diverged, failed, killed or running. Final metrics are the last recorded, NaN
     for a diverged run, whose answer has no loss. Params have dotted names and their own types. Parent runs
-    of multiruns are left out, and runs without params, which ``attrs["without_params"]`` counts. Without ``filter``
-    only what changed since the last call is asked of the store, the rest comes from an index beside an SQLite
-    file, or in the user's cache for a server.
+    of multiruns are left out, and runs without params, which ``attrs["without_params"]`` counts. ``group`` is the same
+    for runs that were trained together in one process, None for one that was trained alone, or recorded before groups
+    were. Without ``filter`` only what changed since the last call is asked of the store, the rest comes from an index
+    beside an SQLite file, or in the user's cache for a server.
 
     Args:
         uri: the store; None for ``MLFLOW_TRACKING_URI``, else ``runs/mlflow.db`` here.

@@ -8,13 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import special
 
-from nnexp.stats.intervals import Estimate, median, unknown
+from nnexp.stats.intervals import Estimate, holding, in_units, median, unknown
 from nnexp.stats.means import mean_of_means, median_of_means, welch
 
 Array = np.ndarray[Any, Any]
 
 QUARTILES_APART = 2 * special.ndtri(0.75)
 """The interquartile range of a normal distribution in its standard deviations."""
+
+
+FEWEST = 5
+"""Values of a task below which an interquartile mean has no interval."""
 
 
 class Aggregates(NamedTuple):
@@ -67,6 +71,7 @@ def aggregate(
     )
 
 
+@in_units
 def interquartile(
     strata: Sequence[Array], confidence: float, resamples: int, rng: np.random.Generator
 ) -> Estimate:
@@ -80,21 +85,20 @@ def interquartile(
 
     Plain quantiles without noise cover 85 to 92 % with five runs. An interval of Tukey and McLaughlin's, the
     trimmed mean +- t s, covers 70 to 82 % where runs are of two kinds: the IQM then moves with how many are of one.
+    With two to four values in a stratum this one covers 80 to 93 %, so there is none.
     """
     sizes = np.array([values.shape[-1] for values in strata])
     pooled = np.concatenate(strata, axis=-1)
     value, cut = iqm(pooled)[()], pooled.shape[-1] // 4
-    if sizes.min() < 2:
+    if sizes.min() < FEWEST:
         return unknown(value)
-    if cut == 0:
-        return mean_of_means(strata, confidence)
     ordered = np.sort(pooled, axis=-1)
     quartiles = ordered[..., cut, None], ordered[..., -cut - 1, None]
     spreads = np.stack([np.clip(values, *quartiles).var(-1, ddof=1) * values.shape[-1] for values in strata])
     quantile = special.stdtrit(welch(spreads, sizes), (1 + confidence) / 2)
     drawn = np.concatenate([_smoothed(values, resamples, rng) for values in strata], axis=-1)
     low, high = _tails(np.sort(iqm(drawn), axis=-1), special.ndtr(-quantile))
-    return Estimate(value, low, high)
+    return holding(value, low, high)
 
 
 def redrawn(values: Array, resamples: int, rng: np.random.Generator) -> Array:
@@ -116,10 +120,10 @@ def _tails(ordered: Array, tail: Array) -> tuple[Any, Any]:
     """The quantiles ``tail (...)`` and 1 - ``tail`` of ``ordered (..., B)``, interpolated."""
     place = np.asarray(tail * (ordered.shape[-1] - 1))[..., None]
     lower = place.astype(np.int64)
-    share = place - lower
+    share, upper = place - lower, np.minimum(lower + 1, ordered.shape[-1] - 1)
 
     def at(rows: Array) -> Any:
-        near, next_ = (np.take_along_axis(rows, lower + step, axis=-1) for step in (0, 1))
+        near, next_ = (np.take_along_axis(rows, place, axis=-1) for place in (lower, upper))
         return ((1 - share) * near + share * next_)[..., 0][()]
 
     return at(ordered), at(ordered[..., ::-1])

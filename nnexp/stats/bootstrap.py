@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnexp.stats.aggregates import Aggregates, aggregates, redrawn
-from nnexp.stats.intervals import Estimate
+from nnexp.stats.intervals import holding
 
 Array = np.ndarray[Any, Any]
 
@@ -26,5 +26,5 @@ def percentile_bootstrap(
     found = []
     for value, replicates in zip(aggregates(strata), drawn, strict=True):
         low, high = np.quantile(replicates, [tail, 1 - tail], axis=-1)
-        found.append(Estimate(value, low, high))
+        found.append(holding(value, low, high))
     return Aggregates(*found)

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnexp.results import COSTS
-from nnexp.results.labels import cells
+from nnexp.results import COSTS, budget_axis
+from nnexp.results.labels import cells, left_out
 from nnexp.stats.aggregates import aggregate
+from nnexp.stats.intervals import median_level
 from nnexp.stats.measure import default_measure, higher_is_better
 from nnexp.stats.pairs import corrected, pair_rows
 from nnexp.stats.profiles import profiles
 from nnexp.stats.ranks import Ranks, ranks
 from nnexp.stats.scores import Scores, read_scores
+from nnexp.stats.standing import ordered
 from nnexp.stats.targets import default_targets, target_table, times
 from nnexp.stats.verdict import verdict
 
@@ -41,23 +43,29 @@ class Comparison:
     """That cost, by task."""
     confidence: float
     methods: list[str]
-    """In order of their mean, best first."""
+    """Best first, as :func:`nnexp.stats.standing.ordered` has them: by means, on the seeds that each two share."""
     tasks: list[str]
+    left_out: dict[str, str]
+    """Tasks that are not compared, for no run has an answer on them, and how many runs of each ended how."""
     scores: pd.DataFrame
     """One row a run: task, method, seed, run_id, status, end, at, diverged, value, evaluations, seconds. A diverged
     run has its task's worst value, a failed, killed or missing one NaN."""
     summary: pd.DataFrame
     """One row a task and method, over tasks last: task, method, n, diverged, lost, mean, mean_low, mean_high, median,
-    median_low, median_high, iqm, iqm_low, iqm_high, and the median costs evaluations and seconds."""
+    median_low, median_high, iqm, iqm_low, iqm_high, median_level, and the median costs evaluations and seconds. An
+    interval is NaN where there are too few runs for one; ``median_level`` is the level that the median's has."""
     pairs: pd.DataFrame
-    """One row a task and pair of methods, over tasks first: task, a, b, n_pairs, seeds, difference (a - b), low, high,
-    p, p_holm, probability_a_better, cliffs_delta, seeds_needed, verdict. ``a`` is the better one on common seeds.
-    Holm's families are the pairs over tasks, and all pairs of single tasks."""
+    """One row a task and pair of methods, over tasks first: task, a, b, tasks, n_pairs, seeds, observations,
+    difference (a - b), low, high, p, p_holm, shapes_differ, p_mean, probability_a_better, cliffs_delta, seeds_needed,
+    verdict. ``a`` is the better one on common seeds. ``observations`` are the seeds, at equal seconds the independent
+    timings. ``p`` is of the hypothesis that the difference on a seed is as likely to be +d as -d, ``p_mean`` that means
+    are equal (:mod:`nnexp.stats.equal_means`: at its level for accuracies, roughly for losses), for where
+    ``shapes_differ``. Holm's families are the pairs over tasks, and all pairs of single tasks."""
     targets: pd.Series
     """The value whose first reaching is timed, by task."""
     time_to_target: pd.DataFrame
-    """One row a task and method: task, method, target, axis, n, reached, median, low, high (may be infinite),
-    restricted_mean, horizon."""
+    """One row a task and method: task, method, target, axis, n, reached, median, low, high (may be infinite), level (of
+    the interval; NaN where there is none), restricted_mean, horizon."""
     time_pairs: pd.DataFrame
     """As ``pairs``, of the time to the target, restricted to the horizon."""
     profiles: pd.DataFrame
@@ -71,12 +79,17 @@ class Comparison:
         """The pairs that decide: over tasks, or of the one task."""
         return self.pairs[self.pairs["task"] == self.pairs["task"].iloc[0]]
 
+    def ordered(self, task: str) -> list[str]:
+        """The methods on one task, or over tasks, best first."""
+        pairs, summary = self.pairs[self.pairs["task"] == task], self.summary[self.summary["task"] == task]
+        return ordered(summary, pairs, self.measure)
+
 
 def compare(
     runs: pd.DataFrame,
     history: pd.DataFrame,
     measure: str | None = None,
-    axis: str = "iteration",
+    axis: str | None = None,
     at: float | None = None,
     task: Sequence[str] | None = None,
     method: str | None = None,
@@ -91,7 +104,8 @@ def compare(
         runs: as :func:`nnexp.results.load_runs` gives.
         history: as :func:`nnexp.results.load_history` gives.
         measure: None for :func:`nnexp.stats.default_measure`'s.
-        axis: of the cost: ``iteration``, ``evaluations``, ``seconds`` or ``epochs``.
+        axis: of the cost: ``iteration``, ``evaluations``, ``seconds`` or ``epochs``; None for
+            :func:`nnexp.results.budget_axis`'s.
         at: the cost at which values are read; None for the largest that all finished runs of a task reach.
         task: columns of ``runs`` that make a task; None for those that vary and are no setting of a method.
         method: column of ``runs`` that names the methods; None for the optimizer and what varies in it.
@@ -102,20 +116,29 @@ def compare(
     Raises:
         ValueError: an unknown measure, axis or column, or fewer than two methods or no common seed.
     """
+    if resamples < 1:
+        raise ValueError(f"resamples={resamples}: expected 1 or more")
     measure = measure or default_measure(runs)
-    scores = read_scores(cells(runs, task, method), history, measure, axis, at)
+    axis = axis or budget_axis(runs, history)
+    found = cells(runs, task, method)
+    scores = read_scores(found, history, measure, axis, at)
     if len(scores.methods) < 2:
         raise ValueError(f"method={', '.join(scores.methods)}: expected two or more methods to compare")
     sign = -1.0 if higher_is_better(measure) else 1.0
-    pairs = _pairs(scores, scores.values, scores.orders, sign, confidence, seed)
+    bounded = higher_is_better(measure)
+    pairs = _pairs(scores, scores.values, scores.orders, sign, confidence, seed, bounded)
     if not pairs["n_pairs"].any():
         raise ValueError("seed: expected two methods with a common one")
     summary = _summary(scores, confidence, resamples, seed)
     last = summary[summary["task"] == summary["task"].iloc[-1]]
-    methods = last.sort_values("mean", ascending=sign > 0, kind="stable")["method"].tolist()
+    methods = ordered(last, pairs[pairs["task"] == pairs["task"].iloc[0]], measure)
     targets = _targets(scores, target, measure)
     reached = times(scores, history, measure, axis, targets)
     horizon = scores.at.reindex(scores.tasks).to_numpy(float)[:, None, None]
+    told = verdict(
+        *(measure, axis, scores.at, confidence, methods, scores.tasks),
+        *(scores.table, summary, pairs, scores.left_out),
+    )
     comparison = Comparison(
         measure=measure,
         axis=axis,
@@ -123,6 +146,7 @@ def compare(
         confidence=confidence,
         methods=methods,
         tasks=scores.tasks,
+        left_out=scores.left_out,
         scores=scores.table,
         summary=summary,
         pairs=pairs,
@@ -131,27 +155,34 @@ def compare(
         time_pairs=_pairs(scores, np.minimum(reached, horizon), reached, 1.0, confidence, seed),
         profiles=profiles(reached.swapaxes(0, 1).reshape(len(scores.methods), -1), scores.methods),
         ranks=ranks(sign * _task_means(scores), scores.methods, confidence),
-        verdict=verdict(
-            measure, axis, scores.at, confidence, methods, scores.tasks, scores.table, summary, pairs
-        ),
+        verdict="\n".join(filter(None, [told, left_out(found)])),
     )
     return comparison
 
 
 def _pairs(
-    scores: Scores, values: Array, orders: Array, sign: float, confidence: float, seed: int
+    scores: Scores,
+    values: Array,
+    orders: Array,
+    sign: float,
+    confidence: float,
+    seed: int,
+    bounded: bool = False,
 ) -> pd.DataFrame:
     """Pairs over tasks, where there are several, and of each task; each of the two a family of its own."""
+    clocks = scores.clocks
     single = [
-        pair_rows(values[t : t + 1], orders[t : t + 1], scores.methods, sign, confidence, seed).assign(
-            task=task
-        )
+        pair_rows(
+            values[t : t + 1], orders[t : t + 1], scores.methods, sign, confidence, seed,
+            None if clocks is None else clocks[t : t + 1],
+            bounded,
+        ).assign(task=task)
         for t, task in enumerate(scores.tasks)
-    ]
+    ]  # fmt: skip
     by_task = corrected(pd.concat(single, ignore_index=True), confidence)
     if len(scores.tasks) == 1:
         return by_task
-    over = pair_rows(values, orders, scores.methods, sign, confidence, seed).assign(task=ALL)
+    over = pair_rows(values, orders, scores.methods, sign, confidence, seed, clocks, bounded).assign(task=ALL)
     return pd.concat([corrected(over, confidence), by_task], ignore_index=True)
 
 
@@ -178,6 +209,8 @@ def _summary(scores: Scores, confidence: float, resamples: int, seed: int) -> pd
             }
             for name, estimate in estimates._asdict().items():
                 row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+            alone = median_level(row["n"], confidence) if len(members) == 1 else confidence
+            row["median_level"] = alone if np.isfinite(row["median_low"]) else np.nan
             rows.append(row | {name: own[name].median() for name in COSTS})
     return pd.DataFrame(rows)
 
@@ -194,7 +227,7 @@ def _targets(scores: Scores, target: float | Mapping[str, float] | None, measure
 
 
 def _task_means(scores: Scores) -> Array:
-    """Mean answers ``(T, M)``, NaN where a method has none."""
-    known = ~np.isnan(scores.values)
-    total = np.where(known, scores.values, 0.0).sum(-1)
-    return np.divide(total, known.sum(-1), where=known.any(-1), out=np.full(total.shape, np.nan))
+    """Mean answers ``(T, M)`` on the seeds that all methods share, NaN where there is none."""
+    shared = ~np.isnan(scores.values).any(1, keepdims=True)
+    total = np.where(shared, scores.values, 0.0).sum(-1)
+    return np.divide(total, shared.sum(-1), where=shared.any(-1), out=np.full(total.shape, np.nan))

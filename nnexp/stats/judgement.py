@@ -7,18 +7,20 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from nnexp.results.columns import AXES
+from nnexp.results.budget import budget_first
+from nnexp.results.history import missing_files
 from nnexp.results.labels import cells, missing_cells
 from nnexp.stats.comparison import Comparison, compare
+from nnexp.stats.standing import standing
 from nnexp.stats.tuning import tuning_table, tuning_text
-from nnexp.stats.verdict import UNITS, standing
+from nnexp.stats.verdict import TESTS, UNITS
 
 
 class Judgement(NamedTuple):
     """A sweep judged: a comparison for each kind of cost, what is missing, what was tuned, and the text."""
 
     comparisons: dict[str, Comparison]
-    """By axis: iteration, evaluations, seconds."""
+    """By axis, the one that the budget was given in first."""
     missing: pd.DataFrame
     """Cells of the grid without a finished run, as :func:`nnexp.results.missing_cells` gives."""
     tuning: pd.DataFrame
@@ -31,7 +33,7 @@ def judge(
     runs: pd.DataFrame,
     history: pd.DataFrame,
     measure: str | None = None,
-    axes: Sequence[str] = AXES,
+    axes: Sequence[str] | None = None,
     task: Sequence[str] | None = None,
     method: str | None = None,
     confidence: float = 0.95,
@@ -40,19 +42,21 @@ def judge(
 
     Args:
         runs: as :func:`nnexp.results.load_runs` or :func:`nnexp.stats.select_best` gives.
+        axes: the kinds of cost, the one that matters most first; None for all, with that of the budget first.
 
     Raises:
         ValueError: as :func:`nnexp.stats.compare` does.
     """
     comparisons = {
         axis: compare(runs, history, measure, axis, task=task, method=method, confidence=confidence)
-        for axis in axes
+        for axis in axes or budget_first(runs, history)
     }
     missing = missing_cells(runs, task, method)
     tuning = tuning_table(cells(runs, task, method))
     head = headline(comparisons)
     sections = [f"At equal {UNITS[axis]}\n{found.verdict}" for axis, found in comparisons.items()]
-    text = "\n\n".join([head, *sections, "\n".join([tuning_text(tuning), _missing(missing)]).strip()])
+    last = filter(None, [tuning_text(tuning), TESTS, _missing(missing), missing_files(history)])
+    text = "\n\n".join([head, *sections, "\n".join(last)])
     return Judgement(comparisons, missing, tuning, head, text)
 
 

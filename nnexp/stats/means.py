@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from nnexp.stats.intervals import Estimate, unknown
+from nnexp.stats.intervals import Estimate, in_units, unknown
 
 Array = np.ndarray[Any, Any]
 
@@ -17,6 +17,7 @@ SHARE = 0.6
 answers (log-normal) below 93 % covered, 0.8 that of bimodal ones above 97 %."""
 
 
+@in_units
 def mean_of_means(strata: Sequence[Array], confidence: float = 0.95) -> Estimate:
     """The mean over strata of the means of their values ``(..., n)``, and Student's interval with a longer tail.
 
@@ -49,6 +50,7 @@ def mean_of_means(strata: Sequence[Array], confidence: float = 0.95) -> Estimate
     return Estimate(value, low, value + error * (quantile + np.maximum(longer, 0)))
 
 
+@in_units
 def median_of_means(
     strata: Sequence[Array], confidence: float, draws: int, rng: np.random.Generator
 ) -> Estimate:

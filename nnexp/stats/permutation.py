@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from nnexp.stats.intervals import scale
+
 Array = np.ndarray[Any, Any]
 
 EXACT = 24
@@ -27,7 +29,7 @@ def sign_flip(differences: Array, seed: int = 0, draws: int = DRAWS) -> Array:
     """
     given = np.asarray(differences, np.float64)
     rows = given.reshape(-1, given.shape[-1])
-    rows = rows[:, (rows != 0).any(0)]
+    rows = rows[:, (rows != 0).any(0)] / scale([rows])[:, None]
     n = rows.shape[1]
     signs = None if n <= EXACT else _random_signs(n, seed, draws)
     p = np.array([_two_sided(row, signs) for row in rows])
@@ -43,14 +45,16 @@ def sign_flip_interval(
     of a symmetric distribution with the same chance (Hartigan 1969): of all of them up to 24
     differences, found by halving the range, else of random ones. With too few for an interval it is infinite.
     """
-    values = np.asarray(differences, np.float64)
+    unit = float(scale([np.asarray(differences)]))
+    values = np.asarray(differences, np.float64) / unit
     tail = (1 - confidence) / 2
     if len(values) <= EXACT:
-        return _lowest_shift(values, tail), -_lowest_shift(-values, tail)
-    chosen = np.maximum(_random_signs(len(values), seed, draws), 0.0)
+        return unit * _lowest_shift(values, tail), -unit * _lowest_shift(-values, tail)
+    chosen = (1.0 - _random_signs(len(values), seed, draws)) / 2
     means = np.sort(chosen @ values / np.maximum(chosen.sum(1), 1))
-    outside = int(tail * (len(means) + 1) + 1e-9)
-    return (float(means[outside - 1]), float(means[-outside])) if outside else (-np.inf, np.inf)
+    # (1 + b) / (1 + m) <= 1 - confidence, b of both signs, for at most so many means beyond 0 on one side.
+    outside = int(tail * (len(means) + 1) + 0.5 + 1e-9)
+    return (unit * float(means[outside - 1]), unit * float(means[-outside])) if outside else (-np.inf, np.inf)
 
 
 def subset_means(values: Array) -> Array:
@@ -117,4 +121,6 @@ def _signs(n: int) -> Array:
 
 
 def _random_signs(n: int, seed: int, draws: int) -> Array:
-    return 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, (draws, n), np.int8)
+    """Random patterns of signs ``(draws, n)``, an even number: each with its opposite, so that both tails are alike."""
+    half = 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, (draws // 2, n), np.int8)
+    return np.concatenate([half, -half])

@@ -29,6 +29,10 @@ class Scores(NamedTuple):
     tasks: list[str]
     methods: list[str]
     seeds: list[Any]
+    clocks: Array | None
+    """At equal seconds ``(T, M, S)``: runs with the same number were timed together; else None."""
+    left_out: dict[str, str]
+    """Tasks on which no run has an answer, and why."""
 
 
 def read_scores(
@@ -45,7 +49,7 @@ def read_scores(
         at: the cost; None for the largest that all finished runs of a task have reached.
 
     Raises:
-        ValueError: an unknown measure or axis, or none of its values.
+        ValueError: an unknown measure or axis, or no run with an answer.
     """
     if axis not in ALL_AXES:
         raise ValueError(f"axis={axis}: expected one of {', '.join(ALL_AXES)}")
@@ -64,7 +68,14 @@ def read_scores(
     table["end"] = table["run_id"].map(own.groupby("run_id")[axis].max())
     costs = _common_costs(table, at, axis)
     table["at"] = table["task"].map(costs)
+    if axis == "seconds":
+        table["clock"] = _clocks(cells, table["end"])
     table = _with_values(table, own, measure, axis)
+    left_out = _left_out(table)
+    table = table[~table["task"].isin(list(left_out))].reset_index(drop=True)
+    if table.empty:
+        raise ValueError(f"measure={measure}: no run has an answer ({'; '.join(left_out.values())})")
+    costs = costs[costs.index.isin(table["task"])]
     tasks, methods = list(dict.fromkeys(table["task"])), list(dict.fromkeys(table["method"]))
     seeds = sorted(set(table["seed"]), key=lambda seed: (str(type(seed)), seed))
     shape = (len(tasks), len(methods), len(seeds))
@@ -77,18 +88,44 @@ def read_scores(
     orders = values if not higher_is_better(measure) else -values
     orders = orders.copy()
     orders[tuple(place[table["diverged"]] for place in places)] = np.inf
-    return Scores(table, values, orders, costs, tasks, methods, seeds)
+    clocks = None
+    if axis == "seconds":
+        clocks = np.full(shape, -1)
+        clocks[places] = table["clock"]
+    return Scores(table, values, orders, costs, tasks, methods, seeds, clocks, left_out)
 
 
 def _common_costs(table: pd.DataFrame, at: float | None, axis: str) -> pd.Series:
-    """The cost at which each task is read."""
+    """The cost at which each task is read; a task without finished runs has none but the one that is given."""
+    if at is not None:
+        return pd.Series(float(at), index=pd.Index(table["task"].unique(), name="task"))
     finished = table[table["status"] == "finished"]
     costs = finished.groupby("task", sort=False)["end"].min()
-    if at is not None:
-        costs[:] = float(at)
     if costs.isna().any():
         raise ValueError(f"axis={axis}: task {costs.index[costs.isna()][0]} has runs without it")
     return costs
+
+
+def _clocks(cells: pd.DataFrame, ends: pd.Series) -> Array:
+    """A number for each run, the same for runs that were timed together: one group, or ends that are equal to the bit.
+
+    Runs recorded before groups were have the same share of one clock, if they went on as long.
+    """
+    known = cells["group"].to_numpy(object) if "group" in cells else np.full(len(cells), None)
+    keys = [
+        ("group", group) if isinstance(group, str) and group else ("end", end) if end == end else ("run", at)
+        for at, (group, end) in enumerate(zip(known, ends, strict=True))
+    ]
+    return np.asarray(pd.factorize(pd.Series(keys, dtype=object))[0])
+
+
+def _left_out(table: pd.DataFrame) -> dict[str, str]:
+    answered = table.loc[table["value"].notna() & ~table["diverged"], "task"]
+    return {
+        str(task): f"{task}: {', '.join(f'{count} {status}' for status, count in counts.items())}"
+        for task, rows in table[~table["task"].isin(answered)].groupby("task", sort=False)
+        for counts in [rows["status"].where(~rows["diverged"], "diverged").value_counts()]
+    }
 
 
 def _with_values(table: pd.DataFrame, own: pd.DataFrame, measure: str, axis: str) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from nnexp.results import COSTS
-from nnexp.results.labels import cells, label
+from nnexp.results.labels import cells, label, left_out
 from nnexp.stats.measure import default_measure, higher_is_better
 
 
@@ -50,7 +50,7 @@ def select_best(
     if measure not in runs or runs[measure].isna().all():
         raise ValueError(f"measure={measure}: no run has it")
     found = cells(runs, task).assign(tuning_of=lambda rows: _methods(rows, apart))
-    warnings = []
+    warnings = list(filter(None, [left_out(found)]))
     known = sorted(found["seed"].dropna().unique())
     choosing = known[: len(known) // 2] if seeds is None else list(seeds)
     on = found[found["seed"].isin(choosing)]

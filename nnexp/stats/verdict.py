@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import pandas as pd
 
 from nnexp.stats.measure import higher_is_better
-from nnexp.stats.pairs import BETTER
 from nnexp.stats.power import fewest_seeds
+from nnexp.stats.standing import BETTER, ordered, standing
 
 UNITS = {"iteration": "iterations", "evaluations": "evaluations", "seconds": "seconds", "epochs": "epochs"}
 
@@ -22,6 +23,15 @@ MOST = 8
 """Rivals of the best method that are spelled out."""
 
 
+TESTS = (
+    "Tests: p is of the hypothesis that two methods are alike: that on each seed the difference may as well have "
+    "the other sign. Where their answers differ in shape it may be false though means are equal, and p of equal means "
+    "is given too."
+)
+
+ALONE = "Runs that are trained one at a time are timed each by itself: hydra.launcher.group=1."
+
+
 def verdict(
     measure: str,
     axis: str,
@@ -32,25 +42,27 @@ def verdict(
     scores: pd.DataFrame,
     summary: pd.DataFrame,
     pairs: pd.DataFrame,
+    left_out: Mapping[str, str],
 ) -> str:
     """A few lines; the arguments are those of :class:`nnexp.stats.Comparison`, ``methods`` best first."""
     deciding = pairs[pairs["task"] == pairs["task"].iloc[0]]
     best, beaten, close = standing(methods, deciding)
     timed = " as timed here" if axis == "seconds" else ""
-    where = f"by {measure} at {cost(at, axis)}{timed} ({_count(len(tasks), 'task')}, {_seeds(deciding)})"
-    last = summary[summary["task"] == summary["task"].iloc[-1]].set_index("method").loc[best]
-    mean = f"mean {measure} {_number(last['mean'])} {_interval(last['mean_low'], last['mean_high'])}"
+    where = f"by {measure} at {cost(at, axis)}{timed} ({_tasks(deciding, len(tasks))}, {_seeds(deciding)})"
+    last = summary[summary["task"] == summary["task"].iloc[-1]].set_index("method")
+    mean = _mean(measure, last.loc[best])
     if not close:
         head = f"{best} is better than {_listed(beaten)} {where}: {mean}."
     else:
+        first = "has the best" if (last["lost"] == 0).all() else "is ahead on common seeds, with a"
         head = (
-            f"Not enough evidence for one best method {where}: {best} has the best {mean}, "
-            f"and is not told apart from {_listed(close)}."
+            f"Not enough evidence for one best method {where}: {best} {first} {mean}, "
+            f"and is not shown to be better than {_listed(close)}."
         )
         if beaten:
             head += f" It is better than {_listed(beaten)}."
     rivals = methods[1 : 1 + MOST]
-    lines = [head, *(_pair(best, rival, deciding, measure, confidence) for rival in rivals)]
+    lines = [head, *(_pair(best, rival, deciding, measure, confidence, len(tasks)) for rival in rivals)]
     if len(methods) - 1 > MOST:
         lines.append(
             f"- {len(methods) - 1 - MOST} more methods are behind these; all pairs are in the table."
@@ -58,17 +70,11 @@ def verdict(
     few = [_too_few(deciding, confidence), _unseen(tasks, summary)]
     lines += filter(None, [*few, _by_task(tasks, methods, pairs, summary, measure)])
     lines += [_spent(summary, axis), *_stopped(scores, summary)]
+    if left_out:
+        lines.append(f"Tasks without any answer, left out: {'; '.join(left_out.values())}.")
     if axis == "seconds":
         lines.append(_clocks(scores))
     return "\n".join(lines)
-
-
-def standing(methods: list[str], deciding: pd.DataFrame) -> tuple[str, list[str], list[str]]:
-    """The best method, those that it is better than, and those that it is not told apart from."""
-    best, *others = methods
-    won = deciding[(deciding["a"] == best) & (deciding["verdict"] == BETTER)]
-    beaten = [name for name in others if name in set(won["b"])]
-    return best, beaten, [name for name in others if name not in beaten]
 
 
 def cost(at: pd.Series, axis: str) -> str:
@@ -82,7 +88,13 @@ def cost(at: pd.Series, axis: str) -> str:
     return f"{shown} {UNITS[axis]}"
 
 
-def _pair(best: str, rival: str, deciding: pd.DataFrame, measure: str, confidence: float) -> str:
+def _mean(measure: str, row: pd.Series) -> str:
+    if math.isnan(row["mean"]):
+        return f"mean {measure} that is unknown, for it has no run on some task"
+    return f"mean {measure} {_number(row['mean'])} {_interval(row['mean_low'], row['mean_high'])}"
+
+
+def _pair(best: str, rival: str, deciding: pd.DataFrame, measure: str, confidence: float, tasks: int) -> str:
     found = deciding[
         ((deciding["a"] == best) & (deciding["b"] == rival))
         | ((deciding["a"] == rival) & (deciding["b"] == best))
@@ -91,39 +103,67 @@ def _pair(best: str, rival: str, deciding: pd.DataFrame, measure: str, confidenc
         return f"- {best} and {rival} have no seed in common."
     turn = 1.0 if found["a"] == best else -1.0
     low, high = sorted((turn * found["low"], turn * found["high"]))
-    size = (
-        f"{measure} {_signed(turn * found['difference'])}, {confidence:.0%} interval {_interval(low, high)}, "
-        f"p {_p(found['p_holm'])} after Holm's correction for {len(deciding)} pairs"
+    around = (
+        f"no {confidence:.0%} interval from {_observations(found)}"
+        if math.isnan(low)
+        else f"{confidence:.0%} interval {_interval(low, high)}"
     )
+    size = f"{measure} {_signed(turn * found['difference'])}, {around}, p {_p(found['p'])}"
+    tested = int(deciding["p"].notna().sum())
+    if tested > 1:
+        size += f"; p {_p(found['p_holm'])} after Holm's correction for {tested} pairs"
     share = found["probability_a_better"] if turn > 0 else 1 - found["probability_a_better"]
     often = f"{best} is ahead on {share:.0%} of {found['n_pairs']} common runs"
+    if found["tasks"] < tasks:
+        often += f", of {found['tasks']} of {_count(tasks, 'task')}"
     if found["verdict"] == BETTER:
         first, second = found["a"], found["b"]
-        return f"- {first} is better than {second}: {size}; {often}."
-    return f"- {best} and {rival}: not enough evidence: {size}; {often}.{_needed(found)}"
+        return f"- {first} is better than {second}: {size}; {often}.{_shapes(found, measure)}"
+    return f"- {best} and {rival}: not enough evidence: {size}; {often}.{_needed(found)}{_shapes(found, measure)}"
+
+
+def _shapes(row: pd.Series, measure: str) -> str:
+    """That p is of more than means, and what a test of means says."""
+    if not row["shapes_differ"]:
+        return ""
+    level = "which holds for any shapes" if higher_is_better(measure) else "which holds roughly"
+    return (
+        f" Their answers differ in shape, to which p speaks too; that means are equal has p {_p(row['p_mean'])}, "
+        f"{level}."
+    )
 
 
 def _needed(row: pd.Series) -> str:
     seeds = row["seeds_needed"]
-    if math.isnan(seeds) or seeds <= row["seeds"]:
+    if math.isnan(seeds) or seeds <= row["observations"]:
         return ""
     if math.isinf(seeds):
         return " A difference of this size is out of reach of any number of seeds."
     return (
-        f" If the difference is as large as found, {seeds:,.0f} seeds would show it "
-        f"with 80 % power; there are {row['seeds']}."
+        f" If the difference is as large as found, {seeds:,.0f} {_noun(row)}s would show it "
+        f"with 80 % power; there are {row['observations']}."
     )
+
+
+def _noun(row: pd.Series) -> str:
+    """What one observation is: a seed, or what was timed by itself."""
+    return "seed" if row["observations"] == row["seeds"] else "independent timing"
+
+
+def _observations(row: pd.Series) -> str:
+    return _count(int(row["observations"]), _noun(row))
 
 
 def _too_few(deciding: pd.DataFrame, confidence: float) -> str:
-    pairs, seeds = len(deciding), int(deciding["seeds"].max())
+    pairs, most = len(deciding), deciding.loc[deciding["observations"].idxmax()]
     needed = fewest_seeds((1 - confidence) / pairs)
-    if seeds >= needed:
+    if most["observations"] >= needed:
         return ""
-    return (
-        f"{_count(seeds, 'seed')} cannot show any difference among {_count(pairs, 'pair')} at "
+    text = (
+        f"{_observations(most)} cannot show any difference among {_count(pairs, 'pair')} at "
         f"{1 - confidence:.0%}: {needed} or more are needed."
     )
+    return text if most["observations"] == most["seeds"] else f"{text} {ALONE}"
 
 
 def _unseen(tasks: list[str], summary: pd.DataFrame) -> str:
@@ -149,10 +189,10 @@ def _by_task(
         own = summary[summary["task"] == task].dropna(subset="mean")
         if len(own) < 2:
             continue
-        ordered = own.sort_values("mean", ascending=not higher_is_better(measure), kind="stable")["method"]
-        best, _, close = standing(ordered.tolist(), pairs[pairs["task"] == task])
-        parts.append(f"{task}: {best}" + (f", not told apart from {_listed(close)}" if close else ""))
-    return "By task, the best mean: " + "; ".join(parts) + "."
+        deciding = pairs[pairs["task"] == task]
+        best, _, close = standing(ordered(own, deciding, measure), deciding)
+        parts.append(f"{task}: {best}" + (f", not shown to be better than {_listed(close)}" if close else ""))
+    return "By task, the best: " + "; ".join(parts) + "."
 
 
 def _spent(summary: pd.DataFrame, axis: str) -> str:
@@ -171,14 +211,16 @@ def _spent(summary: pd.DataFrame, axis: str) -> str:
 
 
 def _clocks(scores: pd.DataFrame) -> str:
-    """What seconds are: runs trained together have one clock, so that seeds do not average its noise."""
-    text = "Seconds are those of this machine under its load; the intervals hold for these timings."
-    groups = scores.groupby(["method", "task"], sort=False)["end"].agg(["nunique", "size"])
+    """What seconds are, and which runs were timed together, so that seeds do not average the clock's noise."""
+    text = (
+        "Seconds are those of this machine under its load; a method's own intervals hold for these timings."
+    )
+    groups = scores.groupby(["method", "task"], sort=False)["clock"].agg(["nunique", "size"])
     shared = groups[groups["nunique"] < groups["size"]].groupby("method", sort=False).sum()
     if shared.empty:
         return text
     shown = ", ".join(f"{row.Index} {row.nunique} for {row.size}" for row in shared.itertuples())
-    return f"{text} Runs trained together share a clock; clocks for runs: {shown}."
+    return f"{text} Runs that were timed together are one measurement of time; timings for runs: {shown}."
 
 
 def _stopped(scores: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
@@ -191,8 +233,19 @@ def _stopped(scores: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
     lost = last[last["lost"] > 0]
     if len(lost):
         shown = ", ".join(f"{row.lost} of {row.method}" for row in lost.itertuples())
-        lines.append(f"Failed, killed, unfinished or missing, and left out: {shown}.")
+        lines.append(
+            f"Failed, killed, unfinished or missing, and left out: {shown}. Methods are compared on the seeds "
+            "that each two share; a method's own numbers are of all its runs."
+        )
     return lines
+
+
+def _tasks(deciding: pd.DataFrame, tasks: int) -> str:
+    """How many tasks each two methods share, of how many."""
+    low, high = int(deciding["tasks"].min()), int(deciding["tasks"].max())
+    if low == tasks:
+        return _count(tasks, "task")
+    return f"{low if low == high else f'{low} to {high}'} of {_count(tasks, 'task')}"
 
 
 def _seeds(deciding: pd.DataFrame) -> str:

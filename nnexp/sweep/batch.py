@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import joblib
 
 from nnexp.sweep.engines.engine import run_tasks
+from nnexp.sweep.identity import package_hash
 from nnexp.sweep.plan import plan
 from nnexp.sweep.recording.recording import Recording
 from nnexp.sweep.recording.remote import RemoteRecording
 from nnexp.sweep.recording.spool import Spool
 from nnexp.sweep.trial import Ended, Trial
-from nnexp.sweep.worker import CODE, Done, Task, train
+from nnexp.sweep.worker import Done, Task, train
 from nnexp.tracking.environment import git_state
 from nnexp.tracking.outcome import Outcome
 
@@ -48,6 +51,7 @@ class Batch:
         recording: what takes the outcomes.
         retries: further tries of a job that failed.
         fail_fast: whether the first failure ends the batch.
+        outside: files of modules from outside nnexp, in the sweep's copy of the source.
     """
 
     def __init__(
@@ -59,11 +63,12 @@ class Batch:
         recording: Recording | RemoteRecording,
         retries: int = 0,
         fail_fast: bool = False,
+        outside: Sequence[str] = (),
     ) -> None:
         self.jobs, self.runs, self.engine, self.spool, self.recording = jobs, runs, engine, spool, recording
-        self.retries, self.fail_fast = retries, fail_fast
+        self.retries, self.fail_fast, self.outside = retries, fail_fast, tuple(outside)
         self.training = self.working = 0.0
-        self.running = 0
+        self.running = self.broken_groups = 0
 
     def run(self, on_end: Callable[[Ended], None]) -> None:
         """Train and record all jobs; every one is given to ``on_end`` once.
@@ -105,12 +110,14 @@ class Batch:
         """Every group's jobs with their outcomes, an exception where a worker was lost, None where not begun."""
         tasks = [
             Task(
-                group,
+                pickle.dumps(group),
                 self.recording.tags,
                 self.runs,
                 str(self.spool.folder),
-                CODE,
+                package_hash(),
                 git_state(),
+                self.outside,
+                os.getpid(),
             )
             for group in groups
         ]
@@ -130,6 +137,14 @@ class Batch:
             if isinstance(result, Done):
                 self.training += result.training
                 self.working += result.seconds
+                LOG.info("%d runs trained together: jobs %s", len(groups[at]), _numbers(groups[at]))
+                if result.group_error:
+                    self.broken_groups += 1
+                    LOG.error(
+                        "jobs %s failed together and were trained alone\n%s",
+                        _numbers(groups[at]),
+                        result.group_error.rstrip(),
+                    )
                 yield list(zip(groups[at], result.outcomes, strict=True))
             else:
                 yield [(job, result) for job in groups[at]]
@@ -139,3 +154,7 @@ class Batch:
         # Engines begin groups in their order, so the first that are not done are those that run.
         going = [len(group) for at, group in enumerate(groups) if at not in done]
         self.running = sum(going[: self.engine.workers])
+
+
+def _numbers(group: Sequence[Trial]) -> str:
+    return ", ".join(str(job.number) for job in group)

@@ -19,6 +19,7 @@ from nnexp.config.schema import ConfigError, from_mapping
 from nnexp.sweep.batch import EngineChoice
 from nnexp.sweep.compose.composer import Composer, Job
 from nnexp.sweep.engines.engine import EngineError, check_engine
+from nnexp.sweep.identity import code_hash
 from nnexp.sweep.trial import Trial, objective
 from nnexp.tracking.locations import refuse_password
 from nnexp.tracking.recorder import RunResult
@@ -136,4 +137,4 @@ def _trial(job: Job, name: str) -> Trial:
         raise job.error
     config = from_mapping(job.task)
     refuse_password(config.tracking.uri)
-    return Trial(job.number, config, list(job.overrides), job.output_dir / f"{name}.log")
+    return Trial(job.number, config, list(job.overrides), job.output_dir / f"{name}.log", code_hash(config))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from math import ceil
 
-from nnexp.config.schema import Config, Sgd
+from nnexp.config.schema import Config
 from nnexp.training.group import chunk, key
 
 SMALL_GROUP = 8
@@ -34,13 +34,18 @@ def plan(configs: Sequence[Config], workers: int = 1, most: int | None = None) -
     """
     alike: dict[object, list[int]] = {}
     for position, config in enumerate(configs):
-        alike.setdefault(key(config), []).append(position)
+        alike.setdefault(key(config, config.tracking.log_every), []).append(position)
     shares = ceil(SHARES / max(len(alike), 1))
     groups = []
     for positions in alike.values():
         size = most or _size(configs[positions[0]], len(positions), workers * shares if workers > 1 else 1)
         groups += [positions[at : at + size] for at in range(0, len(positions), size)]
-    return _begun(sorted(groups, key=lambda group: (-len(group), group)), workers)
+
+    def order(group: list[int]) -> tuple[int, int, list[int]]:
+        # Runs alone go seed by seed: a machine that slows down meanwhile then slows all methods alike.
+        return -len(group), configs[group[0]].seed if len(group) == 1 else 0, group
+
+    return _begun(sorted(groups, key=order), workers)
 
 
 def _begun(groups: list[list[int]], workers: int) -> list[list[int]]:
@@ -61,7 +66,7 @@ def _begun(groups: list[list[int]], workers: int) -> list[list[int]]:
 
 def _size(config: Config, count: int, wanted: int) -> int:
     """Jobs of a group, out of ``count`` of which ``wanted`` groups or more are to be made if that pays."""
-    if not isinstance(config.optimizer, Sgd):
+    if not config.optimizer.needs_gradient:
         return SMALL_GROUP
     groups = max(ceil(count / chunk(config)), min(wanted, count // LEAST), 1)
     return ceil(count / groups)

@@ -39,16 +39,14 @@ class Earlier:
     """
 
     def __init__(self, store: Any, parent: Any, children: Sequence[Any], keep: bool) -> None:
-        self.store, self.parent = store, parent
+        self.store, self.parent, self._keep = store, parent, keep
         self.sweep_id: str = parent.data.tags["nnexp.sweep_id"]
         self.unfinished = [run for run in children if run.info.status == "RUNNING"]
         self._done: dict[str, list[Any]] = defaultdict(list)
         self._others: dict[str, list[Any]] = defaultdict(list)
         self._without_files: set[str] = set()
         for run in children:
-            good = run.info.status == "FINISHED" and (
-                keep or run.data.tags.get("nnexp.code_hash") == code_hash()
-            )
+            good = run.info.status == "FINISHED"
             if good and not store.has_file(run, HISTORY_FILE):
                 good = False
                 self._without_files.add(run.info.run_id)
@@ -57,10 +55,12 @@ class Earlier:
 
     def claim(self, config: Config) -> Found:
         """What is there for the next job of this config; each run is given out once."""
-        own = config_hash(config)
-        if self._done[own]:
-            return Found(_result(self.store, self._done[own].pop(0)), "", [])
-        before = self._others.pop(own, [])
+        own, code = config_hash(config), code_hash(config)
+        for run in self._done[own]:
+            if self._keep or run.data.tags.get("nnexp.code_hash") == code:
+                self._done[own].remove(run)
+                return Found(_result(self.store, run), "", [])
+        before = [*self._others.pop(own, []), *self._done.pop(own, [])]
         if any(run.info.run_id in self._without_files for run in before):
             return Found(None, "files missing", before)
         return Found(None, _why(before[-1] if before else None), before)

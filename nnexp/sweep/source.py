@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,17 +13,37 @@ import nnexp
 
 
 @contextmanager
-def frozen_source(folder: Path) -> Iterator[None]:
+def frozen_source(folder: Path, outside: Mapping[str, Path]) -> Iterator[None]:
     """A context in which modules of the package are loaded from a copy in ``folder``, here and in new processes.
 
     So an edit of the source changes no job of a sweep that runs already. Processes inherit ``sys.path``.
+
+    Args:
+        outside: further source files, by their place in the copy.
     """
     package = Path(nnexp.__file__).resolve().parent
     copy = folder / "nnexp"
     # Compiled files go along: their times still fit, so workers need not compile.
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("*.ipynb", "conf"), dirs_exist_ok=True)
+    for place, file in outside.items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, folder / place)
     with loaded_from(folder):
         yield
+
+
+def import_from(folder: str, places: Sequence[str]) -> None:
+    """In a worker: let the modules in these files be imported from the sweep's copy in ``folder``.
+
+    A worker of a cluster serves several sweeps, each with its own version of a module.
+    """
+    names = {place.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for place in places}
+    for name in names & sys.modules.keys():
+        if not str(getattr(sys.modules[name], "__file__", "")).startswith(folder):
+            del sys.modules[name]
+    if names and folder not in sys.path:
+        sys.path.insert(0, folder)
+        importlib.invalidate_caches()
 
 
 @contextmanager

@@ -13,7 +13,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
+from nnexp.config.settings import kinds_of
 from nnexp.sweep.background_call import Later
 from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.trial import Ended, Trial
@@ -167,7 +169,6 @@ class SweepWork(Work):
         from nnexp.sweep.recording.remote import RemoteRecording
         from nnexp.sweep.recording.spool import Spool
         from nnexp.sweep.source import frozen_source
-        from nnexp.sweep.worker import CODE
 
         process = self._process if jobs[0].config.sweep.resume is False else None
         self._journal = place.absolute() / journal.FOLDER
@@ -185,7 +186,8 @@ class SweepWork(Work):
             write_parent(self._journal, jobs[0].config.tracking.experiment, self._parent_beginning())
         code = spool.folder / "code"
         by_number = {job.number: job for job in rest}
-        tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.code_hash": CODE}
+        tags = {"nnexp.sweep_id": self.sweep_id}
+        outside = outside_files(kinds_of([job.config for job in rest]))
 
         def home(job: Trial) -> Home:
             self._ready()
@@ -205,8 +207,9 @@ class SweepWork(Work):
         recording: Recording | RemoteRecording = here
         if process is not None:
             recording = RemoteRecording(process, by_number, tags, spool, code, runs, go_on)
+        self._say_unbatched(rest)
         start = perf_counter()
-        batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast)
+        batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
 
         def ended(progress: SweepView, one: Ended) -> None:
             progress.running = batch.running
@@ -220,7 +223,7 @@ class SweepWork(Work):
 
         try:
             with (
-                frozen_source(code),
+                frozen_source(code, outside),
                 self.view.sweep(len(rest)) as progress,
                 Interrupts(spool.stop, self.view.say) as interrupts,
                 recording,
@@ -240,8 +243,19 @@ class SweepWork(Work):
         }  # fmt: skip
         with contextlib.suppress(OSError):
             (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
+        if batch.broken_groups:
+            count = batch.broken_groups
+            self.view.say(
+                f"{count} group{'s' if count != 1 else ''} of runs failed together and ran one at a time: "
+                f"see {place / 'sweep.log'}"
+            )
         interrupts.raise_if_any()
         return results
+
+    def _say_unbatched(self, jobs: Sequence[Trial]) -> None:
+        names = dict.fromkeys(job.config.optimizer.name for job in jobs if not job.config.optimizer.batched)
+        if names:
+            self.view.say(f"{', '.join(names)}: trained one run at a time, for the method cannot be batched")
 
     def end(self, status: str = "") -> None:
         """Finish the parent run, print the table, and where runs are missing the command that resumes.

@@ -11,12 +11,13 @@ from nnexp.tracking.recorder import RunResult
 
 
 class Trial(NamedTuple):
-    """One run to be: its number, config and overrides, and the file of its log."""
+    """One run to be: its number, config and overrides, the file of its log, and the hash of its code."""
 
     number: int
     config: Config
     overrides: list[str]
     log: Path
+    code: str
 
     @property
     def name(self) -> str:

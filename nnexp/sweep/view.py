@@ -52,8 +52,8 @@ class View(Protocol):
     def say(self, line: str) -> None:
         """Show a line."""
 
-    def run(self, session: Any, title: str) -> AbstractContextManager[RunView]:
-        """A context in which one session is trained."""
+    def run(self, trained: Any, title: str) -> AbstractContextManager[RunView]:
+        """A context in which one :class:`nnexp.training.run.Run` is trained."""
 
     def sweep(self, jobs: int) -> AbstractContextManager[SweepView]:
         """A context in which ``jobs`` jobs end one after another."""

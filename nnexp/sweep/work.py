@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnexp.config.schema import Config
-from nnexp.sweep.identity import code_hash, config_hash
+from nnexp.sweep.identity import config_hash
 from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import Row, View
 from nnexp.tracking import locations
@@ -79,10 +79,11 @@ class Work:
             StoreError: the store cannot be opened.
             KeyboardInterrupt: on a signal, after the run was ended as KILLED.
         """
-        from nnexp.training.session import Session, prepare
+        from nnexp.training.group import Group
+        from nnexp.training.prepare import prepare
 
         config = job.config
-        session = Session(prepare(config))
+        group = Group([prepare(config, config.tracking.log_every, config.tracking.snapshots)])
         self._ready()
         store = self.store(config)
         self._home = self._home or store
@@ -92,7 +93,7 @@ class Work:
         of = f"[{len(self.rows) + 1}/{self.jobs}] " if self.jobs else ""
         title = f"{of}{config.optimizer.name} seed {config.seed}"
         begun = {"id": "", "url": ""}
-        tags = {"nnexp.config_hash": config_hash(config), "nnexp.code_hash": code_hash()}
+        tags = {"nnexp.config_hash": config_hash(config), "nnexp.code_hash": job.code}
         if self.jobs is not None:
             tags |= {"nnexp.sweep_id": self.sweep_id, "nnexp.job": str(job.number)}
 
@@ -100,12 +101,12 @@ class Work:
             begun.update(id=run_id, url=url)
 
         try:
-            from nnexp.tracking.recorder import record_session
+            from nnexp.tracking.recorder import record_run
 
-            with self.view.run(session, title) as progress:
-                result = record_session(
+            with self.view.run(group.runs[0], title) as progress:
+                result = record_run(
                     store,
-                    session,
+                    group,
                     config,
                     job.name,
                     tags,

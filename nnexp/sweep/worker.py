@@ -2,51 +2,56 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import secrets
 import traceback
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
 from nnexp.config.schema import Config
-from nnexp.sweep.identity import code_hash
+from nnexp.sweep.identity import package_hash
 from nnexp.sweep.recording.spool import Spool, journal_entry
+from nnexp.sweep.source import import_from
 from nnexp.sweep.trial import Trial
 from nnexp.tracking.environment import environment
 from nnexp.tracking.outcome import Outcome, outcome, reason_of
 from nnexp.tracking.protocol import milliseconds
 from nnexp.training.group import Group
-from nnexp.training.session import prepare
-from nnexp.training.train import EVALUATIONS_PER_GRADIENT
-
-CODE = code_hash()
-"""Of the code that this process has loaded."""
+from nnexp.training.prepare import prepare
 
 
 class Task(NamedTuple):
-    """Jobs to train together, and what they need to know of their sweep.
+    """Jobs to train together, pickled, and what they need to know of their sweep.
 
-    ``tags`` are those of all its runs, ``runs`` is how many it has, ``spool`` the folder for rows, ``code`` the hash
-    of its code, ``git`` the state of its source.
+    ``tags`` are those of all its runs, ``runs`` is how many it has, ``spool`` the folder for rows, ``code`` the hash of
+    nnexp's code, ``git`` the state of its source, ``outside`` the files of other modules in the sweep's copy of the
+    source, ``process`` the sweep's own.
     """
 
-    jobs: list[Trial]
+    jobs: bytes
     tags: dict[str, str]
     runs: int
     spool: str
     code: str
     git: dict[str, Any] | None
+    outside: tuple[str, ...]
+    process: int
 
 
 class Done(NamedTuple):
     """Outcomes of a task's jobs, None for one that was not begun, and where the time went.
 
-    ``training`` is the clock of the runs, ``seconds`` the whole; ``group`` how many were trained together.
+    ``training`` is the clock of the runs, ``seconds`` the whole; ``group`` how many were handed over together;
+    ``group_error`` the traceback of an error for which they were then trained one at a time, else empty.
     """
 
     outcomes: list[Outcome | None]
     training: float
     seconds: float
     group: int
+    group_error: str
 
 
 class Stopped(BaseException):
@@ -66,41 +71,45 @@ def train(task: Task) -> Done:
         OtherCode: results would not be those of the sweep's code.
     """
     begun = perf_counter()
-    if task.code != CODE:
+    if task.code != package_hash():
         raise OtherCode(
             "the worker has other code of nnexp than the sweep; start it anew with the same version"
         )
     spool = Spool(Path(task.spool))
-    outcomes: list[Outcome | None]
-    try:
-        outcomes = _together(task, spool)
-    except Exception as error:
-        if len(task.jobs) == 1:
-            outcomes = [_failed(task.jobs[0].config, error)]
-        else:
-            outcomes = [train(task._replace(jobs=[job])).outcomes[0] for job in task.jobs]
+    if task.process != os.getpid():
+        import_from(str(spool.folder / "code"), task.outside)
+    jobs: list[Trial] = pickle.loads(task.jobs)
+    outcomes, group_error = _outcomes(task, jobs, spool)
     training = sum(one.seconds for one in outcomes if one is not None)
     outcomes = [
         None if made is None else spool.keep(journal_entry(job, task.tags, task.runs, made))
-        for job, made in zip(task.jobs, outcomes, strict=True)
+        for job, made in zip(jobs, outcomes, strict=True)
     ]
-    return Done(outcomes, training, perf_counter() - begun, len(task.jobs))
+    return Done(outcomes, training, perf_counter() - begun, len(jobs), group_error)
 
 
-def _together(task: Task, spool: Spool) -> list[Outcome | None]:
+def _outcomes(task: Task, jobs: list[Trial], spool: Spool) -> tuple[list[Outcome | None], str]:
+    """The jobs' outcomes, and the traceback of an error for which they had to be tried alone."""
+    try:
+        return _together(task, jobs, spool), ""
+    except Exception as error:
+        if len(jobs) == 1:
+            return [_failed(jobs[0].config, error)], ""
+        trace = traceback.format_exc()
+    return [_outcomes(task, [job], spool)[0][0] for job in jobs], trace
+
+
+def _together(task: Task, jobs: list[Trial], spool: Spool) -> list[Outcome | None]:
     if spool.stopped:
-        return [None] * len(task.jobs)
+        return [None] * len(jobs)
     machine, started = environment() | {"git": task.git}, milliseconds()
-    configs = [job.config for job in task.jobs]
-    group = Group([prepare(config) for config in configs])
+    configs = [job.config for job in jobs]
+    group = Group([prepare(one, one.tracking.log_every, one.tracking.snapshots) for one in configs])
     error: BaseException | None = None
     trace = ""
     try:
-        for parts in group.run(min(config.tracking.flush_seconds for config in configs)):
-            spool.put(
-                started,
-                [(task.jobs[at].number, rows) for at, rows in parts if not at_end(group.sessions[at])],
-            )
+        for parts in group.train(min(config.tracking.flush_seconds for config in configs)):
+            spool.put(started, [(jobs[at].number, rows) for at, rows in parts if not group.runs[at].ended])
             if spool.stopped:
                 error = Stopped("the sweep was stopped")
                 break
@@ -109,35 +118,27 @@ def _together(task: Task, spool: Spool) -> list[Outcome | None]:
             raise
         error, trace = caught, traceback.format_exc()
     ended = milliseconds()
+    # Runs of one group are timed at one time, most of them by one clock: what is said of seconds must know of it.
+    shared = {"nnexp.group": secrets.token_hex(6)} if len(configs) > 1 else {}
     made: list[Outcome | None] = []
-    for session, config in zip(group.sessions, configs, strict=True):
+    for run, config in zip(group.runs, configs, strict=True):
         if error is not None:
-            session.stop()
-        cut = None if at_end(session) and isinstance(error, Stopped) else error
-        begun = session.iterations > 0 or not isinstance(cut, Stopped)
-        made.append(
-            outcome(session, config, machine, started, ended, task.runs, cut, trace) if begun else None
-        )
+            run.stop()
+        cut = None if run.ended and isinstance(error, Stopped) else error
+        begun = run.iterations > 0 or not isinstance(cut, Stopped)
+        if not begun:
+            made.append(None)
+            continue
+        one = outcome(run, config, machine, started, ended, task.runs, cut, trace)
+        made.append(one._replace(tags=one.tags | shared))
     return made
-
-
-def at_end(session: Any) -> bool:
-    """Whether a session reached the end of its budget, or diverged."""
-    budget, gradient = session.prepared.budget, session.prepared.method.needs_gradient
-    evaluations = session.evaluations + (EVALUATIONS_PER_GRADIENT - 1 if gradient else 0)
-    spent = (
-        (session.iterations, budget.iterations),
-        (evaluations, budget.evaluations),
-        (session.seconds, budget.seconds),
-    )
-    return session.status == "diverged" or any(most is not None and now >= most for now, most in spent)
 
 
 def _failed(config: Config, error: Exception) -> Outcome:
     """The outcome of a run of which nothing is left but its error."""
     from nnexp.tracking.environment import environment_tags
     from nnexp.tracking.plain import to_yaml
-    from nnexp.training.session import join
+    from nnexp.training.record import join
 
     now = milliseconds()
     trace = "".join(traceback.format_exception(error))

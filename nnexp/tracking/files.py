@@ -11,59 +11,73 @@ from typing import Any
 
 import numpy as np
 
-from nnexp.data.datasets import Data
+import nnexp
+from nnexp.config.modules import outside_files
+from nnexp.config.settings import kinds_of, plain
+from nnexp.data.dataset import Data
 from nnexp.network.layout import Layout
-from nnexp.network.network import Network
 from nnexp.tracking.protocol import METRICS, DatasetRecord, Rows
 
 Array = np.ndarray[Any, Any]
+
+MODEL_CODE = ("__init__.py", "calls.py", "config", "network")
+"""What of nnexp a recorded model takes along."""
 
 HISTORY_FILE = "history.parquet"
 """The file of all rows, which every run leaves that was trained."""
 
 
-def run_files(prepared: Any, session: Any, config_yaml: str, environment: dict[str, Any]) -> dict[str, bytes]:
+def run_files(prepared: Any, trained: Any, config_yaml: str, environment: dict[str, Any]) -> dict[str, bytes]:
     """The contents of ``weights/``, ``history.parquet``, ``config.yaml`` and ``environment.json`` by path.
 
     ``weights/snapshots.npz`` holds ``iteration (T,)``, ``theta (T, P)`` in the order of
     ``weights/layout.json``, and ``loss (T,)``; ``best.npz`` and ``final.npz`` hold named arrays.
 
     Args:
-        prepared: has ``problem``, as :func:`nnexp.training.session.prepare` gives.
-        session: has ``history``, ``snapshots``, ``best_theta``, ``final_theta`` and ``improvements``.
+        prepared: has ``problem``, as :func:`nnexp.training.prepare.prepare` gives.
+        trained: has ``history``, ``snapshots``, ``best_theta``, ``final_theta`` and ``improvements``.
     """
-    network: Network = prepared.problem.network
-    snapshots = session.snapshots
+    network = prepared.problem.network
+    snapshots = trained.snapshots
     found = {
         "weights/snapshots.npz": _npz(
             iteration=np.asarray(snapshots.iteration, np.int64),
             theta=network.layout.export(np.asarray(snapshots.theta)),
             loss=np.asarray(snapshots.loss, np.float64),
         ),
-        "weights/layout.json": _json(network.layout.describe() | {"network": specification(network)}),
+        "weights/layout.json": _json(network.layout.describe() | {"network": specification(prepared)}),
     }
-    for name, theta in (("best", session.best_theta), ("final", session.final_theta)):
+    for name, theta in (("best", trained.best_theta), ("final", trained.final_theta)):
         if theta is not None:
             found[f"weights/{name}.npz"] = named_arrays(network.layout, theta)
-    pairs = list(session.improvements)
+    pairs = list(trained.improvements)
     improvements = {
         "iteration": [int(pair[0]) for pair in pairs],
         "loss": [_number(pair[1]) for pair in pairs],
     }
     return found | {
-        HISTORY_FILE: history_table(session.history),
+        HISTORY_FILE: history_table(trained.history),
         "improvements.json": _json(improvements),
         "config.yaml": config_yaml.encode(),
         "environment.json": _json(environment),
     }
 
 
-def model_files(network: Network, theta: Array) -> dict[str, bytes]:
-    """What :mod:`nnexp.tracking.model_code` loads: ``final.npz`` and ``network.json``."""
-    return {
-        "final.npz": named_arrays(network.layout, theta),
-        "network.json": _json(specification(network)),
+def model_files(prepared: Any, theta: Array) -> dict[str, bytes]:
+    """What :mod:`nnexp.tracking.model_code` loads: weights, the network's settings, and the source that computes it."""
+    package = Path(nnexp.__file__).resolve().parent
+    code = {
+        f"nnexp/{file.relative_to(package)}": file for name in MODEL_CODE for file in _sources(package / name)
     }
+    code |= outside_files(kinds_of(prepared.settings.architecture))
+    return {
+        "final.npz": named_arrays(prepared.problem.network.layout, theta),
+        "network.json": _json(specification(prepared)),
+    } | {f"code/{place}": file.read_bytes() for place, file in code.items()}
+
+
+def _sources(place: Path) -> list[Path]:
+    return sorted(place.rglob("*.py")) if place.is_dir() else [place]
 
 
 def write(folder: Path, contents: Mapping[str, bytes]) -> None:
@@ -83,14 +97,15 @@ def named_arrays(layout: Layout, theta: Array) -> bytes:
     return _npz(**named)
 
 
-def specification(network: Network) -> dict[str, Any]:
+def specification(prepared: Any) -> dict[str, Any]:
     """What it takes to compute the network's outputs, besides its weights."""
+    settings, sizes = prepared.settings, prepared.settings.dataset.sizes()
     return {
-        "sizes": list(network.layout.sizes),
-        "activation": network.activation.name,
-        "output": network.output,
-        "dtype": network.dtype.name,
-        "accumulate": network.wide.name if network.wide is not None else None,
+        "architecture": plain(settings.architecture),
+        "features": sizes.features,
+        "outputs": sizes.outputs,
+        "dtype": settings.dtype,
+        "accumulate": settings.accumulate,
     }
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from nnexp.tracking import files
 from nnexp.tracking.outcome import Outcome
 from nnexp.tracking.protocol import DatasetRecord
-from nnexp.training.session import History
+from nnexp.training.record import History
 
 FOLDER = "unrecorded"
 """The name of folders of entries; ``sweep.json`` in it says what the sweep's parent run began with."""
@@ -110,7 +110,9 @@ def read(folder: Path) -> Entry:
             steps = [name.partition("/")[2] for name in arrays.files if name.startswith("image/")]
             images = [(int(step), arrays[f"image/{step}"]) for step in steps]
             example = arrays["example"] if "example" in arrays.files else None
-        model = {one.name: one.read_bytes() for one in sorted((folder / "model").glob("*"))}
+        place = folder / "model"
+        found = sorted(one for one in place.rglob("*") if one.is_file())
+        model = {one.relative_to(place).as_posix(): one.read_bytes() for one in found}
         dataset = text["dataset"]
         if dataset is not None:
             name, digest, columns, profile, context = dataset

@@ -138,6 +138,17 @@ def local_folder(artifact_uri: str) -> Path | None:
     return Path(unquote(where.path)) if where.scheme in ("", "file") else None
 
 
+def folders(uri: str, run_id: str, artifact_uri: str) -> list[Path]:
+    """Where a run's files may be on this machine: beside an SQLite file first, which may have been moved with them.
+
+    >>> [str(place) for place in folders("sqlite:////new/mlflow.db", "4f", "file:///old/artifacts/4f/artifacts")]
+    ['/new/artifacts/4f/artifacts', '/old/artifacts/4f/artifacts']
+    """
+    root, recorded = artifact_root(uri), local_folder(artifact_uri)
+    beside = None if root is None else root / run_id / "artifacts"
+    return [place for place in (beside, recorded) if place is not None]
+
+
 def on_local_disk(file: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
     """Whether a file is known to be on a disk of this machine alone, not on a network's or another system's.
 

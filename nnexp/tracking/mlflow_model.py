@@ -36,6 +36,7 @@ def log_model(
                     model_id=record.model_id,
                     run_id=run_id,
                 ),
+                code_paths=[str(place) for place in sorted((folder / "code").iterdir())],
                 python_model=str(Path(__file__).with_name("model_code.py")),
                 artifacts={
                     "weights": str(folder / "final.npz"),
@@ -59,5 +60,5 @@ def _signature(folder: Path, features: int) -> ModelSignature:
 
     network = json.loads((folder / "network.json").read_text(encoding="utf-8"))
     inputs = Schema([ColSpec(DataType.double) for _ in range(features)])
-    outputs = Schema([TensorSpec(np.dtype(network["dtype"]), (-1, network["sizes"][-1]))])
+    outputs = Schema([TensorSpec(np.dtype(network["dtype"]), (-1, network["outputs"]))])
     return ModelSignature(inputs, outputs)

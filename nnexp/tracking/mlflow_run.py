@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -48,7 +49,7 @@ class MlflowRun:
         """Record rows, params, tags and numbers in as few calls as MLflow's limits for a batch allow.
 
         Rows become metrics by iteration, each timed by its seconds of training since the start, so that
-        recording a row again changes nothing. Long values are cut to what MLflow takes.
+        recording a row again changes nothing. Long values are :func:`cut` to what MLflow takes.
         """
         metrics = [
             Metric(point.key, point.value, self.started + round(point.seconds * 1000), point.step)
@@ -155,5 +156,11 @@ class MlflowRun:
 
 
 def cut(text: str, longest: int) -> str:
-    """The text, or its beginning with three dots if it is longer than ``longest``."""
-    return text if len(text) <= longest else text[: longest - 3] + "..."
+    """The text, or its beginning with a digest of the whole if it is longer than ``longest``.
+
+    Two texts that differ stay different.
+    """
+    if len(text) <= longest:
+        return text
+    end = f"... (sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]})"
+    return text[: longest - len(end)] + end

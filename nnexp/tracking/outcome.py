@@ -70,7 +70,7 @@ def per_decade(setting: int | str | None, runs: int) -> int | None:
 
 
 def outcome(
-    session: Any,
+    trained: Any,
     config: Any,
     machine: dict[str, Any],
     started: int,
@@ -79,28 +79,29 @@ def outcome(
     error: BaseException | None = None,
     trace: str = "",
 ) -> Outcome:
-    """What a session leaves behind where it stands.
+    """What a trained leaves behind where it stands.
 
     A part that cannot be made (a figure) is a tag ``nnexp.warning``, not an error. After an ``error`` the
     run has failed, for one that is no ``Exception`` it was killed: then it is left without pictures and model.
 
     Args:
-        session: a :class:`nnexp.training.session.Session` that was run, or stopped.
+        trained: a :class:`nnexp.training.run.Run` that was trained, or stopped.
         config: the run's :class:`nnexp.config.schema.Config`.
         machine: of :func:`nnexp.tracking.environment.environment`.
         runs: how many the whole command has.
     """
     warnings: list[str] = []
-    prepared = session.prepared
-    network = prepared.problem.network
-    status, reason = _ending(session, error)
+    prepared = trained.prepared
+    status, reason = _ending(trained, error)
     tags = environment_tags(machine)
+    if trained.stop_reason:
+        tags["nnexp.stopped"] = trained.stop_reason
     numbers: dict[str, float] = {}
     if not prepared.method.needs_gradient:
-        found = [int(pair[0]) for pair in session.improvements]
+        found = [int(pair[0]) for pair in trained.improvements]
         tags["nnexp.improvements"] = _fitting(found)
         numbers["improvements"] = float(len(found))
-    contents = files.run_files(prepared, session, to_yaml(config), machine)
+    contents = files.run_files(prepared, trained, to_yaml(config), machine)
     images: list[tuple[int, Array]] = []
     model: dict[str, bytes] = {}
     if error is None and wanted(config.tracking.figures, runs):
@@ -108,19 +109,19 @@ def outcome(
         from nnexp.tracking import pictures
 
         with optional("figures", warnings):
-            contents |= pictures.figures(session, str(config.optimizer.name))
+            contents |= pictures.figures(trained, str(config.optimizer.name))
         with optional("images", warnings):
-            images = list(pictures.boundary_steps(session))
+            images = list(pictures.boundary_steps(trained))
     if error is None and wanted(config.tracking.model, runs):
-        model = files.model_files(network, session.final_theta)
+        model = files.model_files(prepared, trained.final_theta)
     dataset = None
     with optional("dataset", warnings):
         dataset = files.dataset_record(config.dataset.name, prepared.problem.train, prepared.problem.test)
     if warnings:
         tags["nnexp.warning"] = "; ".join(warnings)
     return Outcome(
-        status, reason, trace, started, ended, session.history,
-        int(session.iterations), int(session.evaluations), float(session.seconds),
+        status, reason, trace, started, ended, trained.history,
+        int(trained.iterations), int(trained.evaluations), float(trained.seconds),
         tags, numbers, contents, images, model,
         np.ascontiguousarray(prepared.problem.train.x[..., :5].T) if model else None, dataset,
     )  # fmt: skip
@@ -143,11 +144,11 @@ def reason_of(error: BaseException) -> str:
     return f"{kind}: {lines[0]}" if lines else kind
 
 
-def _ending(session: Any, error: BaseException | None) -> tuple[str, str]:
+def _ending(trained: Any, error: BaseException | None) -> tuple[str, str]:
     if error is not None:
         return "failed" if isinstance(error, Exception) else "killed", reason_of(error)
-    status = str(session.status)
-    return status, "" if status == "finished" else f"not finite at iteration {session.iterations}"
+    status = str(trained.status)
+    return status, "" if status == "finished" else f"not finite at iteration {trained.iterations}"
 
 
 def _fitting(numbers: list[int]) -> str:

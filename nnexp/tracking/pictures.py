@@ -15,15 +15,15 @@ Array = np.ndarray[Any, Any]
 MOST_IMAGES = 20
 
 
-def figures(session: Any, method: str) -> dict[str, bytes]:
+def figures(trained: Any, method: str) -> dict[str, bytes]:
     """Learning curves, weight histograms and, for classes of 2-D inputs, the decision boundary, as PNG by path."""
-    problem, snapshots = session.prepared.problem, session.snapshots
-    drawn = {"learning_curves": plots.learning_curves(session.history, method)}
-    thetas = {"start": snapshots.theta[0], "end": session.final_theta}
+    problem, snapshots = trained.prepared.problem, trained.snapshots
+    drawn = {"learning_curves": plots.learning_curves(trained.history, method)}
+    thetas = {"start": snapshots.theta[0], "end": trained.final_theta}
     drawn["weight_histograms"] = plots.weight_histograms(problem.network.layout, thetas)
     # A diverged network has no boundary.
-    if plots.has_boundary(problem) and np.isfinite(session.final_theta).all():
-        drawn["decision_boundary"] = plots.decision_boundary(problem, session.final_theta)
+    if plots.has_boundary(problem) and np.isfinite(trained.final_theta).all():
+        drawn["decision_boundary"] = plots.decision_boundary(problem, trained.final_theta)
     found = {}
     for name, figure in drawn.items():
         out = io.BytesIO()
@@ -32,9 +32,9 @@ def figures(session: Any, method: str) -> dict[str, bytes]:
     return found
 
 
-def boundary_steps(session: Any, most: int = MOST_IMAGES) -> Iterator[tuple[int, Array]]:
+def boundary_steps(trained: Any, most: int = MOST_IMAGES) -> Iterator[tuple[int, Array]]:
     """Pairs of iteration and boundary image for the snapshots, thinned to ``most``; none without a boundary."""
-    problem, snapshots = session.prepared.problem, session.snapshots
+    problem, snapshots = trained.prepared.problem, trained.snapshots
     if not plots.has_boundary(problem):
         return
     count = len(snapshots.iteration)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
+from nnexp.config.settings import plain
 from nnexp.tracking import locations
 
 
@@ -34,7 +34,7 @@ def to_yaml(config: Any) -> str:
 
 
 def _plain(config: Any) -> dict[str, Any]:
-    values: dict[str, Any] = dataclasses.asdict(config)
+    values: dict[str, Any] = plain(config)
     # How a sweep is kept going is no part of its runs.
     values.pop("sweep", None)
     tracking = values.get("tracking")

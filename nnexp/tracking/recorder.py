@@ -24,10 +24,11 @@ from nnexp.tracking.outcome import Outcome, optional, outcome, per_decade, reaso
 from nnexp.tracking.plain import flatten
 from nnexp.tracking.protocol import Rows, Run, Store, milliseconds
 from nnexp.training.marks import mark_after
+from nnexp.training.record import join
 
 __all__ = [
     *("ENDINGS", "RunResult", "Thinning", "flatten", "last_tags", "publish"),
-    *("reason_of", "record_session", "result", "start_tags"),
+    *("reason_of", "record_run", "result", "start_tags"),
 ]
 
 LOG = logging.getLogger(__name__)
@@ -90,14 +91,16 @@ class Thinning:
 
 
 def start_tags(config: Any, overrides: Sequence[str]) -> dict[str, str]:
-    """Tags that every run has from its start, on any machine."""
+    """Tags that every run has from its start, on any machine; ``nnexp.data`` is the hash of given data."""
     own = {"nnexp.kind": "run", "nnexp.method": str(config.optimizer.name)}
+    if data := config.dataset.digest():
+        own["nnexp.data"] = data
     return own | ({"nnexp.overrides": " ".join(overrides)} if overrides else {})
 
 
-def record_session(
+def record_run(
     store: Store,
-    session: Any,
+    group: Any,
     config: Any,
     name: str,
     tags: Mapping[str, str],
@@ -108,14 +111,14 @@ def record_session(
     runs: int = 1,
     place: Path | None = None,
 ) -> RunResult:
-    """Train ``session`` to its end as one run of ``store``.
+    """Train a group of one run to its end as one run of ``store``.
 
     Rows are sent while training. Whatever interrupts it, what was reached is recorded: the run ends as
     FAILED for an ``Exception`` and as KILLED for any other ``BaseException``, which is raised again. A store that
     cannot be reached meanwhile does not end training: what it does not take in the end is an entry at ``place``.
 
     Args:
-        session: a :class:`nnexp.training.session.Session` that has not been run.
+        group: of one run that has not been trained.
         config: the run's :class:`nnexp.config.schema.Config`.
         tags: of the caller, such as ``nnexp.sweep_id``.
         parent: id of the parent run of a multirun.
@@ -125,7 +128,7 @@ def record_session(
         runs: how many the whole command has.
         place: a folder for what could not be recorded; without it an error of the store is raised.
     """
-    machine = environment()
+    trained, machine = group.runs[0], environment()
     started = milliseconds()
     own = environment_tags(machine) | start_tags(config, overrides) | heartbeat()
     own |= {journal.ENTRY: uuid4().hex} | dict(tags)
@@ -165,7 +168,8 @@ def record_session(
         if on_start is not None:
             on_start(run.run_id, url)
         beat = perf_counter()
-        for rows in session.run(config.tracking.flush_seconds):
+        for parts in group.train(config.tracking.flush_seconds):
+            rows = parts[0][1] if parts else join([])
             chosen, alive = thinning.select(rows), None
             if perf_counter() - beat >= HEARTBEAT_SECONDS:
                 beat, alive = perf_counter(), heartbeat()
@@ -183,11 +187,11 @@ def record_session(
                 LOG.warning("rows or heartbeat could not be sent (%s)", reason_of(error))
             if on_rows is not None:
                 on_rows(rows)
-        return send(outcome(session, config, machine, started, milliseconds(), runs))
+        return send(outcome(trained, config, machine, started, milliseconds(), runs))
     except SweepTaken:
         raise
     except BaseException as error:
-        _rescue(run, session, config, machine, started, send, error)
+        _rescue(run, trained, config, machine, started, send, error)
         raise
 
 
@@ -256,7 +260,7 @@ def result(run_id: str, url: str, made: Outcome) -> RunResult:
 
 def _rescue(
     run: Run,
-    session: Any,
+    trained: Any,
     config: Any,
     machine: dict[str, Any],
     started: int,
@@ -269,9 +273,9 @@ def _rescue(
     done = False
     try:
         with contextlib.suppress(Exception):
-            session.stop()
+            trained.stop()
         with contextlib.suppress(Exception):
-            send(outcome(session, config, machine, started, milliseconds(), error=error))
+            send(outcome(trained, config, machine, started, milliseconds(), error=error))
             done = True
     finally:
         # A second interruption ends the rescue, and still not the run's end.
@@ -280,10 +284,16 @@ def _rescue(
                 run.finish(ENDINGS[status], tags)
 
 
+def _network(architecture: Any) -> str:
+    """The network in a few words."""
+    hidden = getattr(architecture, "hidden", None)
+    return f"architecture {architecture.name}" if hidden is None else f"hidden {list(hidden)}"
+
+
 def _note(config: Any, made: Outcome) -> str:
     last = result("", "", made)
     return (
-        f"**{config.optimizer.name}** on {config.dataset.name}, hidden {list(config.architecture.hidden)}, "
+        f"**{config.optimizer.name}** on {config.dataset.name}, {_network(config.architecture)}, "
         f"seed {config.seed}: loss {last.loss:.4f}, accuracy {last.accuracy:.3f} after "
         f"{last.iterations:,} iterations ({last.evaluations:,} evaluations, {last.seconds:.2f} s)."
     )

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from nnexp.calls import Call, run
+from nnexp.config.settings import take
 from nnexp.data.batches import Batches
-from nnexp.network.activations import Call, run
 from nnexp.network.buffers import Memory
-from nnexp.optim import GradientMethod
+from nnexp.optim import At, GradientMethod
 from nnexp.training.marks import marks
 from nnexp.training.problem import Pass, Problem
-from nnexp.training.rows import EVALUATIONS_PER_GRADIENT, HEARTBEAT, SPAN, Rows, Standing
+from nnexp.training.rows import HEARTBEAT, SPAN, Progress, Rows
 
 Array = np.ndarray[Any, Any]
 
@@ -25,24 +26,27 @@ SPAN_BYTES = 1 << 22
 
 
 class _Block:
-    """Rows of the runs that are going, until they are handed out."""
+    """Rows of the active runs, until they are handed out."""
 
-    def __init__(self, runs: Array, of: Pass, measured: bool, most: int) -> None:
-        self._runs, self._of, self._measured, self._most = runs, of, measured, most
+    def __init__(
+        self, runs: Array, of: Pass, answer: Array, evaluations: int, measured: bool, most: int
+    ) -> None:
+        self._runs, self._of, self._answer, self._measured, self._most = runs, of, answer, measured, most
+        self._evaluations = evaluations
         self._iterations: list[int] = []
         self._seconds: list[float] = []
-        theta, shape = of.theta, (most, len(runs))
-        self._theta = np.empty((most, *theta.shape), theta.dtype)
-        self._loss, self._accuracy = np.full(shape, np.nan, theta.dtype), np.full(shape, np.nan)
+        shape = (most, len(runs))
+        self._theta = np.empty((most, *answer.shape), answer.dtype)
+        self._loss, self._accuracy = np.full(shape, np.nan, answer.dtype), np.full(shape, np.nan)
 
     def next(self) -> _Block:
         """An empty one; the rows of this one are whoever's they were handed to."""
-        return _Block(self._runs, self._of, self._measured, self._most)
+        return _Block(self._runs, self._of, self._answer, self._evaluations, self._measured, self._most)
 
     def add(self, iteration: int, seconds: float) -> None:
         """A row of what the pass holds."""
         at, of = len(self._iterations), self._of
-        self._theta[at] = of.theta
+        self._theta[at] = self._answer
         if self._measured:
             self._loss[at] = of.loss
             if of.accuracy is not None:
@@ -61,7 +65,7 @@ class _Block:
         if not count:
             return []
         iteration, seconds = np.array(self._iterations, np.int64), np.array(self._seconds)
-        evaluations = EVALUATIONS_PER_GRADIENT * iteration
+        evaluations = self._evaluations * iteration
         # Of NaN and inf, inf: NaN is for a loss that was not computed.
         loss = np.fmin(self._loss, np.inf) if self._measured else self._loss
         columns = [
@@ -73,8 +77,8 @@ class _Block:
         ]
 
 
-class _Going:
-    """The runs that are going, and what trains them: one object, so that an interruption finds all or nothing.
+class _ActiveRuns:
+    """The runs that go on, and what trains them: one object, so that an interruption finds all or nothing.
 
     ``runs`` are their numbers, ``limits`` their iterations, ``count`` the iterations done ``()``, to which each
     update adds; ``theta`` is where they are.
@@ -88,42 +92,57 @@ class _Going:
         problem: Problem,
         method: GradientMethod,
         batches: Batches | None,
+        draws: Sequence[np.random.Generator],
         memory: dict[str, Array],
         theta: Array,
     ) -> None:
         self.runs, self.limits, self.batches, self._count = runs, limits, batches, count
-        self._problem, self._method, self._memory = problem, method, memory
+        self._problem, self._method, self._draws, self._memory = problem, method, draws, memory
         size, buffers = method.batch_size, Memory()
         lengths = [None] if size is None else sorted({size, problem.samples % size or size})
         passes = {length: problem.bind(len(runs), length, buffers) for length in lengths}
         self.passed = passes[size]
-        self.parts = {
-            length: (part, part.calls(loss=False, gradient=True)) for length, part in passes.items()
-        }
-        self.full = self.passed.calls(accuracy=self.passed.accuracy is not None, gradient=True)
         self.theta, self.gradient = self.passed.theta, self.passed.gradient
         self.theta[...] = theta
-        assert self.gradient is not None
-        moves = method.bind(self.theta, self.gradient, memory)
-        self.update: tuple[Call, ...] = (*moves, partial(np.add, count, 1, count))
+        self.parts = {length: self._bound(part) for length, part in passes.items()}
+        self.full = self.passed.calls(accuracy=self.passed.accuracy is not None, gradient=True)
+        self.answer = method.answer(self._at(self.passed))
         self.stop = int(limits.min())
-        self.block = _Block(runs, self.passed, size is None, max(1, min(SPAN, SPAN_BYTES // theta.nbytes)))
+        # A full batch's loss is that of theta, which need not be the answer.
+        self.measured = size is None and self.answer is self.theta
+        most = max(1, min(SPAN, SPAN_BYTES // theta.nbytes))
+        self.block = _Block(runs, self.passed, self.answer, method.evaluations, self.measured, most)
+
+    def _at(self, part: Pass) -> At:
+        assert part.gradient is not None
+        again = part.calls(loss=True, gradient=True)
+        return At(
+            *(part.theta, part.gradient, part.loss, self._count, self.limits),
+            *(again, self._draws, self._memory),
+        )
+
+    def _bound(self, part: Pass) -> tuple[Pass, tuple[Call, ...], tuple[Call, ...]]:
+        """A pass, the calls that give its gradient, and those of the update that follow."""
+        counted: Call = partial(np.add, self._count, 1, self._count)
+        update = (*self._method.bind(self._at(part)), counted)
+        return part, part.calls(loss=False, gradient=True), update
 
     def sound(self) -> Array:
         """Which runs' losses, or weights where losses are not known, are finite."""
         known = self.batches is None
         return np.asarray(np.isfinite(self.passed.loss) if known else np.isfinite(self.theta).all(axis=1))
 
-    def select(self, keep: Array) -> _Going:
+    def select(self, keep: Array) -> _ActiveRuns:
         """Some of these runs, with the gradient that is known."""
         assert self.gradient is not None
-        part = _Going(
+        part = _ActiveRuns(
             self.runs[keep],
             self.limits[keep],
             self._count,
             self._problem.select(keep),
-            self._method.select(keep),
+            take(self._method, keep),
             None if self.batches is None else self.batches.select(keep),
+            [self._draws[at] for at in keep.tolist()] if self._draws else (),
             {name: array[keep] for name, array in self._memory.items()},
             self.theta[keep],
         )
@@ -137,7 +156,7 @@ class Descent:
 
     A run that reached its budget, or whose loss or weights are not finite at a mark, ends and leaves the
     computation; nothing of it reaches the others. The clock runs while training does, and its time is
-    shared: each moment is divided by the runs then going.
+    shared: each moment is divided by the runs then going on.
 
     Args:
         problem: with the same data for all runs, or with a run axis.
@@ -145,6 +164,7 @@ class Descent:
         theta: the start ``(R, P)``.
         iterations: of each run ``(R,)``.
         batches: one generator a run, for a method with a batch size.
+        draws: one generator a run, for the method.
         log_every: iterations from mark to mark; None for logarithmic marks.
         most_seconds: of training, after which all runs end.
 
@@ -160,6 +180,7 @@ class Descent:
         *,
         iterations: Array,
         batches: Sequence[np.random.Generator] = (),
+        draws: Sequence[np.random.Generator] = (),
         log_every: int | None = None,
         most_seconds: float | None = None,
     ) -> None:
@@ -177,120 +198,136 @@ class Descent:
         self._iterations, self._shares = np.zeros(runs, np.int64), np.zeros(runs)
         self._answers = np.array(theta, problem.network.dtype)
         self._ready: list[tuple[int, Rows]] = []
+        self._evaluations = method.evaluations
         limits = np.asarray(iterations)
-        self._going: _Going | None = _Going(
-            np.arange(runs), limits, self._count, problem, method, epochs, {}, self._answers
+        self._active: _ActiveRuns | None = _ActiveRuns(
+            np.arange(runs), limits, self._count, problem, method, epochs, draws, {}, self._answers
         )
 
-    @property
-    def standing(self) -> Standing:
-        """Where all runs are, those that have ended and those that are going."""
-        theta, iterations = self._answers.copy(), self._iterations.copy()
-        shares, going = self._shares.copy(), self._going
-        if going is not None:
-            runs = going.runs
-            theta[runs], iterations[runs], shares[runs] = going.theta, self._count, self._share
-        return Standing(theta, iterations, EVALUATIONS_PER_GRADIENT * iterations, shares)
-
-    def of(self, run: int) -> Standing:
-        """Where one run is, as columns of length one."""
-        going = self._going
-        if going is not None and run in going.runs:
-            at = int(np.searchsorted(going.runs, run))
-            theta, iterations, share = going.theta[at : at + 1].copy(), self._count, self._share
+    def progress(self, run: int) -> Progress:
+        """Where one run is; after an interruption too."""
+        active = self._active
+        if active is not None and run in active.runs:
+            at = int(np.searchsorted(active.runs, run))
+            theta, iteration, share = active.answer[at].copy(), int(self._count), self._share
         else:
-            theta, iterations, share = self._answers[run][None], self._iterations[run], self._shares[run]
-        iteration = np.array([iterations], np.int64)
-        return Standing(theta, iteration, EVALUATIONS_PER_GRADIENT * iteration, np.array([share]))
+            theta, iteration, share = self._answers[run], int(self._iterations[run]), self._shares[run]
+        return Progress(theta, iteration, self._evaluations * iteration, float(share))
+
+    def has_diverged(self, run: int) -> bool:
+        """Whether a run ended because its loss or a weight was not finite."""
+        return bool(self.diverged[run])
+
+    def leave(self, run: int) -> None:
+        """Train a run no further; to be called between two calls of :meth:`advance`, when no row waits."""
+        active = self._active
+        if active is not None and run in active.runs:
+            stays = active.runs != run
+            left = active.select(np.flatnonzero(stays)) if stays.any() else None
+            self._answers[run], self._iterations[run] = active.answer[~stays], self._count
+            self._shares[run], self._active = self._share, left
+
+    def improvements(self, run: int) -> list[tuple[int, float]]:
+        """None: gradient runs have no candidates."""
+        return []
 
     def advance(self) -> list[tuple[int, Rows]] | None:
         """Train until rows are due, and give them by run; none as a sign of life, None at the end."""
-        going = self._going
+        active = self._active
         self._ready = []  # the caller has them
-        if going is None:
+        if active is None:
             return None
         self._since = perf_counter()
         try:
             # NumPy keeps this setting for the whole context, so it must not stay on while the caller works.
             with np.errstate(all="ignore"):
-                self._train(going)
+                self._train(active)
         finally:
             self._spend()
         return self.rows()
 
     def rows(self) -> list[tuple[int, Rows]]:
         """Rows that an interruption kept from being handed out, and maybe those handed out before it."""
-        going = self._going
-        if going is not None:
-            ready, block = [*self._ready, *going.block.rows()], going.block.next()
+        active = self._active
+        if active is not None:
+            ready, block = [*self._ready, *active.block.rows()], active.block.next()
             # Together, without a call between that a signal could come in at.
-            self._ready, going.block = ready, block
+            self._ready, active.block = ready, block
         return [(run, rows) for run, rows in self._ready if len(rows.iteration)]
 
-    def _train(self, going: _Going) -> None:
+    def _train(self, active: _ActiveRuns) -> None:
         """Steps, until rows are due or the heart beats."""
         wake = self._since + HEARTBEAT
         if self._most_seconds is not None:
             wake = min(wake, self._since + self._most_seconds - self.seconds)
-        runs, loss, batches, block = len(going.runs), going.passed.loss, going.batches, going.block
-        calls: Sequence[Call] = () if batches is not None else going.parts[None][1]
+        runs, loss, batches, block = len(active.runs), active.passed.loss, active.batches, active.block
+        calls: Sequence[Call] = ()
+        update: Sequence[Call] = ()
+        if batches is None:
+            _, calls, update = active.parts[None]
         while True:
             now, at = perf_counter(), self._count.item()
             late = now >= wake
-            over = at >= going.stop or (late and self._out_of_time(now))
+            over = at >= active.stop or (late and self._out_of_time(now))
             look = over or at == self._mark
             if batches is not None:
                 batch = batches.next()
-                part, calls = going.parts[batch.shape[1]]
+                part, calls, update = active.parts[batch.shape[1]]
                 part.fill(batch)
-            run(going.full if look and batches is None else calls)
+            run(active.full if look and batches is None else calls)
             if look:
                 block.add(at, self._share + (now - self._since) / runs)
                 marked = at == self._mark
                 if marked:
                     self._mark = next(self._marks)
                 if batches is not None:
-                    sound = bool(going.sound().all())
+                    sound = bool(active.sound().all())
                 else:
                     sound = isfinite(loss.item() if runs == 1 else np.add.reduce(loss))
                 late = late or block.due(self._mark)
                 if over or not sound:
-                    left = self._end(going, marked, self._out_of_time(now))
+                    left = self._end(active, marked, self._out_of_time(now))
                     if left is None:
                         return
-                    going, late = left, True
-            run(going.update)
+                    if left is not active:
+                        length = None if batches is None else batch.shape[1]
+                        part, _, update = left.parts[length]
+                        if batches is not None:
+                            # For methods that ask for the gradient again.
+                            part.fill(batch[np.searchsorted(active.runs, left.runs)])
+                    active, late = left, True
+            run(update)
             if late:
                 return
 
-    def _end(self, going: _Going, marked: bool, out_of_time: bool) -> _Going | None:
+    def _end(self, active: _ActiveRuns, marked: bool, out_of_time: bool) -> _ActiveRuns | None:
         """What goes on without the runs that are over, or have diverged, at a step whose gradient is known.
 
         Where there is no mark, the last row is theirs alone.
         """
-        over = (going.limits <= self._count) | out_of_time
-        bad = ~going.sound() & (over | marked)
+        over = (active.limits <= self._count) | out_of_time
+        bad = ~active.sound() & (over | marked)
         over |= bad
         if not over.any():
-            return going  # the sum of the losses was not finite, but each was
+            return active  # the sum of the losses was not finite, but each was
         self._spend()
-        gone, keep = going.runs[over], np.flatnonzero(~over)
-        left = going.select(keep) if len(keep) else None
-        self.diverged[going.runs[bad]] = True
-        self._answers[gone], self._iterations[gone] = going.theta[over], self._count
+        gone, keep = active.runs[over], np.flatnonzero(~over)
+        left = active.select(keep) if len(keep) else None
+        self.diverged[active.runs[bad]] = True
+        self._answers[gone], self._iterations[gone] = active.answer[over], self._count
         self._shares[gone] = self._share
         ready = list(self._ready)
-        for (number, columns), own in zip(going.block.rows(), over.tolist(), strict=True):
+        for (number, columns), own in zip(active.block.rows(), over.tolist(), strict=True):
             last = len(columns.iteration) - (not marked and not own)
             ready.append((number, Rows(*(column[:last] for column in columns))))
         # Together, without a call between that a signal could come in at.
-        self._ready, self._going = ready, left
+        self._ready, self._active = ready, left
         return left
 
     def _spend(self) -> None:
         now = perf_counter()
         self.seconds += now - self._since
-        self._share += (now - self._since) / (len(self._going.runs) if self._going is not None else 1)
+        self._share += (now - self._since) / (len(self._active.runs) if self._active is not None else 1)
         self._since = now
 
     def _out_of_time(self, now: float) -> bool:

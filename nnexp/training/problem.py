@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnexp.data.datasets import Data
-from nnexp.losses.losses import Loss
+from nnexp.calls import Call, run
+from nnexp.data.dataset import Data
+from nnexp.losses.loss import Loss
 from nnexp.losses.targets import Target, classes_first, target
-from nnexp.network.activations import Call, run
 from nnexp.network.buffers import Memory
 from nnexp.network.network import Network, with_ones
 
@@ -85,7 +85,7 @@ class Pass:
         memory: Memory | None = None,
     ) -> None:
         self._work = problem.network.workspace(part.x, lead, gradient, memory)
-        self._measure = problem.loss.bind(self._work.z, part.to)
+        self._measure = problem.loss.bind(self._work.z, part.to, problem.network.output)
         self.theta, self.gradient = self._work.theta, self._work.gradient
         self.loss, self.accuracy = self._measure.loss, self._measure.accuracy
         self._calls: dict[tuple[bool, bool, bool], tuple[Call, ...]] = {}

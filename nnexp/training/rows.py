@@ -1,4 +1,4 @@
-"""Rows: where runs stand at their marks, one at a time or as columns."""
+"""Rows: where runs stand at their marks, as columns."""
 
 from __future__ import annotations
 
@@ -15,20 +15,6 @@ HEARTBEAT = 0.25
 SPAN = 128
 """Rows within as many iterations are handed out together."""
 
-EVALUATIONS_PER_GRADIENT = 3
-"""A forward pass, and a backward pass that counts as two."""
-
-
-class Budget(NamedTuple):
-    """When a run ends, whichever comes first; None for no limit.
-
-    ``iterations`` and ``evaluations`` are never exceeded, ``seconds`` of training by at most one block.
-    """
-
-    iterations: int | None = None
-    evaluations: int | None = None
-    seconds: float | None = None
-
 
 class Step(NamedTuple):
     """Where one run stands at one iteration: theta ``(P,)`` is the answer so far, and never changes later.
@@ -36,7 +22,6 @@ class Step(NamedTuple):
     ``loss`` and ``accuracy`` are theta's own on all training data, NaN where training did not compute them.
     """
 
-    run: int
     iteration: int
     evaluations: int
     seconds: float
@@ -45,21 +30,13 @@ class Step(NamedTuple):
     theta: Array
 
 
-class Improvement(NamedTuple):
-    """A candidate, counted from 0, that became a gradient-free run's answer, and its loss."""
-
-    run: int
-    candidate: int
-    loss: float
-
-
-class Standing(NamedTuple):
-    """Where R runs are: ``theta (R, P)``; iterations, evaluations and seconds ``(R,)`` so far."""
+class Progress(NamedTuple):
+    """Where one run is: theta ``(P,)``, and the iterations, evaluations and seconds so far."""
 
     theta: Array
-    iteration: Array
-    evaluations: Array
-    seconds: Array
+    iteration: int
+    evaluations: int
+    seconds: float
 
 
 class Rows(NamedTuple):
@@ -75,11 +52,11 @@ class Rows(NamedTuple):
     @classmethod
     def of(cls, steps: Sequence[Step]) -> Rows:
         """One or more steps as columns."""
-        _, iteration, evaluations, seconds, loss, accuracy, theta = zip(*steps, strict=True)
+        iteration, evaluations, seconds, loss, accuracy, theta = zip(*steps, strict=True)
         counts = np.array(iteration, np.int64), np.array(evaluations, np.int64)
         return cls(*counts, np.array(seconds), np.array(loss), np.array(accuracy), np.stack(theta))
 
-    def steps(self, run: int) -> list[Step]:
+    def steps(self) -> list[Step]:
         """The rows one at a time."""
         columns = [column.tolist() for column in self[:5]]
-        return [Step(run, *row) for row in zip(*columns, self.theta, strict=True)]
+        return [Step(*row) for row in zip(*columns, self.theta, strict=True)]

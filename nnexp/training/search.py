@@ -1,4 +1,4 @@
-"""Search: gradient-free runs, which ask for blocks of candidates and are told their losses."""
+"""Search: a gradient-free run, which asks for blocks of candidates and is told their losses."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from nnexp.optim import Noise, SearchMethod, State
+from nnexp.optim import Draws, SearchMethod, State
+from nnexp.training.budget import Budget
 from nnexp.training.marks import marks
 from nnexp.training.problem import Problem
-from nnexp.training.rows import HEARTBEAT, SPAN, Budget, Improvement, Rows, Standing, Step
+from nnexp.training.rows import HEARTBEAT, SPAN, Progress, Rows, Step
 
 Array = np.ndarray[Any, Any]
 
@@ -19,18 +20,14 @@ NEVER = int(np.iinfo(np.int64).max)
 
 
 class Search:
-    """R runs of a gradient-free method on one problem, one after another.
+    """One run of a gradient-free method.
 
-    Nothing would be won by doing them side by side: what they spend is the arithmetic of their candidates,
-    which are computed in blocks already. Blocks, and with them the arithmetic, do not depend on the marks: what was
-    best at a mark within a block is read from its improvements.
+    Blocks of candidates, and with them the arithmetic, do not depend on the marks: what was best at a mark within a
+    block is read from its improvements.
 
     Args:
         problem: scores candidates.
-        method: with hyperparameters that are numbers, or arrays ``(R,)``.
-        theta: the start ``(R, P)``.
-        noise: R streams.
-        budget: of each run; seconds of all together.
+        theta: the start ``(P,)``.
         log_every: iterations from mark to mark; None for logarithmic marks.
     """
 
@@ -40,40 +37,45 @@ class Search:
         method: SearchMethod,
         theta: Array,
         *,
-        noise: Noise,
+        draws: Draws,
         budget: Budget,
         log_every: int | None = None,
     ) -> None:
-        self.problem, self.method, self.budget = problem, method, budget
-        self._noise, self._log_every = noise, log_every
+        self._problem, self._method, self._draws = problem, method, draws
         self._last = NEVER if budget.iterations is None else budget.iterations
         self._most = NEVER if budget.evaluations is None else budget.evaluations
-        starts = np.array(theta, problem.network.dtype)
-        self.states: list[State] = [
-            method.select(run).init(start, inf, noise[run]) for run, start in enumerate(starts)
-        ]
-        self.evaluations = [0] * len(starts)
-        self.diverged = np.zeros(len(starts), bool)
-        self.improvements: list[Improvement] = []
+        self._most_seconds = inf if budget.seconds is None else budget.seconds
+        self._state: State = method.init(np.array(theta, problem.network.dtype), inf, draws)
+        self._evaluations = 0
+        self._improvements: list[tuple[int, float]] = []
         self.seconds = 0.0
         self._since = perf_counter()
         self._steps: list[Step] = []
         self._ready: list[tuple[int, Rows]] = []
-        self._run = -1
-        self._next_run()
+        self._marks = marks(log_every)
+        self._mark, self._logged = next(self._marks), -1
+        self._started = self._ended = False
 
-    @property
-    def standing(self) -> Standing:
-        """Where all runs are; after an interruption, up to the last complete block."""
-        theta = np.stack([state.theta for state in self.states])
-        iterations = np.array([state.iteration for state in self.states], np.int64)
-        seconds = np.full(len(theta), self.seconds)
-        return Standing(theta, iterations, np.array(self.evaluations, np.int64), seconds)
+    def progress(self, run: int = 0) -> Progress:
+        """Where the run is; after an interruption, up to the last complete block."""
+        return Progress(self._state.theta, self._state.iteration, self._evaluations, self.seconds)
+
+    def has_diverged(self, run: int = 0) -> bool:
+        """Never: a candidate whose loss is not finite is not taken."""
+        return False
+
+    def leave(self, run: int = 0) -> None:
+        """Search no further."""
+        self._ended = True
+
+    def improvements(self, run: int = 0) -> list[tuple[int, float]]:
+        """Candidates, counted from 0, that became the answer, each with its loss."""
+        return list(self._improvements)
 
     def advance(self) -> list[tuple[int, Rows]] | None:
-        """Search until rows are due, and give them by run; none as a sign of life, None at the end."""
+        """Search until rows are due, and give them; none as a sign of life, None at the end."""
         self._ready = []  # the caller has them
-        if self._run == len(self.states):
+        if self._ended:
             return None
         self._since = perf_counter()
         try:
@@ -88,7 +90,7 @@ class Search:
     def rows(self) -> list[tuple[int, Rows]]:
         """Rows that an interruption kept from being handed out, and maybe those handed out before it."""
         if self._steps:
-            ready = [*self._ready, (self._steps[0].run, Rows.of(self._steps))]
+            ready = [*self._ready, (0, Rows.of(self._steps))]
             # Together, without a call between that a signal could come in at.
             self._ready, self._steps = ready, []
         return self._ready
@@ -96,28 +98,20 @@ class Search:
     def _clock(self) -> float:
         return self.seconds + perf_counter() - self._since
 
-    def _next_run(self) -> None:
-        self._run += 1
-        self._marks = marks(self._log_every)
-        self._mark, self._logged = next(self._marks), -1
-        self._started = False
-
     def _search(self) -> None:
-        """Blocks of one run, until rows are due or the heart beats."""
-        run, problem, method = self._run, self.problem, self.method.select(self._run)
-        wake, end = self._since + HEARTBEAT, inf
-        if self.budget.seconds is not None:
-            end = self._since + self.budget.seconds - self.seconds
+        """Blocks, until rows are due or the heart beats."""
+        problem, method = self._problem, self._method
+        wake, end = self._since + HEARTBEAT, self._since + self._most_seconds - self.seconds
         if not self._started:
-            self._start(run)
-        state, spent = self.states[run], self.evaluations[run]
+            self._start()
+        state, spent = self._state, self._evaluations
         while True:
             limit = min(self._last - state.iteration, self._most - spent)
             now = perf_counter()
             if limit <= 0 or now >= end:
                 if state.iteration != self._logged:
-                    self._steps.append(self._row(run, state.iteration, spent, state.theta, state.loss))
-                self._next_run()
+                    self._steps.append(self._row(state.iteration, spent, state.theta, state.loss))
+                self._ended = True
                 return
             if now >= wake or (self._steps and self._mark - self._steps[0].iteration >= SPAN):
                 return
@@ -125,32 +119,33 @@ class Search:
             scored = problem.score(candidates).loss
             assert scored is not None
             after = method.tell(state, candidates, scored)
-            steps, improvements = self._steps, self.improvements
+            steps, improvements = self._steps, self._improvements
             if self._mark <= after.iteration:
-                steps = [*steps, *self._passed(run, state, after, spent)]
+                steps = [*steps, *self._passed(state, after, spent)]
             spent += len(candidates)
             if after.found:
-                more = [Improvement(run, found.iteration - 1, found.loss) for found in after.found]
-                improvements = [*improvements, *more]
+                improvements = [
+                    *improvements, *((found.iteration - 1, found.loss) for found in after.found)
+                ]  # fmt: skip
             # Together, without a call between that a signal could come in at.
-            self.states[run], self.evaluations[run] = after, spent
-            self._steps, self.improvements, state = steps, improvements, after
+            self._state, self._evaluations = after, spent
+            self._steps, self._improvements, state = steps, improvements, after
 
-    def _start(self, run: int) -> None:
+    def _start(self) -> None:
         self._started = True
-        if self.method.score_start:
-            theta = self.states[run].theta
-            scored = self.problem.score(theta[None]).loss
+        if self._method.score_start:
+            theta = self._state.theta
+            scored = self._problem.score(theta[None]).loss
             assert scored is not None
-            self.evaluations[run] = 1
-            self.states[run] = self.method.select(run).init(theta, float(scored[0]), self._noise[run])
-        self._steps = self._passed(run, self.states[run], self.states[run], self.evaluations[run])
+            self._evaluations = 1
+            self._state = self._method.init(theta, float(scored[0]), self._draws)
+        self._steps = self._passed(self._state, self._state, self._evaluations)
 
-    def _row(self, run: int, iteration: int, evaluations: int, theta: Array, loss: float) -> Step:
+    def _row(self, iteration: int, evaluations: int, theta: Array, loss: float) -> Step:
         known = loss if isfinite(loss) else nan
-        return Step(run, iteration, evaluations, self._clock(), known, nan, theta)
+        return Step(iteration, evaluations, self._clock(), known, nan, theta)
 
-    def _passed(self, run: int, before: State, after: State, spent: int) -> list[Step]:
+    def _passed(self, before: State, after: State, spent: int) -> list[Step]:
         """Rows of the marks up to ``after``, each with what was best by then."""
         theta, loss, steps = before.theta, before.loss, []
         found = list(after.found)
@@ -159,5 +154,5 @@ class Search:
             self._mark = next(self._marks)
             while found and found[0].iteration <= mark:
                 _, theta, loss = found.pop(0)
-            steps.append(self._row(run, mark, spent + mark - before.iteration, theta, loss))
+            steps.append(self._row(mark, spent + mark - before.iteration, theta, loss))
         return steps

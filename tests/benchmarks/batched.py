@@ -21,10 +21,10 @@ if hasattr(os, "sched_setaffinity"):
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import rivals
+from nnexp.training.session import prepare
 
 from nnexp.config.schema import Config, from_mapping
 from nnexp.training.group import Group, chunk
-from nnexp.training.session import prepare
 
 ROUNDS = 5
 JAX_RUNS = 32

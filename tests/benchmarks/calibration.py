@@ -101,6 +101,8 @@ def _coverage_row(kind: str, tasks: int, seeds: int, repeats: int, resamples: in
 
 
 def _share(share: float, repeats: int, unattainable: bool = False) -> str:
+    if np.isnan(share):
+        return f"{'none':>11}"
     noise = 1.96 * np.sqrt(share * (1 - share) / repeats)
     text = f"{share:.1%}" if 0.93 - noise <= share <= 0.97 + noise else f"({share:.1%})"
     return f"{text + ' x' * unattainable:>11}"

@@ -13,10 +13,10 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
 import numpy as np
-
 from nnexp.data.datasets import generated
-from nnexp.inside import Trajectory, boundary_frames, loss_plane
 from nnexp.losses.losses import make_loss
+
+from nnexp.inside import Trajectory, boundary_frames, loss_plane
 from nnexp.network.network import Network
 from nnexp.pictures.boundary import boundary_classes
 from nnexp.training.problem import Problem

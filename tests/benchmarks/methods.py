@@ -18,10 +18,10 @@ if hasattr(os, "sched_setaffinity"):
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import notebook_reference as reference
+from nnexp.training.session import Session, prepare
 from rivals import pytorch
 
 from nnexp.sweep.compose.jobs import compose
-from nnexp.training.session import Session, prepare
 
 ITERATIONS = 10_000
 STEPS = 2_000

@@ -28,12 +28,12 @@ def make(folder: Path, runs: int) -> str:
     """A store of ``runs`` runs as nnexp records them; their numbers are made up."""
     import numpy as np
     from mlflow.entities import Metric, Param, RunTag
+    from nnexp.training.session import History
 
     from nnexp.config.schema import Budget, Config, Perturb, Random, Sgd
     from nnexp.tracking.files import history_table, write
     from nnexp.tracking.mlflow_store import Store
     from nnexp.tracking.plain import flatten
-    from nnexp.training.session import History
 
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     if (folder / "mlflow.db").exists():

@@ -15,11 +15,12 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
+from nnexp.training.session import Session, prepare
+
 from nnexp.config.schema import Config
 from nnexp.sweep.compose.jobs import compose
 from nnexp.sweep.plan import plan
 from nnexp.training.group import Group
-from nnexp.training.session import Session, prepare
 
 SEEDS, WORKERS, ALONE, ROUNDS = 100, 2, 6, 3
 

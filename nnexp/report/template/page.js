@@ -5,7 +5,7 @@
   const equal = Array.from(document.querySelectorAll(".equal")).map((one) => one.dataset.axis);
   const state = {
     task: data.tasks[0], measure: measures.includes(data.measure) ? data.measure : measures[0], axis: axes[0],
-    band: "interval", log: false, clock: "iteration", points: "training", equal: equal[0],
+    band: "interval", log: false, clock: axes.find((name) => name !== "epochs") || "iteration", points: "training", equal: equal[0],
   };
   const hidden = new Set();
   const choices = {
@@ -13,7 +13,8 @@
     measure: measures.map((name) => [name, data.measures[name].label]),
     axis: axes.map((name) => [name, data.axes[name].split(" (")[0]]),
     band: [["interval", "mean and its 95% interval"], ["spread", "median, 10 to 90% of runs"]],
-    clock: [["iteration", "iterations"], ["evaluations", "evaluations"], ["seconds", "seconds"]],
+    clock: [["iteration", "iterations"], ["evaluations", "evaluations"], ["seconds", "seconds"]]
+      .sort((one, two) => axes.indexOf(one[0]) - axes.indexOf(two[0])),
     points: [["training", "training"], ["test", "test"], ["none", "none"]],
     equal: equal.map((name) => [name, (data.axes[name] || name).split(" (")[0]]),
   };

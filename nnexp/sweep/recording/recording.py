@@ -325,7 +325,7 @@ def _place(made: Outcome) -> str:
 def lost(error: Exception) -> Outcome:
     """The outcome of a job whose worker is gone, or could not send what it had."""
     from nnexp.tracking.protocol import milliseconds
-    from nnexp.training.session import join
+    from nnexp.training.record import join
 
     now = milliseconds()
     return Outcome(

@@ -21,7 +21,7 @@ from nnexp.tracking.journal import Beginning, Entry
 from nnexp.tracking.outcome import Outcome, per_decade
 from nnexp.tracking.plain import flatten
 from nnexp.tracking.recorder import last_tags, start_tags
-from nnexp.training.session import History
+from nnexp.training.record import History
 
 Array = np.ndarray[Any, Any]
 LOG = logging.getLogger(__name__)
@@ -116,7 +116,8 @@ class Spool:
 
 def beginning(job: Trial, tags: dict[str, str], started: int) -> Beginning:
     """What a job's run begins with, beside the sweep's ``tags``."""
-    own = {"nnexp.config_hash": config_hash(job.config), "nnexp.job": str(job.number)}
+    own = {"nnexp.config_hash": config_hash(job.config), "nnexp.code_hash": job.code}
+    own["nnexp.job"] = str(job.number)
     return Beginning(
         job.name, flatten(job.config), start_tags(job.config, job.overrides) | tags | own, started
     )

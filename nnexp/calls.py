@@ -1,0 +1,16 @@
+"""Calls: NumPy functions bound to the arrays that they read and write."""
+
+from __future__ import annotations
+
+import operator
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Call = Callable[[], Any]
+"""A NumPy function bound to the arrays that it reads and writes: a step is many, made once and called often."""
+
+
+def run(calls: Iterable[Call]) -> None:
+    """Call one after another; between NumPy's functions no signal's handler comes in."""
+    deque(map(operator.call, calls), maxlen=0)

@@ -1,0 +1,87 @@
+"""What a dataset is: samples for training, validation and test, as frozen feature-major arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from nnexp.config.settings import Part
+
+Array = np.ndarray[Any, Any]
+Generators = Mapping[str, np.random.Generator]
+
+
+class Data(NamedTuple):
+    """Inputs ``x (..., F, N)`` and targets ``y``: classes ``(..., N)`` int64, or numbers ``(..., C, N)``.
+
+    F are flat features, of images ``(channels, height, width)`` in this order; :class:`Sizes` has their shape.
+    """
+
+    x: Array
+    y: Array
+
+
+class Split(NamedTuple):
+    """A dataset's samples: for training, and where there are any for validation and test."""
+
+    train: Data
+    validation: Data | None = None
+    test: Data | None = None
+
+
+class Sizes(NamedTuple):
+    """How large a dataset is, known without loading it: for grouping runs and planning sweeps.
+
+    ``features`` F of a sample, or their shape, as ``(channels, height, width)``; ``outputs`` C of the network; numbers
+    of samples; whether targets are ``classes``.
+    """
+
+    features: int | tuple[int, ...]
+    outputs: int
+    samples: int
+    validation: int = 0
+    test: int = 0
+    classes: bool = True
+
+
+@dataclass(frozen=True)
+class Dataset(Part):
+    """Samples that a run is trained and measured on."""
+
+    group: ClassVar[str] = "dataset"
+
+    def sizes(self) -> Sizes:
+        """How large it is; cheap.
+
+        Raises:
+            ConfigError: settings that do not go together.
+        """
+        raise TypeError(f"{type(self).__name__} has no sizes")
+
+    def load(self, draws: Generators, dtype: Any) -> Split:
+        """The samples, with inputs of ``dtype``.
+
+        Args:
+            draws: random generators by use: ``dataset`` for training samples, ``split`` for the others.
+
+        Raises:
+            ConfigError: settings that do not go together.
+        """
+        raise TypeError(f"{type(self).__name__} has no samples")
+
+    def digest(self) -> str:
+        """A hash of the content of data that is given or read, sixteen hexadecimal digits; empty for drawn data."""
+        return ""
+
+
+def frozen(x: Array, y: Array, dtype: Any) -> Data:
+    """Read-only contiguous copies of ``x`` and ``y`` as :class:`Data`, integer targets as int64."""
+    x = np.array(x, dtype, order="C")
+    integer = np.issubdtype(np.asarray(y).dtype, np.integer)
+    y = np.array(y, np.int64 if integer else dtype, order="C")
+    x.setflags(write=False)
+    y.setflags(write=False)
+    return Data(x, y)

@@ -1,0 +1,31 @@
+"""Features in one row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nnexp.network.layers.layer import Layer, Passes, Place, Shape
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Flatten(Layer):
+    """Features as one row: another shape of the same numbers, at no cost. Dense layers do so by themselves."""
+
+    in_place: ClassVar[bool] = True
+    writes: ClassVar[bool] = False
+
+    def output(self, features: Shape) -> Shape:
+        return (prod(features),)
+
+    def bind(self, at: Place) -> Passes:
+        return Passes([] if at.inside else [at.copy()])
+
+    def apply(self, arrays: Mapping[str, Array], x: Array) -> Array:
+        return x.reshape(-1, x.shape[-1])

@@ -1,0 +1,61 @@
+"""The notebook's first weights and noise, in the order of its draws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnexp.network.architecture import MLP
+from nnexp.network.network import Network
+from nnexp.optim.draws import Draws, Stream
+
+Array = np.ndarray[Any, Any]
+
+
+def notebook_start(
+    seed: int, architecture: MLP, network: Network, earlier_candidates: int
+) -> tuple[Array, Draws]:
+    """Start ``(P,)`` and noise in the order of the notebook's draws, all from one legacy generator.
+
+    A layer of (2, 3); the networks of the forward passes without and with a loss; random search's network
+    and candidates; perturbation's network and steps.
+
+    Args:
+        earlier_candidates: of random search, if perturbation comes after it, else 0.
+    """
+    state = np.random.RandomState(seed)
+    layout, scale = network.layout, network.dtype.type(architecture.init_scale)
+
+    def initial() -> Array:
+        named = {
+            name: scale * state.randn(*view.shape).astype(np.float32)
+            if name.endswith("weights")
+            else np.zeros(view.shape)
+            for name, view in layout.named(np.empty(layout.size)).items()
+        }
+        return layout.join(named, network.dtype)
+
+    state.randn(3, 2)
+    for _ in range(2):
+        initial()
+    theta = initial()
+    if earlier_candidates:
+        for _ in range(earlier_candidates):
+            state.randn(layout.size)
+        theta = initial()
+    return architecture.given(layout, theta), legacy_draws(state, layout.order, network.dtype)
+
+
+def legacy_draws(state: np.random.RandomState, order: Array, dtype: Any) -> Draws:
+    """Vectors from ``numpy.random.RandomState.randn`` rounded to float32, reordered by ``order (P,)``.
+
+    Element ``order[i]`` of theta is the i-th draw: layers' arrays in the order of their names.
+    """
+    inverse = np.argsort(order)
+
+    def draw(out: Array) -> None:
+        np.copyto(out, state.randn(*out.shape).astype(np.float32)[:, inverse])
+
+    # The notebook draws nothing but normal numbers.
+    return Draws(Stream(draw, len(order), dtype), np.random.default_rng(0))

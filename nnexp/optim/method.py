@@ -1,0 +1,22 @@
+"""What all methods have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nnexp.config.settings import Part
+
+
+@dataclass(frozen=True)
+class Method(Part):
+    """An optimization method.
+
+    Attributes:
+        needs_gradient: whether it is a gradient method; else it is a search.
+        batched: whether several runs of it can be trained as one computation.
+    """
+
+    group: ClassVar[str] = "optimizer"
+    needs_gradient: ClassVar[bool]
+    batched: ClassVar[bool] = True

@@ -1,0 +1,57 @@
+"""What a schedule of the learning rate is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nnexp.calls import Call
+from nnexp.config.settings import Part, Range, setting, take
+from nnexp.optim.at import At
+from nnexp.optim.table import Formula, Table
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Schedule(Part):
+    """The learning rate over updates: ``rate(t) = learning_rate * factor(t)``, ``t`` the updates done before.
+
+    During the first ``warmup`` updates the factor is multiplied by ``(t + 1) / (warmup + 1)``.
+
+    Attributes:
+        needs_total: whether the factor depends on how many updates the budget has room for.
+    """
+
+    group: ClassVar[str] = "optimizer/schedule"
+    in_defaults: ClassVar[bool] = True
+    needs_total: ClassVar[bool] = False
+
+    _: KW_ONLY
+    warmup: int = setting(0, "updates over which the rate grows linearly at first", Range(0), per_run=True)
+
+    def factor(self, t: Array, total: Array) -> Array:
+        """The factors ``(T, R)`` at updates ``t (T, 1)`` of runs with ``total (R,)`` updates, in float64."""
+        raise TypeError(f"{type(self).__name__} has no factor")
+
+    def warmed(self, t: Array, total: Array) -> Array:
+        """The factors ``(T, R)`` with the warm-up."""
+        return self.factor(t, total) * np.minimum((t + 1) / (self.warmup + 1), 1)
+
+    def bind(self, at: At, learning_rate: Any) -> tuple[Array, list[Call]]:
+        """The rate of R runs, as an array that fits theta ``(R, P)``, and calls that keep it up to date."""
+        rates, totals = at.each(learning_rate), np.asarray(at.limits, np.float64)
+        table = Table(at, [self._of(run, rate, totals[run : run + 1]) for run, rate in enumerate(rates)])
+        return table.columns[0], [table]
+
+    def _of(self, run: int, rate: float, total: Array) -> Formula:
+        own = take(self, run)
+
+        def rates(t: Array) -> Sequence[Any]:
+            factors = np.broadcast_to(own.warmed(t[:, None], total), (len(t), 1))
+            return [rate * factors[:, 0]]
+
+        return rates

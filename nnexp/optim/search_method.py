@@ -1,0 +1,66 @@
+"""What a gradient-free method is: functions on one run's flat vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from nnexp.config.settings import setting
+from nnexp.optim.draws import Draws
+from nnexp.optim.method import Method
+
+Array = np.ndarray[Any, Any]
+
+
+class Found(NamedTuple):
+    """An improvement: the iteration after it (candidate number ``iteration - 1``), theta ``(P,)`` and its loss."""
+
+    iteration: int
+    theta: Array
+    loss: float
+
+
+class State(NamedTuple):
+    """Where a search stands: the answer so far, and the method's memory.
+
+    ``theta (P,)`` and its ``loss`` (+inf before anything was scored, NaN where the answer is no candidate and so was
+    not scored), ``iteration``, ``memory`` anything of the method's own, and what the last tell ``found``, in order.
+    Arrays are never written again.
+    """
+
+    theta: Array
+    loss: float
+    iteration: int
+    memory: Any
+    found: Sequence[Found] = ()
+
+
+@dataclass(frozen=True)
+class SearchMethod(Method):
+    """A method that asks for candidates and is told their losses, for one run.
+
+    An iteration is one candidate, and so is an evaluation.
+    """
+
+    needs_gradient: ClassVar[bool] = False
+    batch_size: ClassVar[None] = None
+
+    _: KW_ONLY
+    score_start: bool | None = setting(
+        None, "false takes the first candidate whatever its loss; null: false for streams=notebook, else true"
+    )
+
+    def init(self, theta: Array, loss: float, draws: Draws) -> State:
+        """The state before the first iteration, at ``theta (P,)`` with its loss."""
+        raise TypeError(f"{type(self).__name__} has no init")
+
+    def ask(self, state: State, limit: int) -> Array:
+        """Candidates ``(K, P)``, at least one and at most ``limit``."""
+        raise TypeError(f"{type(self).__name__} has no ask")
+
+    def tell(self, state: State, candidates: Array, loss: Array) -> State:
+        """The state after the candidates' losses ``(K,)`` are known."""
+        raise TypeError(f"{type(self).__name__} has no tell")

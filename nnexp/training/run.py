@@ -1,0 +1,119 @@
+"""A run: what is known of it, and where its training stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from nnexp.training.prepare import Prepared
+from nnexp.training.record import History, Record
+from nnexp.training.rows import Progress, Rows
+
+Array = np.ndarray[Any, Any]
+
+
+class Computation(Protocol):
+    """What trains one run or several, each at a position; see :class:`nnexp.training.descent.Descent`."""
+
+    def advance(self) -> list[tuple[int, Rows]] | None:
+        """Train until rows are due, and give them by position; none as a sign of life, None at the end."""
+
+    def rows(self) -> list[tuple[int, Rows]]:
+        """Rows that an interruption kept from being handed out, and maybe those handed out before it."""
+
+    def progress(self, run: int) -> Progress:
+        """Where a run is."""
+
+    def has_diverged(self, run: int) -> bool:
+        """Whether a run ended because a number was not finite."""
+
+    def leave(self, run: int) -> None:
+        """Train a run no further; to be called between two calls of :meth:`advance`."""
+
+    def improvements(self, run: int) -> list[tuple[int, float]]:
+        """Candidates, counted from 0, that became the answer, each with its loss."""
+
+
+class Run(Record):
+    """One run of a :class:`nnexp.training.group.Group`; it can be read while it goes on, and after an interruption.
+
+    Args:
+        collect: hands out rows that an interruption kept back.
+    """
+
+    def __init__(
+        self, prepared: Prepared, computation: Computation, position: int, collect: Callable[[], None]
+    ) -> None:
+        super().__init__(prepared)
+        self._computation, self._position, self._collect = computation, position, collect
+
+    def stop(self) -> History:
+        """Rows not measured yet, with one for where training stands; for use after an interruption."""
+        self._collect()
+        return self.stopped(self._progress)
+
+    @property
+    def _progress(self) -> Progress:
+        return self._stop or self._computation.progress(self._position)
+
+    def leave_if_stopped(self) -> None:
+        """End the training of a run whose rows say so; others go on."""
+        if self.stops_early:
+            self.look()
+            if self._stop is not None:
+                self._computation.leave(self._position)
+
+    @property
+    def final_theta(self) -> Array:
+        """The answer ``(P,)`` where training stands."""
+        return self._progress.theta
+
+    @property
+    def improvements(self) -> list[tuple[int, float]]:
+        """A gradient-free run's improvements: candidate, counted from 0, and its loss."""
+        pairs = self._computation.improvements(self._position)
+        return pairs if self._stop is None else [pair for pair in pairs if pair[0] < self._stop.iteration]
+
+    @property
+    def diverged(self) -> bool:
+        """Whether training ended early, because a loss or a weight was not finite."""
+        return self._stop is None and self._computation.has_diverged(self._position)
+
+    @property
+    def status(self) -> str:
+        """``diverged`` if training did, or if the answer so far has no finite loss, else ``finished``."""
+        return "diverged" if self.diverged or self.overflowed else "finished"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run reached the end of its budget, or diverged."""
+        now, budget = self._progress, self.prepared.settings.budget
+        # No room for one more update is the end, too.
+        evaluations = now.evaluations + getattr(self.prepared.method, "evaluations", 1) - 1
+        spent = (
+            (now.iteration, budget.iterations),
+            (evaluations, budget.evaluations),
+            (now.seconds, budget.seconds),
+        )
+        return (
+            self._stop is not None
+            or self.diverged
+            or any(most is not None and reached >= most for reached, most in spent)
+        )
+
+    @property
+    def iterations(self) -> int:
+        """Iterations done."""
+        return self._progress.iteration
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations spent."""
+        return self._progress.evaluations
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, of a group's the run's share: measuring and waiting for the caller are left out."""
+        return self._progress.seconds

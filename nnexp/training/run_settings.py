@@ -1,0 +1,65 @@
+"""Everything that a run depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nnexp.config.settings import ConfigError, Range, kinds_of, setting, snake_case
+from nnexp.data import Dataset, Spiral
+from nnexp.losses import CrossEntropy, Loss
+from nnexp.network import MLP, Architecture
+from nnexp.optim import SGD, Method
+from nnexp.optim.schedules import Schedule
+from nnexp.training.budget import Budget
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Seeds of single sources of chance; null derives one from ``seed``."""
+
+    dataset: int | None = setting(None, "points of the training data", Range(0))
+    split: int | None = setting(None, "points of the test data", Range(0))
+    init: int | None = setting(None, "first weights", Range(0))
+    batches: int | None = setting(None, "order of mini-batches", Range(0))
+    method: int | None = setting(None, "draws of the method", Range(0))
+    dropout: int | None = setting(None, "masks of dropout", Range(0))
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """One run: its parts, its seeds and its budget."""
+
+    seed: int = setting(0, "seed of all chance", Range(0, 2**32 - 1))
+    dtype: Literal["float32", "float64"] = setting("float32", "of all arrays")
+    streams: Literal["independent", "notebook"] = setting(
+        "independent", "sources of chance: one a use, or the notebook's own order of draws"
+    )
+    accumulate: Literal["float64"] | None = setting(None, "matrix products in float64, rounded to dtype")
+    seeds: Seeds = Seeds()
+    # Each its own, for its lists can be written to.
+    architecture: Architecture = field(default_factory=MLP)
+    dataset: Dataset = Spiral()
+    optimizer: Method = SGD()
+    loss: Loss = CrossEntropy()
+    budget: Budget = Budget(iterations=10_000)
+
+    def __post_init__(self) -> None:
+        """Check what settings say together.
+
+        Raises:
+            ConfigError: a budget without a limit, or of seconds alone where a schedule needs a number of updates.
+        """
+        if self.budget.unlimited:
+            raise ConfigError(
+                "budget.iterations=null: expected at least one of budget.iterations, budget.evaluations, "
+                "budget.seconds"
+            )
+        if self.budget.iterations is None and self.budget.evaluations is None:
+            for kind in kinds_of(self.optimizer):
+                if issubclass(kind, Schedule) and kind.needs_total:
+                    name = snake_case(kind.__name__)
+                    raise ConfigError(
+                        f"optimizer.schedule={name}: expected budget.iterations or budget.evaluations with it, "
+                        "for it needs the number of updates"
+                    )
