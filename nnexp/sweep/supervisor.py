@@ -243,7 +243,8 @@ class SweepWork(Work):
             "recording": recording.seconds, "batch": perf_counter() - start,
             "workers": choice.workers, "wall": perf_counter() - self._begun,
         }  # fmt: skip
-        (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
+        with contextlib.suppress(OSError):
+            (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
         if batch.broken_groups:
             count = batch.broken_groups
             self.view.say(
