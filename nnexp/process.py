@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import io
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ def leave(main: Callable[[], int]) -> None:
     Raises:
         SystemExit: always.
     """
+    _open_closed_streams()
     # To load MLflow, to open its store and each call to it make very many objects: looking through them so
     # often takes a fifth of that time.
     gc.set_threshold(COLLECT, *gc.get_threshold()[1:])
@@ -27,6 +30,63 @@ def leave(main: Callable[[], int]) -> None:
     # Python would look through all objects once more: more than half a second.
     gc.freeze()
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Give what nobody reads somewhere to go: a closed or broken output ends no training.
+
+    A file that is opened next would else take a closed stream's number, and be written to by other programs.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+    sys.stdout, sys.stderr = Output(sys.stdout), Output(sys.stderr)
+
+
+class Output(io.TextIOBase):
+    """A stream that falls silent when its reader is gone."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, to nowhere once the reader is gone."""
+        try:
+            return int(self._stream.write(text))
+        except BrokenPipeError:
+            self._fall_silent()
+            return len(text)
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return bool(self._stream.isatty())
+
+    def fileno(self) -> int:
+        """Its number."""
+        return int(self._stream.fileno())
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """How text is written."""
+        return str(self._stream.encoding)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnexp import __version__
 from nnexp.process import leave
-from nnexp.tracking.locations import conceal
+from nnexp.tracking.locations import conceal, relative_to
 
 if TYPE_CHECKING:
     from nnexp.sweep.recording.process import RecordingProcess
@@ -60,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _conf_file(given)
     if "--help" in given or "-h" in given:
         return _help([a for a in given if not a.startswith("-") and a not in _config_dirs(given)])
-    return _hydra(given)
+    with relative_to(Path.cwd()):
+        return _hydra(given)
 
 
 def _conf_file(given: list[str]) -> int:
@@ -154,6 +155,12 @@ def _guarded(given: list[str], process: RecordingProcess | None) -> int:
         cause = error.__cause__ if isinstance(error, Stop) and error.__cause__ else error
         code = _refused(one_line(cause, given))
         return 1 if isinstance(cause, SweepTaken) else code
+    except OSError as error:
+        if wants_traceback:
+            raise
+        where = error.filename or "the disk"
+        _refused(f"{where}: it cannot be written ({error.strerror or error})")
+        return 1
     except Terminated:
         return 143
     except KeyboardInterrupt:
@@ -299,6 +306,7 @@ def _launch(given: list[str], work: Any) -> None:
         try:
             plain: Any = OmegaConf.to_container(composed, resolve=True)
             config = from_mapping(plain)
+            _refuse_password(config.tracking.uri, log.parent)
             if work.jobs is None and config.sweep.grid is not None:
                 raise ConfigError("sweep.grid: expected with -m, a grid is for a sweep")
             trial = Trial(number, config, list(hydra_config.overrides.task), log, code_hash(config))
@@ -313,6 +321,18 @@ def _launch(given: list[str], work: Any) -> None:
         hydra.main(str(conf()), "config", version_base="1.3")(run)()
     finally:
         sys.argv = before
+
+
+def _refuse_password(uri: str | None, folder: Path) -> None:
+    """Refuse a password in a config file, of which Hydra has left copies already."""
+    from nnexp.tracking.locations import StoreError, refuse_password
+
+    try:
+        refuse_password(uri)
+    except StoreError:
+        for file in folder.glob(".hydra/*.yaml"):
+            file.write_text(conceal(file.read_text(encoding="utf-8")), encoding="utf-8")
+        raise
 
 
 def _refused(line: str) -> int:

@@ -106,13 +106,13 @@ import sys
 from nnexp.training.group import Group
 from nnexp.run import main
 
-inner = Group.run
-def run(self, flush_seconds):
+inner = Group.train
+def train(self, flush_seconds):
     yield []
-    if self.sessions[0].prepared.method.needs_gradient:
+    if self.runs[0].prepared.method.needs_gradient:
         raise RuntimeError("the gradient broke\\nsecond line")
     yield from inner(self, flush_seconds)
-Group.run = run
+Group.train = train
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -1,4 +1,4 @@
-"""A server that never comes back: what was trained is kept, and brought in once it is there again."""
+"""A server that never comes back, or whose answers are lost: each run is there once in the end."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import nnexp, start, wait_for
-from servers import free_port, mlflow_server
+from commands import SMALL, nnexp, start, wait_for
+from servers import free_port, losing_answers, mlflow_server
 
 SWEEP = (
     "-m", "optimizer=random", "seed=range(0,5)", "budget.iterations=null", "budget.evaluations=400000",
@@ -58,3 +58,18 @@ def test_what_was_trained_for_a_server_that_is_gone_is_kept_and_brought_in_once(
         assert {run.info.status for run in children(server.uri)} == {"FINISHED"}
         if not interrupted:
             assert "5 runs are there and skipped" in resumed.stdout
+
+
+def test_a_run_whose_beginning_was_answered_to_nobody_is_there_once(tmp_path: Path) -> None:
+    def of_a_run(body: bytes) -> bool:
+        return b'"nnexp.job"' in body
+
+    with (
+        mlflow_server(tmp_path, f"sqlite:///{tmp_path}/server.db") as server,
+        losing_answers(server.uri, "/runs/create", of_a_run, 2) as uri,
+    ):
+        done = nnexp(tmp_path, "-m", "seed=0,1", *SMALL, f"tracking.uri={uri}")
+        assert done.returncode == 0, done.stdout + done.stderr
+        found = children(server.uri)
+        assert sorted(run.data.tags["nnexp.job"] for run in found) == ["0", "1"]
+        assert {run.info.status for run in found} == {"FINISHED"}

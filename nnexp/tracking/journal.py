@@ -105,12 +105,14 @@ def read(folder: Path) -> Entry:
         text = json.loads((folder / "run.json").read_text("utf-8"))
         if text["format"] != FORMAT:
             raise ValueError(f"format {text['format']}, expected {FORMAT}")
-        with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+        with open(folder / "arrays.npz", "rb") as file, np.load(file, allow_pickle=False) as arrays:
             rows = History(*(arrays[f"rows/{name}"] for name in History._fields))
             steps = [name.partition("/")[2] for name in arrays.files if name.startswith("image/")]
             images = [(int(step), arrays[f"image/{step}"]) for step in steps]
             example = arrays["example"] if "example" in arrays.files else None
-        model = {file.name: file.read_bytes() for file in sorted((folder / "model").glob("*"))}
+        place = folder / "model"
+        found = sorted(one for one in place.rglob("*") if one.is_file())
+        model = {one.relative_to(place).as_posix(): one.read_bytes() for one in found}
         dataset = text["dataset"]
         if dataset is not None:
             name, digest, columns, profile, context = dataset

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
@@ -51,6 +53,19 @@ def conceal(text: str) -> str:
     return _ADDRESS.sub(public, text)
 
 
+def refuse_password(uri: str | None) -> None:
+    """See that an address from a config file has no password: Hydra keeps a copy of what it composed.
+
+    Raises:
+        StoreError: it has one.
+    """
+    if uri and conceal(uri) != uri:
+        raise StoreError(
+            f"tracking.uri={conceal(uri)}: expected without a password in a config file; give it on the command line, "
+            "or as MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
+
+
 def credentials() -> dict[str, str]:
     """What was concealed, for another process that is to open the same stores."""
     return dict(_CREDENTIALS)
@@ -66,6 +81,20 @@ def reveal(uri: str) -> str:
     parts = urlsplit(uri)
     user = _CREDENTIALS.get(f"{parts.scheme}://{parts.netloc}")
     return uri if user is None else urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}"))
+
+
+_folder: Path | None = None
+
+
+@contextmanager
+def relative_to(folder: Path) -> Iterator[None]:
+    """A context in which files are named from ``folder``, wherever the process goes meanwhile."""
+    global _folder
+    before, _folder = _folder, folder.absolute()
+    try:
+        yield
+    finally:
+        _folder = before
 
 
 def resolve(uri: str | None = None) -> str:
@@ -84,7 +113,8 @@ def resolve(uri: str | None = None) -> str:
         name = given.removeprefix(_SQLITE)
         if not name or name.startswith(":") or name.endswith("/") or "?" in name:
             raise StoreError(f"tracking.uri={given}: expected a file, as in {DEFAULT}")
-        return _SQLITE + str(Path(name).expanduser().absolute())
+        # From where the command ran, whatever the working directory of a job is.
+        return _SQLITE + str((_folder or Path.cwd()) / Path(name).expanduser())
     parts = urlsplit(given)
     if parts.scheme in ("http", "https") and parts.hostname:
         return given.rstrip("/")
@@ -173,5 +203,12 @@ def ui_command(uri: str) -> str:
     """What to type to see the store's pages: a command, or for a server its address."""
     if database(uri) is None:
         return page(uri)
-    quoted = f"'{uri}'" if any(not (c.isalnum() or c in ":/._-+") for c in uri) else uri
-    return f"mlflow ui --backend-store-uri {quoted}"
+    file = Path(uri.removeprefix(_SQLITE))
+    if needs_alias(file):
+        return f"cd {shlex.quote(str(file.parent))} && mlflow ui --backend-store-uri {_SQLITE}{file.name}"
+    return f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+
+
+def needs_alias(file: Path) -> bool:
+    """Whether the file's name would be another one in an address, where ``?`` and ``%`` have meanings."""
+    return any(sign in str(file) for sign in "?%")

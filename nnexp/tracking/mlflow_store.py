@@ -23,7 +23,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_TYPE, M
 
 from nnexp.tracking import locations
 from nnexp.tracking.claim import CLAIM, SETTLE_SECONDS, Claim
-from nnexp.tracking.connections import look_after
+from nnexp.tracking.connections import alias, look_after
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.locations import StoreError, StoreLost
@@ -197,6 +197,9 @@ def _identity(file: Path | None) -> tuple[int, int] | None:
 def open_client(uri: str) -> MlflowClient:
     """MLflow's client of a resolved URI, whose connections do not outlive the process's work."""
     look_after()
+    file = locations.database(uri)
+    if file is not None and locations.needs_alias(file):
+        uri = f"sqlite:///{alias(file.parent) / file.name}"
     return MlflowClient(tracking_uri=locations.reveal(uri))
 
 

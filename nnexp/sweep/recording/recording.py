@@ -125,15 +125,15 @@ class Recording:
             return
         with contextlib.suppress(Exception):
             for store in {self.home(job).store for job in self.jobs.values()}:
-                for run in store.search(f"{self._mine} and attributes.status = 'RUNNING'"):
+                for run in store.search(f"{self._sweep} and attributes.status = 'RUNNING'"):
+                    if run.info.run_id == self._claim.run.run_id:
+                        continue
                     LOG.warning("run %s was begun twice and is deleted", run.info.run_id)
                     store.client.delete_run(run.info.run_id)
 
     @property
-    def _mine(self) -> str:
-        return (
-            f"tags.`nnexp.kind` = 'run' and tags.`nnexp.sweep_id` = '{self.tags.get('nnexp.sweep_id', '')}'"
-        )
+    def _sweep(self) -> str:
+        return f"tags.`nnexp.sweep_id` = '{self.tags.get('nnexp.sweep_id', '')}'"
 
     def keep_alive(self, claim: Claim) -> None:
         """Give the sweep's signs of life from now on, and see that it is still ours."""
@@ -180,7 +180,10 @@ class Recording:
         ended = self._away or self._tried(job, made)
         if isinstance(ended, Exception):
             ended = unrecorded(made, ended)
-        _log(job, made, ended)
+        try:
+            _log(job, made, ended)
+        except OSError as error:
+            LOG.warning("%s cannot be written: %s", job.log, error)
         self.seconds += perf_counter() - start
         return ended
 
@@ -246,7 +249,7 @@ class Recording:
         begin = beginning(job, self.tags, started)
         if job.number in self._unsure and "nnexp.sweep_id" in self.tags:
             # It may have been begun, and the answer been lost.
-            found = home.store.search(f"{self._mine} and tags.`nnexp.job` = '{job.number}'")
+            found = home.store.search(f"{self._sweep} and tags.`nnexp.job` = '{job.number}'")
             if found := [run for run in found if run.info.status == "RUNNING"]:
                 begun = self._entry(job, home, home.store.run(found[0].info.run_id))
                 begun.run.record(tags=begin.tags | more)

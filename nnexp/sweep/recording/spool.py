@@ -94,9 +94,14 @@ class Spool:
         name = f"{parts[0][0]:06}-{os.getpid()}-{self._count:06}"
         self._count += 1
         place = self.folder / f".{name}"
-        with open(place, "wb") as file:
-            np.savez(file, started=np.int64(started), **arrays)
-        place.rename(self.folder / f"{name}.npz")
+        try:
+            with open(place, "wb") as file:
+                np.savez(file, started=np.int64(started), **arrays)
+            place.rename(self.folder / f"{name}.npz")
+        except OSError as error:
+            # They are sent once more when their runs have ended.
+            LOG.warning("%s cannot be written: %s", place, error)
+            place.unlink(missing_ok=True)
 
     def take(self) -> Iterator[Spooled]:
         """The rows that were left since the last call."""
