@@ -486,6 +486,14 @@ def test_a_row_at_a_generation_s_end_has_the_answer_after_it() -> None:
     assert len(set(expected)) == 5
 
 
+def test_the_notebook_s_chance_gives_other_numbers_for_other_seeds() -> None:
+    ends = [train(small(SPSA(), seed, 40, streams="notebook"))[0] for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(ends[0].final_theta, ends[1].final_theta)
+    signs = [one.prepared.draws.rng.integers(0, 2, 64) for one in ends if one.prepared.draws is not None]
+    np.testing.assert_array_equal(signs[0], signs[1])
+    assert not np.array_equal(signs[0], signs[2])
+
+
 def test_a_method_s_settings_that_do_not_fit_are_one_line() -> None:
     with pytest.raises(ConfigError, match=r"^openai_es.population=5: expected an even number"):
         OpenAIES(population=5)
