@@ -40,10 +40,10 @@ class Annealing(SearchMethod):
     """
 
     scale: float = setting(
-        0.05, "standard deviation of a step", Range(0, above=True, log=True, search=(0.001, 1)), per_run=True
+        0.02, "standard deviation of a step", Range(0, above=True, log=True, search=(0.001, 1)), per_run=True
     )
     temperature: float = setting(
-        0.01,
+        0.03,
         "first temperature, in units of the loss",
         Range(0, above=True, log=True, search=(0.0001, 1)),
         per_run=True,

@@ -69,6 +69,8 @@ class CMAES(GenerationalMethod):
         normals.advance(len(z))
         # As the package's own ask, which multiplies P x P matrices for each candidate.
         axes, lengths = optimizer._eigen_decomposition()
+        # Symmetric to the last bit, as the package saves it: what goes on from a saved state is the same.
+        optimizer._C = np.triu(optimizer._C) + np.triu(optimizer._C, 1).T
         return memory._replace(exact=optimizer.mean + optimizer._sigma * ((z * lengths) @ axes.T))
 
     def candidates(self, memory: _Memory) -> Array:

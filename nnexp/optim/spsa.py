@@ -42,16 +42,19 @@ class SPSA(GenerationalMethod):
     option: ClassVar[str] = "spsa"
 
     learning_rate: float = setting(
-        0.1, "gain of the first step", Range(0, above=True, log=True, search=(0.0001, 10)), per_run=True
+        0.2, "gain of the first step", Range(0, above=True, log=True, search=(0.0001, 10)), per_run=True
     )
     scale: float = setting(
-        0.05,
+        0.1,
         "first length of the perturbation of each parameter",
         Range(0, above=True, log=True, search=(0.001, 1)),
         per_run=True,
     )
     stability: float = setting(
-        500.0, "steps before which gains hardly fall; a tenth of all is usual", Range(0), per_run=True
+        1000.0,
+        "steps before which gains hardly fall; a tenth or more of all is usual",
+        Range(0),
+        per_run=True,
     )
 
     def start(self, theta: Array, draws: Draws) -> _Memory:
