@@ -6,25 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nnexp.training.session import Session, prepare
 
 from nnexp.sweep.compose.jobs import compose
 from nnexp.sweep.recording.recording import lost
 from nnexp.sweep.recording.spool import Spool, journal_entry
 from nnexp.sweep.trial import Trial
-from nnexp.tracking import files, journal
+from nnexp.tracking import journal
 from nnexp.tracking.environment import environment
 from nnexp.tracking.journal import Entry
 from nnexp.tracking.outcome import outcome
+from nnexp.training import train
 
 
 def ended(tmp_path: Path, *more: str) -> Entry:
     """A short run, with pictures and a model."""
     (config,) = compose([["optimizer=random", "budget.iterations=50", *more]])
-    session = Session(prepare(config))
-    assert list(session.run())
-    job = Trial(3, config, ["seed=0"], tmp_path / "3" / "run.log")
-    made = outcome(session, config, environment() | {"git": None}, 1, 2)
+    job = Trial(3, config, ["seed=0"], tmp_path / "3" / "run.log", "code")
+    (run,) = train(config, config.tracking.log_every, config.tracking.snapshots)
+    made = outcome(run, config, environment() | {"git": None}, 1, 2)
     return journal_entry(job, {"nnexp.sweep_id": "one"}, 1, made)
 
 
@@ -68,12 +67,12 @@ def test_a_later_try_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
     assert not spool.journal.exists()
 
 
-@pytest.mark.parametrize("name", ["run.json", "arrays.npz"])
+@pytest.mark.parametrize("name", ["run.json", "arrays.npz", "files/history.parquet"])
 def test_a_damaged_entry_is_named(tmp_path: Path, name: str) -> None:
-    entry = ended(tmp_path, "tracking=lean")
-    files.write(tmp_path / "unrecorded" / "000003", {})
+    entry = ended(tmp_path)
+    (tmp_path / "unrecorded").mkdir()
     journal.write(tmp_path / "unrecorded" / "000003", entry)
     file = tmp_path / "unrecorded" / "000003" / name
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(ValueError, match="unrecorded/000003: damaged"):
-        journal.read(file.parent)
+        journal.read(tmp_path / "unrecorded" / "000003")

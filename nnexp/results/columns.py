@@ -7,6 +7,7 @@ ALL_AXES = (*AXES, "epochs")
 
 COSTS = ("evaluations", "seconds")
 KEYS = ("run_id", "name", "status", "sweep_id", "group", "method", "seed", "started", "artifact_uri")
+RECORDED = (*AXES, *MEASURES)
 HISTORY = ("run_id", "method", "seed", *ALL_AXES, *MEASURES)
 
 GIVEN = ("dataset.inputs", "dataset.targets")

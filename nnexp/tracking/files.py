@@ -17,6 +17,7 @@ from nnexp.config.settings import kinds_of, plain
 from nnexp.data.dataset import Data
 from nnexp.network.layout import Layout
 from nnexp.tracking.protocol import METRICS, DatasetRecord, Rows
+from nnexp.training.record import History
 
 Array = np.ndarray[Any, Any]
 
@@ -124,6 +125,15 @@ def history_table(history: Rows) -> bytes:
     out = io.BytesIO()
     pq.write_table(pa.table(columns), out)
     return out.getvalue()
+
+
+def rows_of(file: Path) -> History:
+    """The rows that :func:`history_table` wrote."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as opened:
+        table = opened.read(use_threads=False)
+    return History(*(table.column(name).to_numpy() for name in History._fields))
 
 
 def dataset_record(name: str, train: Data, test: Data | None) -> DatasetRecord:

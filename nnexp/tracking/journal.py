@@ -1,7 +1,7 @@
 """Runs on this machine's disk from their end until their store has them, readable without pickle.
 
-An entry is a folder: ``run.json``, ``arrays.npz`` and what the run leaves below ``files/`` and ``model/``. It appears
-whole: it is written under another name, then renamed.
+An entry is a folder: ``run.json``, what the run leaves below ``files/``, and where there are any ``model/``
+and images in ``arrays.npz``. It appears whole: it is written under another name, then renamed.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ import numpy as np
 from nnexp.tracking import files
 from nnexp.tracking.outcome import Outcome
 from nnexp.tracking.protocol import DatasetRecord
-from nnexp.training.record import History
+from nnexp.training.record import join
 
 FOLDER = "unrecorded"
 """The name of folders of entries; ``sweep.json`` in it says what the sweep's parent run began with."""
+
+ARRAYS = "arrays.npz"
 
 ENTRY = "nnexp.entry"
 """The tag by which a run without a sweep is found."""
@@ -75,12 +77,12 @@ def write(folder: Path, entry: Entry) -> Outcome:
     try:
         files.write(part / "files", made.files)
         files.write(part / "model", made.model)
-        arrays: dict[str, Any] = {f"rows/{name}": getattr(made.rows, name) for name in History._fields}
-        arrays |= {f"image/{step}": image for step, image in made.images}
+        arrays: dict[str, Any] = {f"image/{step}": image for step, image in made.images}
         if made.example is not None:
             arrays["example"] = made.example
-        with open(part / "arrays.npz", "wb") as file:
-            np.savez(file, **arrays)
+        if arrays:
+            with open(part / ARRAYS, "wb") as file:
+                np.savez(file, **arrays)
         text = {
             "format": FORMAT, "experiment": entry.experiment, "begin": entry.begin, "last": entry.last,
             "per_decade": entry.per_decade, "made": {name: getattr(made, name) for name in SCALARS},
@@ -105,11 +107,14 @@ def read(folder: Path) -> Entry:
         text = json.loads((folder / "run.json").read_text("utf-8"))
         if text["format"] != FORMAT:
             raise ValueError(f"format {text['format']}, expected {FORMAT}")
-        with open(folder / "arrays.npz", "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            rows = History(*(arrays[f"rows/{name}"] for name in History._fields))
-            steps = [name.partition("/")[2] for name in arrays.files if name.startswith("image/")]
-            images = [(int(step), arrays[f"image/{step}"]) for step in steps]
-            example = arrays["example"] if "example" in arrays.files else None
+        images, example = [], None
+        if (folder / ARRAYS).exists():
+            with open(folder / ARRAYS, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+                steps = [name.partition("/")[2] for name in arrays.files if name.startswith("image/")]
+                images = [(int(step), arrays[f"image/{step}"]) for step in steps]
+                example = arrays["example"] if "example" in arrays.files else None
+        history = folder / "files" / files.HISTORY_FILE
+        rows = files.rows_of(history) if history.exists() else join([])
         place = folder / "model"
         found = sorted(one for one in place.rglob("*") if one.is_file())
         model = {one.relative_to(place).as_posix(): one.read_bytes() for one in found}
