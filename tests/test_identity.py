@@ -10,7 +10,7 @@ from pathlib import Path
 from nnexp.config.schema import Config, Sweep, Tracking
 from nnexp.data import Spiral
 from nnexp.optim import RandomSearch
-from nnexp.sweep.identity import CODE, code_hash, config_hash
+from nnexp.sweep.identity import CODE, code_hash, config_hash, sweep_key
 
 PACKAGE = Path(__file__).resolve().parents[1] / "nnexp"
 
@@ -45,6 +45,22 @@ def test_every_hashed_room_is_loaded_by_training():
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
     rooms = {Path(file).resolve().relative_to(PACKAGE).parts[0] for file in done.stdout.split()}
     assert rooms - {"__init__.py"} == set(CODE)
+
+
+def test_a_sweep_is_its_overrides_its_grid_and_its_search():
+    one = sweep_key(["seed=0,1", "optimizer=sgd"], Sweep())
+    assert one == sweep_key(
+        ["optimizer=sgd", "seed=0", "seed=0,1", "hydra.sweep.dir=x"], Sweep(retries=2, at_once=2)
+    )
+    others = [
+        sweep_key(["seed=0", "1 optimizer=sgd"], Sweep()),
+        sweep_key(["seed=0,1 optimizer=sgd"], Sweep()),
+        sweep_key(["seed=0,1"], Sweep()),
+        sweep_key(["seed=0,1", "optimizer=sgd"], Sweep(grid=[{"optimizer": "sgd"}])),
+        sweep_key(["seed=0,1", "optimizer=sgd"], Sweep(trials=3)),
+        sweep_key(["seed=0,1", "optimizer=sgd"], Sweep(trials=3, at_once=2)),
+    ]
+    assert len({one, *others}) == 7
 
 
 def test_hashes_tell_configs_apart_and_leave_out_how_runs_are_tracked():

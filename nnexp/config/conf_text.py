@@ -48,5 +48,9 @@ def _written(value: Any) -> str:
     if isinstance(value, Part):
         return value.name
     if isinstance(value, Sequence) and any(isinstance(item, Part) for item in value):
-        return json.dumps([item.name for item in value])
-    return "null" if value is None else str(value) if isinstance(value, float) else json.dumps(plain(value))
+        return f"[{', '.join(item.name for item in value)}]"
+    if isinstance(value, float):
+        text = str(value)
+        # YAML takes 1e-08 for a text.
+        return text if "." in text else text.replace("e", ".0e")
+    return "null" if value is None else json.dumps(plain(value))

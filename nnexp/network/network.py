@@ -14,7 +14,7 @@ from nnexp.network.activations import Activation
 from nnexp.network.buffers import Memory, tiles
 from nnexp.network.initializers import Initializer, Normal
 from nnexp.network.layers import Dense, Layer, Passes, Place, Shape
-from nnexp.network.layers.sequence import apply, bind, blocks, initial, scratch
+from nnexp.network.layers.sequence import apply, bind, blocks, initial, scratch, work
 from nnexp.network.layers.sequence import output as layers_output
 from nnexp.network.layout import Layout
 
@@ -116,6 +116,7 @@ class Network:
         noisy: whether the loss in training is not that of theta.
         couples: whether, in training, a sample's output depends on the others of its batch.
         scratch: numbers a sample that hidden layers take.
+        work: multiplications of a sample's forward pass, about.
 
     Raises:
         ValueError: a layer without neurons, or an unknown activation.
@@ -174,6 +175,7 @@ class Network:
         self.noisy = any(layer.noisy for layer in layers)
         self.couples = any(layer.couples for layer in layers)
         self.scratch = scratch(self.layers, features)
+        self.work = work(self.layers, features)
 
     def workspace(
         self,

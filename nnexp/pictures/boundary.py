@@ -67,7 +67,7 @@ def boundary_classes(problem: Problem, theta: Array, size: int = 200) -> tuple[A
     grid = np.stack(np.broadcast_arrays(across[None, :], down[:, None])).reshape(2, -1)
     network = problem.network
     thetas = np.asarray(theta, network.dtype).reshape(-1, theta.shape[-1])
-    each = network.dtype.itemsize * grid.shape[-1] * (sum(network.layout.sizes[1:]) + 4)
+    each = network.dtype.itemsize * grid.shape[-1] * (network.scratch + network.layout.sizes[-1] + 4)
     outputs = np.empty((len(thetas), network.layout.sizes[-1], grid.shape[-1]), np.float32)
     for places in np.array_split(np.arange(grid.shape[-1]), max(1, each // CHUNK_BYTES)):
         # One workspace serves all networks: fresh buffers cost more than the arithmetic.

@@ -92,9 +92,12 @@ def decision_boundary(problem: Problem, theta: Array, title: str = "") -> Figure
 
 def weight_histograms(layout: Layout, thetas: Mapping[str, Array]) -> Figure:
     """How the weights and biases of each layer are distributed, for each theta ``(P,)`` by its label."""
-    depth = len(layout.blocks)
+    # Every block that is trained has two arrays; running statistics are no weights.
+    shown = [name for name, block in layout.blocks.items() if block.trained]
+    names = [f"{name}/{own}" for name in shown for own in layout.blocks[name].pieces]
+    depth = -(-len(names) // 2)
     figure, axes = picture(2, depth, size=(3.0, 2.2))
-    for index, name in enumerate(layout.names):
+    for index, name in enumerate(names):
         axis = axes[(index % 2) * depth + index // 2]
         named = [layout.named(np.asarray(theta, np.float64))[name].reshape(-1) for theta in thetas.values()]
         finite = [values[np.isfinite(values)] for values in named]

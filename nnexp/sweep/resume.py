@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnexp.config.schema import Config
-from nnexp.sweep.identity import code_hash, config_hash
+from nnexp.config.schema import Config, Sweep
+from nnexp.sweep.identity import KEY, code_hash, config_hash, sweep_key
 from nnexp.tracking.bring_in import bring_in
 from nnexp.tracking.claim import JOURNAL
 from nnexp.tracking.files import HISTORY_FILE
@@ -35,11 +35,12 @@ class Earlier:
     was killed, is missing or lost its files, or was computed by other code is run again.
 
     Args:
+        same: whether it was started with the same overrides and grid.
         keep: whether runs of other code are good too.
     """
 
-    def __init__(self, store: Any, parent: Any, children: Sequence[Any], keep: bool) -> None:
-        self.store, self.parent, self._keep = store, parent, keep
+    def __init__(self, store: Any, parent: Any, children: Sequence[Any], same: bool, keep: bool) -> None:
+        self.store, self.parent, self.same, self._keep = store, parent, same, keep
         self.sweep_id: str = parent.data.tags["nnexp.sweep_id"]
         self.unfinished = [run for run in children if run.info.status == "RUNNING"]
         self._done: dict[str, list[Any]] = defaultdict(list)
@@ -67,20 +68,13 @@ class Earlier:
 
 
 def find(
-    store: Any,
-    wanted: bool | str,
-    overrides: Sequence[str],
-    keep: bool = False,
-    token: str = "",
-    place: Path | None = None,
+    store: Any, sweep: Sweep, overrides: Sequence[str], token: str = "", place: Path | None = None
 ) -> Earlier:
-    """The sweep with the id ``wanted``, or for True the latest that was started with these overrides.
+    """The sweep with the id ``sweep.resume``, or for True the latest that is the same as this one.
 
     It is this command's from then on, and what an earlier start left in its journal is in the store.
 
     Args:
-        overrides: of the command, of which those of ``sweep.`` do not count.
-        keep: whether runs of other code are good too.
         token: what this command claims the sweep with.
         place: of this command's journal.
 
@@ -88,19 +82,13 @@ def find(
         StoreError: there is none, or a process still works on it.
         SweepTaken: another process goes on with it at the same time.
     """
-    conditions = ["tags.`nnexp.kind` = 'sweep'"]
-    if isinstance(wanted, str):
-        conditions.append(f"tags.`nnexp.sweep_id` = '{wanted}'")
-    parents = store.search(" and ".join(conditions))
-    if wanted is True:
-        same = " ".join(lasting(overrides))
-        parents = [p for p in parents if " ".join(lasting(p.data.tags["nnexp.overrides"].split(" "))) == same]
+    wanted, key = sweep.resume, sweep_key(overrides, sweep)
+    # Chosen here, for a condition of MLflow's cannot hold every text.
+    all_parents = store.search("tags.`nnexp.kind` = 'sweep'")
+    name, value = ("nnexp.sweep_id", wanted) if isinstance(wanted, str) else (KEY, key)
+    parents = [parent for parent in all_parents if parent.data.tags.get(name) == value]
     if not parents:
-        what = "a sweep's id" if isinstance(wanted, str) else "an earlier start of the same sweep"
-        raise StoreError(
-            f"sweep.resume={str(wanted).lower() if wanted is True else wanted}: expected {what} "
-            f"in experiment {store.experiment}"
-        )
+        raise StoreError(_not_found(store, wanted, all_parents))
     parent = parents[-1]
     sweep_id = parent.data.tags["nnexp.sweep_id"]
     if parent.info.status == "RUNNING" and not stale(parent.data.tags, parent.info.start_time / 1000):
@@ -117,12 +105,24 @@ def find(
     for ghost in (run for run in children if not run.data.params):
         # Begun by a request whose answer was lost.
         store.client.delete_run(ghost.info.run_id)
-    return Earlier(store, parent, [run for run in children if run.data.params], keep)
+    same = parent.data.tags.get(KEY, key) == key
+    return Earlier(
+        store, parent, [run for run in children if run.data.params], same, sweep.stale_code == "keep"
+    )
 
 
-def lasting(overrides: Sequence[str]) -> list[str]:
-    """The overrides that say what a sweep is, without those of how it is run."""
-    return [o for o in overrides if not o.lstrip("+~").startswith(("sweep.", "hydra"))]
+def _not_found(store: Any, wanted: bool | str, parents: Sequence[Any]) -> str:
+    where = f"in experiment {store.experiment}"
+    if isinstance(wanted, str):
+        return f"sweep.resume={wanted}: expected a sweep's id {where}"
+    text = f"sweep.resume=true: expected an earlier start of the same sweep {where}"
+    if not parents:
+        return text
+    latest = parents[-1].data.tags["nnexp.sweep_id"]
+    return (
+        f"{text}; the latest, {latest}, has other settings or another sweep.grid, and "
+        f"sweep.resume={latest} adds this command's jobs to it"
+    )
 
 
 def give_up(store: Any, run: Any) -> str:

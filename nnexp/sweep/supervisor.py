@@ -17,6 +17,7 @@ from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
 from nnexp.sweep.background_call import Later
+from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.sweep.view import SweepView, View
@@ -81,25 +82,25 @@ class SweepWork(Work):
                 where = config.tracking.uri, config.tracking.experiment
                 # Here, before anything else is asked for.
                 process.call("remember", locations.credentials())
-                opening = process.call("open_sweep", *where, self._beginning())
+                opening = process.call("open_sweep", *where, self._beginning(config))
             self._opener = Later(lambda: self._open(config, process, opening))
             return
         from nnexp.sweep import resume
 
         self._home = store = self.store(config)
-        keep = config.sweep.stale_code == "keep"
-        earlier = self._earlier = resume.find(
-            store, config.sweep.resume, self.overrides, keep, self.token, self._journal
-        )
+        earlier = self._earlier = resume.find(store, config.sweep, self.overrides, self.token, self._journal)
         self.sweep_id = earlier.sweep_id
+        if not earlier.same:
+            added = "was started with other settings or another grid; jobs are added to it"
+            self.view.say(f"sweep {self.sweep_id} {added}")
         for left in earlier.unfinished:
             resume.give_up(store, left)
         assert store.claim is not None
         self._claim, self._parent = store.claim, store.claim.run
 
-    def _beginning(self) -> Beginning:
-        words = " ".join(self.overrides)
-        tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": words, CLAIM: self.token}
+    def _beginning(self, config: Config) -> Beginning:
+        words, key = shlex.join(self.overrides), sweep_key(self.overrides, config.sweep)
+        tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": words, CLAIM: self.token, KEY: key}
         tags |= {JOURNAL: str(self._journal)} if self._journal is not None else {}
         params = {"overrides": words, "jobs": str(self.jobs)}
         return Beginning(f"sweep {self.sweep_id}", params, tags, self._started)
@@ -123,12 +124,13 @@ class SweepWork(Work):
         if begun:
             self._parent = store.run(begun[0].info.run_id)
         else:
-            self._parent = store.start_parent(*self._beginning())
+            self._parent = store.start_parent(*self._beginning(config))
         self._claim = Claim(self._parent, self.token)
 
     def _parent_beginning(self) -> Beginning:
         if self._earlier is None:
-            return self._beginning()
+            assert self._opened_with is not None
+            return self._beginning(self._opened_with)
         parent = self._earlier.parent
         own = {key: text for key, text in parent.data.tags.items() if key.startswith("nnexp.")}
         return Beginning(

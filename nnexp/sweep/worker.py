@@ -19,7 +19,7 @@ from nnexp.tracking.environment import environment
 from nnexp.tracking.outcome import Outcome, outcome, reason_of
 from nnexp.tracking.protocol import milliseconds
 from nnexp.training.group import Group
-from nnexp.training.prepare import prepare
+from nnexp.training.prepare import prepare_group
 
 
 class Task(NamedTuple):
@@ -104,7 +104,7 @@ def _together(task: Task, jobs: list[Trial], spool: Spool) -> list[Outcome | Non
         return [None] * len(jobs)
     machine, started = environment() | {"git": task.git}, milliseconds()
     configs = [job.config for job in jobs]
-    group = Group([prepare(one, one.tracking.log_every, one.tracking.snapshots) for one in configs])
+    group = Group(prepare_group((one, one.tracking.log_every, one.tracking.snapshots) for one in configs))
     error: BaseException | None = None
     trace = ""
     try:

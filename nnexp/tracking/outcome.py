@@ -96,7 +96,7 @@ def outcome(
     tags = environment_tags(machine)
     if trained.stop_reason:
         tags["nnexp.stopped"] = trained.stop_reason
-    numbers: dict[str, float] = {}
+    numbers = {"measuring_seconds": float(trained.measuring_seconds)}
     if not prepared.method.needs_gradient:
         found = [int(pair[0]) for pair in trained.improvements]
         tags["nnexp.improvements"] = _fitting(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import shlex
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
@@ -95,7 +96,7 @@ def start_tags(config: Any, overrides: Sequence[str]) -> dict[str, str]:
     own = {"nnexp.kind": "run", "nnexp.method": str(config.optimizer.name)}
     if data := config.dataset.digest():
         own["nnexp.data"] = data
-    return own | ({"nnexp.overrides": " ".join(overrides)} if overrides else {})
+    return own | ({"nnexp.overrides": shlex.join(overrides)} if overrides else {})
 
 
 def record_run(

@@ -15,8 +15,9 @@ from nnexp.config.settings import take
 from nnexp.data.batches import Batches
 from nnexp.network.buffers import Memory
 from nnexp.optim import At, GradientMethod
-from nnexp.training.marks import marks
-from nnexp.training.problem import Pass, Problem
+from nnexp.training.marks import affordable, marks
+from nnexp.training.passes import Pass
+from nnexp.training.problem import Problem
 from nnexp.training.rows import HEARTBEAT, SPAN, Progress, Rows
 
 Array = np.ndarray[Any, Any]
@@ -25,11 +26,28 @@ SPAN_BYTES = 1 << 22
 """No more weights than this wait in rows to be handed out."""
 
 
+class Answer:
+    """The answers of R runs ``(R, P)``: what a method keeps of trained parameters, and the rest, as layers keep it."""
+
+    def __init__(self, trained: Array, rest: Array) -> None:
+        self._trained, self._rest, self._count = trained, rest, trained.shape[1]
+        self.shape, self.dtype = (len(trained), trained.shape[1] + rest.shape[1]), trained.dtype
+
+    def write(self, out: Array) -> None:
+        """Copy them to ``out (R, P)``."""
+        out[:, : self._count] = self._trained
+        out[:, self._count :] = self._rest
+
+    def of(self, runs: Any) -> Array:
+        """A copy of one run's ``(P,)``, or of several runs'."""
+        return np.concatenate([self._trained[runs], self._rest[runs]], axis=-1)
+
+
 class _Block:
     """Rows of the active runs, until they are handed out."""
 
     def __init__(
-        self, runs: Array, of: Pass, answer: Array, evaluations: int, measured: bool, most: int
+        self, runs: Array, of: Pass, answer: Answer, evaluations: int, measured: bool, most: int
     ) -> None:
         self._runs, self._of, self._answer, self._measured, self._most = runs, of, answer, measured, most
         self._evaluations = evaluations
@@ -46,7 +64,7 @@ class _Block:
     def add(self, iteration: int, seconds: float) -> None:
         """A row of what the pass holds."""
         at, of = len(self._iterations), self._of
-        self._theta[at] = self._answer
+        self._answer.write(self._theta[at])
         if self._measured:
             self._loss[at] = of.loss
             if of.accuracy is not None:
@@ -93,38 +111,41 @@ class _ActiveRuns:
         method: GradientMethod,
         batches: Batches | None,
         draws: Sequence[np.random.Generator],
+        layer_draws: Sequence[np.random.Generator],
         memory: dict[str, Array],
         theta: Array,
     ) -> None:
         self.runs, self.limits, self.batches, self._count = runs, limits, batches, count
         self._problem, self._method, self._draws, self._memory = problem, method, draws, memory
+        self._layer_draws, self._trained = layer_draws, problem.network.layout.trained
         size, buffers = method.batch_size, Memory()
         lengths = [None] if size is None else sorted({size, problem.samples % size or size})
-        passes = {length: problem.bind(len(runs), length, buffers) for length in lengths}
+        passes = {length: problem.bind(len(runs), length, buffers, layer_draws) for length in lengths}
         self.passed = passes[size]
         self.theta, self.gradient = self.passed.theta, self.passed.gradient
         self.theta[...] = theta
         self.parts = {length: self._bound(part) for length, part in passes.items()}
         self.full = self.passed.calls(accuracy=self.passed.accuracy is not None, gradient=True)
-        self.answer = method.answer(self._at(self.passed))
+        at = self._at(self.passed)
+        trained = method.answer(at)
+        self.answer = Answer(trained, self.theta[:, self._trained :])
         self.stop = int(limits.min())
-        # A full batch's loss is that of theta, which need not be the answer.
-        self.measured = size is None and self.answer is self.theta
+        # A full batch's loss is that of theta, which need not be the answer, unless layers do otherwise in training.
+        self.measured = size is None and trained is at.theta and not problem.network.noisy
         most = max(1, min(SPAN, SPAN_BYTES // theta.nbytes))
         self.block = _Block(runs, self.passed, self.answer, method.evaluations, self.measured, most)
 
     def _at(self, part: Pass) -> At:
         assert part.gradient is not None
         again = part.calls(loss=True, gradient=True)
-        return At(
-            *(part.theta, part.gradient, part.loss, self._count, self.limits),
-            *(again, self._draws, self._memory),
-        )
+        # Methods do not see what is not trained.
+        theta, gradient = (array[:, : self._trained] for array in (part.theta, part.gradient))
+        return At(theta, gradient, part.loss, self._count, self.limits, again, self._draws, self._memory)
 
     def _bound(self, part: Pass) -> tuple[Pass, tuple[Call, ...], tuple[Call, ...]]:
         """A pass, the calls that give its gradient, and those of the update that follow."""
         counted: Call = partial(np.add, self._count, 1, self._count)
-        update = (*self._method.bind(self._at(part)), counted)
+        update = (*self._method.bind(self._at(part)), *part.update, counted)
         return part, part.calls(loss=False, gradient=True), update
 
     def sound(self) -> Array:
@@ -143,6 +164,7 @@ class _ActiveRuns:
             take(self._method, keep),
             None if self.batches is None else self.batches.select(keep),
             [self._draws[at] for at in keep.tolist()] if self._draws else (),
+            [self._layer_draws[at] for at in keep.tolist()] if self._layer_draws else (),
             {name: array[keep] for name, array in self._memory.items()},
             self.theta[keep],
         )
@@ -165,7 +187,8 @@ class Descent:
         iterations: of each run ``(R,)``.
         batches: one generator a run, for a method with a batch size.
         draws: one generator a run, for the method.
-        log_every: iterations from mark to mark; None for logarithmic marks.
+        layer_draws: one generator a run, for layers.
+        log_every: iterations from mark to mark; None for logarithmic marks, as many as are affordable.
         most_seconds: of training, after which all runs end.
 
     Raises:
@@ -181,12 +204,17 @@ class Descent:
         iterations: Array,
         batches: Sequence[np.random.Generator] = (),
         draws: Sequence[np.random.Generator] = (),
+        layer_draws: Sequence[np.random.Generator] = (),
         log_every: int | None = None,
         most_seconds: float | None = None,
     ) -> None:
         size, runs = method.batch_size, len(theta)
         epochs = None if size is None else Batches(batches, problem.samples, size)
         self._marks = marks(log_every)
+        if log_every is None:
+            step = method.evaluations * (size or problem.samples)
+            row = problem.row_samples(train=size is not None or problem.network.noisy)
+            self._marks = affordable(self._marks, row, step, problem.network.work)
         self._mark = next(self._marks)
         self._most_seconds = most_seconds
         self.diverged = np.zeros(runs, bool)
@@ -201,7 +229,16 @@ class Descent:
         self._evaluations = method.evaluations
         limits = np.asarray(iterations)
         self._active: _ActiveRuns | None = _ActiveRuns(
-            np.arange(runs), limits, self._count, problem, method, epochs, draws, {}, self._answers
+            np.arange(runs),
+            limits,
+            self._count,
+            problem,
+            method,
+            epochs,
+            draws,
+            layer_draws,
+            {},
+            self._answers,
         )
 
     def progress(self, run: int) -> Progress:
@@ -209,7 +246,7 @@ class Descent:
         active = self._active
         if active is not None and run in active.runs:
             at = int(np.searchsorted(active.runs, run))
-            theta, iteration, share = active.answer[at].copy(), int(self._count), self._share
+            theta, iteration, share = active.answer.of(at), int(self._count), self._share
         else:
             theta, iteration, share = self._answers[run], int(self._iterations[run]), self._shares[run]
         return Progress(theta, iteration, self._evaluations * iteration, float(share))
@@ -224,7 +261,7 @@ class Descent:
         if active is not None and run in active.runs:
             stays = active.runs != run
             left = active.select(np.flatnonzero(stays)) if stays.any() else None
-            self._answers[run], self._iterations[run] = active.answer[~stays], self._count
+            self._answers[run], self._iterations[run] = active.answer.of(~stays), self._count
             self._shares[run], self._active = self._share, left
 
     def improvements(self, run: int) -> list[tuple[int, float]]:
@@ -314,7 +351,7 @@ class Descent:
         gone, keep = active.runs[over], np.flatnonzero(~over)
         left = active.select(keep) if len(keep) else None
         self.diverged[active.runs[bad]] = True
-        self._answers[gone], self._iterations[gone] = active.answer[over], self._count
+        self._answers[gone], self._iterations[gone] = active.answer.of(over), self._count
         self._shares[gone] = self._share
         ready = list(self._ready)
         for (number, columns), own in zip(active.block.rows(), over.tolist(), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from math import prod
 from time import perf_counter
 from typing import Any
 
@@ -12,7 +13,7 @@ from nnexp.config.settings import group_key, stack
 from nnexp.data.dataset import Data
 from nnexp.optim import GradientMethod, SearchMethod
 from nnexp.training.descent import Descent
-from nnexp.training.prepare import Prepared, prepare
+from nnexp.training.prepare import Prepared, prepare_group
 from nnexp.training.problem import Problem
 from nnexp.training.record import PENDING_BYTES, History
 from nnexp.training.rows import HEARTBEAT
@@ -48,10 +49,10 @@ def chunk(settings: RunSettings) -> int:
     """How many runs like this one keep the working set of a step within :data:`GROUP_BYTES`."""
     sizes = settings.dataset.sizes()
     network = settings.architecture.network(sizes.features, sizes.outputs, settings.dtype)
-    features, *neurons = network.layout.sizes
     samples = getattr(settings.optimizer, "batch_size", None) or sizes.samples
-    # Inputs with their row of ones, activations, their gradients, and what the loss needs of its own.
-    rows = features + 1 + 2 * sum(neurons[:-1]) + 3 * neurons[-1]
+    # Inputs with their row of ones, activations, their gradients, and what the loss needs of its own. Of hidden
+    # layers a tile of runs is there at once.
+    rows = prod(network.features) + 1 + 2 * network.scratch + 3 * sizes.outputs
     return max(1, min(MOST_RUNS, GROUP_BYTES // (rows * samples * network.dtype.itemsize)))
 
 
@@ -109,7 +110,8 @@ class Group:
         Raises:
             ConfigError: settings that do not go together.
         """
-        return cls([prepare(one) for one in ([settings] if isinstance(settings, RunSettings) else settings)])
+        wanted = [settings] if isinstance(settings, RunSettings) else settings
+        return cls(prepare_group((one, None, 20) for one in wanted))
 
     def train(self, flush_seconds: float = 2.0) -> Iterator[list[tuple[int, History]]]:
         """Train all to their ends, yielding new rows by the run's position every ``flush_seconds``.
@@ -169,9 +171,11 @@ def _descent(prepared: Sequence[Prepared]) -> Descent:
     methods = [one.method for one in prepared if isinstance(one.method, GradientMethod)]
     problem, method, budget = first.problem, methods[0], first.settings.budget
     if len(prepared) > 1:
+        method = stack(methods)
+    if any(one.problem is not problem for one in prepared):
         data = [one.problem.train for one in prepared]
         stacked = Data(np.stack([own.x for own in data]), np.stack([own.y for own in data]))
-        problem, method = Problem(problem.network, problem.loss, stacked), stack(methods)
+        problem = Problem(problem.network, problem.loss, stacked, problem.test)
     return Descent(
         problem,
         method,
@@ -179,6 +183,7 @@ def _descent(prepared: Sequence[Prepared]) -> Descent:
         iterations=np.array([one.settings.budget.updates(method.evaluations) for one in prepared]),
         batches=[one.source["batches"] for one in prepared],
         draws=[one.source["method"] for one in prepared],
+        layer_draws=[one.source["dropout"] for one in prepared],
         log_every=first.log_every,
         most_seconds=budget.seconds,
     )
@@ -199,7 +204,7 @@ def train(
     wanted = [settings] if isinstance(settings, RunSettings) else list(settings)
     trained: dict[int, Run] = {}
     for positions in split(wanted):
-        group = Group([prepare(wanted[at], log_every, snapshots) for at in positions])
+        group = Group(prepare_group((wanted[at], log_every, snapshots) for at in positions))
         for _ in group.train():
             pass
         trained |= dict(zip(positions, group.runs, strict=True))

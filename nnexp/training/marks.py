@@ -13,6 +13,12 @@ Array = np.ndarray[Any, Any]
 
 PER_DECADE = 30
 
+SHARE = 0.2
+"""Of training's work: measuring may take as much."""
+
+FREE_WORK = 10**9
+"""Multiplications that measuring may take whatever training takes: some hundredths of a second."""
+
 
 def marks(every: int | None = None, per_decade: int = PER_DECADE) -> Iterator[int]:
     """0, then multiples of ``every``; without it 1, 2, 3, ... thinning out to ``per_decade``, without end.
@@ -32,6 +38,29 @@ def marks(every: int | None = None, per_decade: int = PER_DECADE) -> Iterator[in
     while True:
         yield mark
         mark = mark_after(mark, per_decade)
+
+
+def affordable(
+    of: Iterator[int], row: float, step: float, work: float = 1, share: float = SHARE, free: float = FREE_WORK
+) -> Iterator[int]:
+    """The marks whose rows take at most ``free`` multiplications and ``share`` of training's; the first always.
+
+    Counted in samples, not in seconds: the rows are the same on any machine, and in a group or alone.
+
+    Args:
+        row: forward passes of one sample that measuring a row takes.
+        step: those that one iteration takes.
+        work: multiplications of one such pass.
+
+    >>> from itertools import islice
+    >>> list(islice(affordable(marks(), 1000, 100, free=0), 6))
+    [0, 50, 100, 158, 200, 251]
+    """
+    spent = 0.0
+    for mark in of:
+        if spent * work <= free + share * mark * step * work:
+            yield mark
+            spent += row
 
 
 def mark_after(iteration: int, per_decade: int = PER_DECADE) -> int:

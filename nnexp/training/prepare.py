@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -39,28 +40,51 @@ class Prepared(NamedTuple):
     snapshots: int
 
 
-def prepare(settings: RunSettings, log_every: int | None = None, snapshots: int = 20) -> Prepared:
+def prepare(
+    settings: RunSettings, log_every: int | None = None, snapshots: int = 20, like: Prepared | None = None
+) -> Prepared:
     """The parts of the run that ``settings`` describe.
+
+    Args:
+        like: a run that can be trained together with this one; data that are alike are held once.
 
     Raises:
         ConfigError: settings that do not go together.
     """
     try:
-        return _prepare(settings, log_every, snapshots)
+        return _prepare(settings, log_every, snapshots, like)
     except ConfigError:
         raise
     except ValueError as error:
         raise ConfigError(str(error)) from error
 
 
-def _prepare(settings: RunSettings, log_every: int | None, snapshots: int) -> Prepared:
+def prepare_group(settings: Iterable[tuple[RunSettings, int | None, int]]) -> list[Prepared]:
+    """The parts of runs that are trained together, each with its ``log_every`` and ``snapshots``.
+
+    Data of the first that others have too are held once.
+
+    Raises:
+        ConfigError: settings that do not go together.
+    """
+    prepared: list[Prepared] = []
+    for one, log_every, snapshots in settings:
+        prepared.append(prepare(one, log_every, snapshots, prepared[0] if prepared else None))
+    return prepared
+
+
+def _prepare(settings: RunSettings, log_every: int | None, snapshots: int, like: Prepared | None) -> Prepared:
     source = streams(settings.seed, vars(settings.seeds))
     split, sizes = _data(settings, source), settings.dataset.sizes()
     network = settings.architecture.network(
         sizes.features, sizes.outputs, settings.dtype, settings.accumulate
     )
     settings.loss.check(network.output)
-    problem = Problem(network, settings.loss, split.train, split.test)
+    if like is not None and like.settings.loss == settings.loss and _same(like.problem, split):
+        problem = like.problem
+        network = problem.network
+    else:
+        problem = Problem(network, settings.loss, split.train, split.test)
     size = getattr(settings.optimizer, "batch_size", None)
     if size is not None and size > problem.samples:
         raise ConfigError(
@@ -69,6 +93,18 @@ def _prepare(settings: RunSettings, log_every: int | None, snapshots: int) -> Pr
     method = _method(settings)
     theta, draws = _start(settings, network, source)
     return Prepared(settings, problem, method, theta, draws, source, log_every, snapshots)
+
+
+def _same(problem: Problem, split: Split) -> bool:
+    """Whether a problem's data are these."""
+    for own, other in ((problem.train, split.train), (problem.test, split.test)):
+        if own is other:
+            continue
+        if own is None or other is None:
+            return False
+        if not all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(own, other, strict=True)):
+            return False
+    return True
 
 
 def _data(settings: RunSettings, source: dict[str, np.random.Generator]) -> Split:
@@ -81,6 +117,7 @@ def _data(settings: RunSettings, source: dict[str, np.random.Generator]) -> Spli
 
 def _method(settings: RunSettings) -> Method:
     method = settings.optimizer
+    method.check()
     if isinstance(method, SearchMethod) and method.score_start is None:
         return replace(method, score_start=settings.streams != "notebook")
     return method
@@ -96,7 +133,7 @@ def _start(
         theta, draws = notebook_start(settings.seed, architecture, network, _earlier_candidates(settings))
         return theta, draws if searches else None
     theta = architecture.initial(network, source["init"])
-    return theta, draws_from(source["method"], network.layout.size, network.dtype) if searches else None
+    return theta, draws_from(source["method"], network.layout.trained, network.dtype) if searches else None
 
 
 def _earlier_candidates(settings: RunSettings) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,6 +58,10 @@ class Record:
     """What is known of one run: rows measured at its marks, weights of some of them.
 
     Everything can be read while the run goes on, and after an interruption.
+
+    Attributes:
+        waiting: bytes of weights to be measured.
+        measuring_seconds: what measuring rows has taken so far, beside training.
     """
 
     def __init__(self, prepared: Prepared) -> None:
@@ -64,7 +69,8 @@ class Record:
         self._parts: list[History] = []
         self._given = 0  # parts
         self._pending: list[Rows] = []
-        self.waiting = 0  # bytes of weights to be measured
+        self.waiting = 0
+        self.measuring_seconds = 0.0
         self._kept: list[tuple[int, Array, float]] = []
         self._best: tuple[float, Array] = (np.inf, prepared.theta)
         self._keep_from = 0
@@ -163,8 +169,10 @@ class Record:
         fresh = np.ones(len(theta), bool)
         if not self.prepared.method.needs_gradient:
             np.any(theta[1:] != theta[:-1], axis=1, out=fresh[1:])
+        since = perf_counter()
         with np.errstate(all="ignore"):
             seen = problem.evaluate(theta[fresh], train=not own)
+        self.measuring_seconds += perf_counter() - since
         seen = Evaluation(*(column[fresh.cumsum() - 1] for column in seen))
         part = History(
             rows.iteration,

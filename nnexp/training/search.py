@@ -10,7 +10,7 @@ import numpy as np
 
 from nnexp.optim import Draws, SearchMethod, State
 from nnexp.training.budget import Budget
-from nnexp.training.marks import marks
+from nnexp.training.marks import affordable, marks
 from nnexp.training.problem import Problem
 from nnexp.training.rows import HEARTBEAT, SPAN, Progress, Rows, Step
 
@@ -28,7 +28,7 @@ class Search:
     Args:
         problem: scores candidates.
         theta: the start ``(P,)``.
-        log_every: iterations from mark to mark; None for logarithmic marks.
+        log_every: iterations from mark to mark; None for logarithmic marks, as many as are affordable.
     """
 
     def __init__(
@@ -45,7 +45,10 @@ class Search:
         self._last = NEVER if budget.iterations is None else budget.iterations
         self._most = NEVER if budget.evaluations is None else budget.evaluations
         self._most_seconds = inf if budget.seconds is None else budget.seconds
-        self._state: State = method.init(np.array(theta, problem.network.dtype), inf, draws)
+        theta, trained = np.array(theta, problem.network.dtype), problem.network.layout.trained
+        # Methods do not see what is not trained.
+        self._rest = theta[trained:]
+        self._state = State(theta[:trained], inf, 0, None)
         self._evaluations = 0
         self._improvements: list[tuple[int, float]] = []
         self.seconds = 0.0
@@ -53,15 +56,20 @@ class Search:
         self._steps: list[Step] = []
         self._ready: list[tuple[int, Rows]] = []
         self._marks = marks(log_every)
+        if log_every is None:
+            step, row = problem.samples, problem.row_samples(train=True)
+            self._marks = affordable(self._marks, row, step, problem.network.work)
         self._mark, self._logged = next(self._marks), -1
         self._started = self._ended = False
 
     def progress(self, run: int = 0) -> Progress:
         """Where the run is; after an interruption, up to the last complete block."""
-        return Progress(self._state.theta, self._state.iteration, self._evaluations, self.seconds)
+        return Progress(
+            self._whole(self._state.theta), self._state.iteration, self._evaluations, self.seconds
+        )
 
     def has_diverged(self, run: int = 0) -> bool:
-        """Never: a candidate whose loss is not finite is not taken."""
+        """Never: a candidate whose loss is not finite is not taken; an answer that was not scored shows in its row."""
         return False
 
     def leave(self, run: int = 0) -> None:
@@ -95,6 +103,14 @@ class Search:
             self._ready, self._steps = ready, []
         return self._ready
 
+    def _whole(self, theta: Array) -> Array:
+        """Trained parameters ``(..., P)`` with those that are not, which stay as they began."""
+        if not len(self._rest):
+            return theta
+        return np.concatenate(
+            [theta, np.broadcast_to(self._rest, (*theta.shape[:-1], len(self._rest)))], axis=-1
+        )
+
     def _clock(self) -> float:
         return self.seconds + perf_counter() - self._since
 
@@ -116,7 +132,7 @@ class Search:
             if now >= wake or (self._steps and self._mark - self._steps[0].iteration >= SPAN):
                 return
             candidates = method.ask(state, limit)
-            scored = problem.score(candidates).loss
+            scored = problem.score(self._whole(candidates)).loss
             assert scored is not None
             after = method.tell(state, candidates, scored)
             steps, improvements = self._steps, self._improvements
@@ -133,20 +149,20 @@ class Search:
 
     def _start(self) -> None:
         self._started = True
+        theta, loss = self._state.theta, inf
         if self._method.score_start:
-            theta = self._state.theta
-            scored = self._problem.score(theta[None]).loss
+            scored = self._problem.score(self._whole(theta[None])).loss
             assert scored is not None
-            self._evaluations = 1
-            self._state = self._method.init(theta, float(scored[0]), self._draws)
+            self._evaluations, loss = 1, float(scored[0])
+        self._state = self._method.init(theta, loss, self._draws)
         self._steps = self._passed(self._state, self._state, self._evaluations)
 
     def _row(self, iteration: int, evaluations: int, theta: Array, loss: float) -> Step:
         known = loss if isfinite(loss) else nan
-        return Step(iteration, evaluations, self._clock(), known, nan, theta)
+        return Step(iteration, evaluations, self._clock(), known, nan, self._whole(theta))
 
     def _passed(self, before: State, after: State, spent: int) -> list[Step]:
-        """Rows of the marks up to ``after``, each with what was best by then."""
+        """Rows of the marks up to ``after``, each with the answer by then."""
         theta, loss, steps = before.theta, before.loss, []
         found = list(after.found)
         while self._mark <= after.iteration:
@@ -154,5 +170,8 @@ class Search:
             self._mark = next(self._marks)
             while found and found[0].iteration <= mark:
                 _, theta, loss = found.pop(0)
+            if mark == after.iteration:
+                # An answer that is no candidate is not among those found.
+                theta, loss = after.theta, after.loss
             steps.append(self._row(mark, spent + mark - before.iteration, theta, loss))
         return steps

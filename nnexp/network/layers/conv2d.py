@@ -88,6 +88,9 @@ class Conv2D(Layer):
     def scratch(self, features: Shape) -> int:
         return self.groups * (self._inner(features) + 1) * prod(self.output(features)[1:])
 
+    def work(self, features: Shape) -> int:
+        return self.channels * (self._inner(features) + 1) * prod(self.output(features)[1:])
+
     def bind(self, at: Place) -> Passes:
         inner, groups, samples = self._inner(at.features), self.groups, at.x.shape[-1]
         channels, high, wide = self.output(at.features)

@@ -38,20 +38,16 @@ class Embedding(Layer):
         return {"vectors": rng.standard_normal((self.words, self.size))}
 
     def bind(self, at: Place) -> Passes:
-        x, samples = at.values, at.x.shape[-1]
-        inputs = x.shape[-2]
-        lead = prod(at.lead)
-        # Of each run, or of one that stands for all.
+        x, samples, inputs = at.values, at.x.shape[-1], prod(at.features)
         words = at.take("words", x.shape, np.intp)
-        of_runs = np.broadcast_to(words, (*at.lead, inputs, samples)) if at.lead else words[None]
-        of_runs = of_runs.reshape(lead, inputs, samples) if x.ndim - 2 == len(at.lead) else of_runs
+        # Of each run, though runs may have the same.
+        of_runs = np.broadcast_to(words, (*at.lead, inputs, samples))
 
         def views(array: Array, *shape: int) -> list[Array]:
             return [array[run].reshape(*shape) for run in np.ndindex(*at.lead)]
 
-        out = views(at.out, self.size, inputs, samples)
+        out, index = views(at.out, self.size, inputs, samples), views(of_runs, inputs, samples)
         theta = views(at.theta[""], self.words, self.size)
-        index = [of_runs.reshape(-1, inputs, samples)[0]] * lead if x.ndim == 2 else list(of_runs)
         copy: Any = partial(np.copyto, words, x, "unsafe")
         forward: list[Call] = [copy]
         forward += [partial(self._look_up, *own) for own in zip(theta, index, out, strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -27,18 +28,23 @@ class _GlobalPool(Layer):
         """A view ``(..., C, H W, N)`` of flat features ``(..., F, N)``."""
         return flat.reshape(*flat.shape[:-2], features[0], -1, flat.shape[-1])
 
+    def reduced(self, at: Place, reduce: Any) -> list[Call]:
+        """The calls that reduce each channel."""
+        x = self.channels(at.values, at.features)
+        if x.ndim - 1 == at.out.ndim and x.shape[:-2] == at.out.shape[:-1]:
+            return [partial(reduce, x, -2, None, at.out)]
+        # Inputs that runs share have no run axis.
+        own = at.take("own", (*x.shape[:-2], x.shape[-1]))
+        return [partial(reduce, x, -2, None, own), partial(np.copyto, at.out, own)]
+
 
 @dataclass(frozen=True)
 class GlobalAvgPool(_GlobalPool):
     """The mean of each channel (Lin, Chen and Yan, 2014)."""
 
     def bind(self, at: Place) -> Passes:
-        x = self.channels(at.values, at.features)
-        share = x.dtype.type(1 / x.shape[-2])
-        forward: list[Call] = [
-            partial(np.add.reduce, x, -2, None, at.out),
-            partial(np.multiply, at.out, share, at.out),
-        ]
+        share = at.out.dtype.type(1 / prod(at.features[1:]))
+        forward: list[Call] = [*self.reduced(at, np.add.reduce), partial(np.multiply, at.out, share, at.out)]
         if at.dx is None or at.dout is None:
             return Passes(forward)
         backward: list[Call] = [
@@ -57,7 +63,7 @@ class GlobalMaxPool(_GlobalPool):
 
     def bind(self, at: Place) -> Passes:
         x, dout = self.channels(at.values, at.features), at.dout
-        forward: list[Call] = [partial(np.maximum.reduce, x, -2, None, at.out)]
+        forward = self.reduced(at, np.maximum.reduce)
         if at.dx is None or dout is None:
             return Passes(forward)
         dx = self.channels(at.dx, at.features)

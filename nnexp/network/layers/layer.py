@@ -141,6 +141,10 @@ class Layer(Part):
         """How many numbers a sample its own buffers take: sizes of tiles and groups follow from it."""
         return 0
 
+    def work(self, features: Shape) -> int:
+        """Multiplications of a sample's forward pass, about: each weight once, unless the layer says more."""
+        return sum(prod(block.shape) for block in self.blocks(features).values())
+
     def bind(self, at: Place) -> Passes:
         """The calls that make ``out`` of ``x``, and on the way back ``dx`` and the gradient of ``dout``."""
         raise TypeError(f"{type(self).__name__} has no bind")

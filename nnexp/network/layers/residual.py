@@ -59,6 +59,9 @@ class Residual(Layer):
         last = 2 * (prod(self.output(features)) + 1)
         return sequence.scratch(self.layers, features) + sequence.scratch(self.shortcut, features) + last
 
+    def work(self, features: Shape) -> int:
+        return sequence.work(self.layers, features) + sequence.work(self.shortcut, features)
+
     def bind(self, at: Place) -> Passes:
         back = at.gradient is not None and at.dout is not None
         if not back:

@@ -67,6 +67,11 @@ def scratch(layers: Sequence[Layer], features: Shape) -> int:
     return own + sum(prod(layer.output(shape)) + 1 for _, layer, shape in steps[:-1] if not layer.in_place)
 
 
+def work(layers: Sequence[Layer], features: Shape) -> int:
+    """Multiplications of a sample's forward pass, about."""
+    return sum(layer.work(shape) for _, layer, shape in walk(layers, features))
+
+
 def apply(layers: Sequence[Layer], features: Shape, arrays: Mapping[str, Array], x: Array) -> Array:
     """The layers' own :meth:`~nnexp.network.layers.layer.Layer.apply` in turn, on ``x (*features, N)``."""
     for name, layer, shape in walk(layers, features):

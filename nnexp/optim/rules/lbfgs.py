@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from nnexp.calls import Call, run
 from nnexp.optim.at import At
 from nnexp.optim.rules.rule import Bound, Rule
 
@@ -41,6 +43,8 @@ class _TwoLoops:
         self._s, self._y = at.remembered("s", (history, size)), at.remembered("y", (history, size))
         self._weight = at.remembered("weight", (history, 1))
         self._scale = at.remembered("scale", (1,), 1.0)
+        self._direction = np.empty_like(gradient)
+        self._loops = self._bound(history)
 
     def __call__(self) -> None:
         theta, g, first = self._at.theta, self._gradient, not self._at.count.item()
@@ -48,7 +52,9 @@ class _TwoLoops:
             self._learn(theta - self._theta_before, g - self._gradient_before)
         np.copyto(self._theta_before, theta)
         np.copyto(self._gradient_before, g)
-        step = self._direction(g)
+        step = self._direction
+        np.copyto(step, g)
+        run(self._loops)
         if first:
             step *= np.minimum(1, 1 / np.add.reduce(np.abs(g), axis=1, keepdims=True))
         moves = (np.abs(g).max(axis=1) > SMALLEST_GRADIENT) & (np.vecdot(g, step) >= SMALLEST_SLOPE)
@@ -64,13 +70,26 @@ class _TwoLoops:
         for places, newest in ((self._s, s), (self._y, y), (self._weight, weight[:, None])):
             places[kept] = np.concatenate([places[kept, 1:], newest[kept, None]], axis=1)
 
-    def _direction(self, g: Array) -> Array:
-        places, q, shares = range(self._s.shape[1]), g.copy(), {}
-        for at in reversed(places):
-            shares[at] = self._weight[:, at] * np.vecdot(self._s[:, at], q)[:, None]
-            q -= shares[at] * self._y[:, at]
-        q *= self._scale
-        for at in places:
-            share = self._weight[:, at] * np.vecdot(self._y[:, at], q)[:, None]
-            q += (shares[at] - share) * self._s[:, at]
-        return q
+    def _bound(self, history: int) -> list[Call]:
+        """Calls that multiply the direction by H, in place."""
+        q, way, dot = self._direction, np.empty_like(self._direction), np.empty_like(self._scale)
+        shares = np.empty((history, *dot.shape), dot.dtype)
+        places = [(self._s[:, at], self._y[:, at], self._weight[:, at], shares[at]) for at in range(history)]
+        calls: list[Call] = []
+        for s, y, weight, share in reversed(places):
+            calls += [
+                partial(np.vecdot, s, q, share[:, 0]),
+                partial(np.multiply, weight, share, share),
+                partial(np.multiply, share, y, way),
+                partial(np.subtract, q, way, q),
+            ]
+        calls.append(partial(np.multiply, self._scale, q, q))
+        for s, y, weight, share in places:
+            calls += [
+                partial(np.vecdot, y, q, dot[:, 0]),
+                partial(np.multiply, weight, dot, dot),
+                partial(np.subtract, share, dot, dot),
+                partial(np.multiply, dot, s, way),
+                partial(np.add, q, way, q),
+            ]
+        return calls
