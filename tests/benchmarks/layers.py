@@ -1,10 +1,11 @@
 """Layers beside PyTorch: how exact they are, and how fast a step of training is.
 
-Run it on an idle machine, from a checkout, where PyTorch is installed: ``python tests/benchmarks/layers.py``. Of each
-layer in float64: the gradient's error against finite differences, the difference to PyTorch in training, and how
-many groups of runs, in float32 and float64, equalled the runs alone in every bit. Then steps of SGD at batch 128, pinned to
-one core and one thread, in turns with PyTorch eager: the least processor time of a step, gathering of the batch with it.
-Parts: ``exact``, ``speed``, ``memory``; without arguments the first two.
+Run it on an idle machine, from a checkout, where PyTorch is installed: ``python tests/benchmarks/layers.py``.
+
+Of each layer in float64: the gradient's error against finite differences, the difference to PyTorch in training, and
+how many groups of runs, in float32 and float64, equalled the runs alone in every bit. Then steps of SGD at batch 128,
+pinned to one core and one thread, in turns with PyTorch eager: the least processor time of a step, with the gathering
+of its batch. Parts: ``exact``, ``speed``, ``memory``; without arguments the first two.
 """
 
 from __future__ import annotations
