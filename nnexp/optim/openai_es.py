@@ -13,6 +13,7 @@ from nnexp.optim.at import At
 from nnexp.optim.draws import Draws
 from nnexp.optim.generational import GenerationalMethod
 from nnexp.optim.gradient_method import GradientMethod
+from nnexp.optim.schedules import needing_total
 from nnexp.optim.sgd import SGD
 
 Array = np.ndarray[Any, Any]
@@ -70,10 +71,8 @@ class OpenAIES(GenerationalMethod):
             raise ConfigError(
                 f"{self.name}.update={self.update.name}: expected a method of one gradient an update"
             )
-        if self.update.schedule.needs_total:
-            raise ConfigError(
-                f"{self.name}.update.schedule={self.update.schedule.name}: expected one that needs no total"
-            )
+        for schedule in needing_total(self.update):
+            raise ConfigError(f"{self.name}.update.schedule={schedule}: expected one that needs no total")
 
     def start(self, theta: Array, draws: Draws) -> _Memory:
         own = theta.astype(np.float64)
