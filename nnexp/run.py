@@ -336,7 +336,7 @@ def _refuse_password(uri: str | None, folder: Path) -> None:
 
 
 def _refused(line: str) -> int:
-    print(f"nnexp: {line}", file=sys.stderr)
+    print(f"nnexp: {conceal(line)}", file=sys.stderr)
     return 2
 
 

@@ -132,7 +132,7 @@ def test_a_store_made_anew_at_the_same_place_is_another(store, tmp_path):
         from nnexp.results import load_runs
         from nnexp.tracking.mlflow_store import Store
         store = Store.open(sys.argv[1], "nnexp")
-        store.start(sys.argv[2], {}, {"nnexp.kind": "run"}).finish("FINISHED")
+        store.start(sys.argv[2], {"seed": "0"}, {"nnexp.kind": "run"}).finish("FINISHED")
         print(load_runs(sys.argv[1])["name"].tolist())
     """
     file = tmp_path / "mlflow.db"

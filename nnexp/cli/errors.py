@@ -8,7 +8,6 @@ from nnexp.cli.catalogue import kinds, setting_names
 from nnexp.config.places import did_you_mean
 from nnexp.config.schema import Config
 from nnexp.config.settings import hints
-from nnexp.tracking.locations import conceal
 
 
 class Stop(BaseException):
@@ -20,7 +19,7 @@ def one_line(error: BaseException, arguments: list[str]) -> str:
     parts = [str(error)]
     if error.__cause__ is not None and str(error.__cause__) not in parts[0]:
         parts.append(str(error.__cause__))
-    text = conceal(" ".join(" ".join(parts).split())) or type(error).__name__
+    text = " ".join(" ".join(parts).split()) or type(error).__name__
     override = getattr(error, "override", None)
     if override is not None:
         message = str(getattr(error, "message", error)).splitlines()[0]

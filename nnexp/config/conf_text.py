@@ -53,4 +53,6 @@ def _written(value: Any) -> str:
         text = str(value)
         # YAML takes 1e-08 for a text.
         return text if "." in text else text.replace("e", ".0e")
+    if isinstance(value, str) and value.isidentifier():
+        return value
     return "null" if value is None else json.dumps(plain(value))

@@ -33,6 +33,13 @@ class Range:
     log: bool = False
     search: tuple[float, float] | None = None
 
+    @property
+    def space(self) -> tuple[float, float] | None:
+        """The interval in which tuning looks; None where an end is open."""
+        if self.search is not None:
+            return self.search
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
     def __contains__(self, value: Any) -> bool:
         if isinstance(value, str):
             return True  # a word that the setting's type allows beside numbers

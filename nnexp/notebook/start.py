@@ -26,7 +26,7 @@ def notebook_start(
         earlier_candidates: of random search, if perturbation comes after it, else 0.
     """
     state = np.random.RandomState(seed)
-    layout, scale = network.layout, network.dtype.type(architecture.init_scale)
+    layout, scale = network.layout, network.dtype.type(architecture.init_scale or 0)
 
     def initial() -> Array:
         named = {

@@ -39,7 +39,7 @@ class RandomPerturbation(SearchMethod):
     option: ClassVar[str] = "perturb"
 
     scale: float = setting(
-        0.05, "standard deviation of a step", Range(0, above=True, log=True, search=(0.001, 1)), per_run=True
+        0.02, "standard deviation of a step", Range(0, above=True, log=True, search=(0.001, 1)), per_run=True
     )
     one_fifth: bool = setting(False, "adapt the scale so that one step in five succeeds")
     block: int = setting(64, "most candidates computed at once; evaluations depend on it", Range(1))

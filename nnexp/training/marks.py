@@ -41,9 +41,9 @@ def marks(every: int | None = None, per_decade: int = PER_DECADE) -> Iterator[in
 
 
 def affordable(
-    of: Iterator[int], row: float, step: float, work: float = 1, share: float = SHARE, free: float = FREE_WORK
+    of: Iterator[int], row: float, step: float, work: float = 1, free: float | None = None
 ) -> Iterator[int]:
-    """The marks whose rows take at most ``free`` multiplications and ``share`` of training's; the first always.
+    """The marks whose rows take at most ``free`` multiplications and :data:`SHARE` of training's; the first always.
 
     Counted in samples, not in seconds: the rows are the same on any machine, and in a group or alone.
 
@@ -51,14 +51,15 @@ def affordable(
         row: forward passes of one sample that measuring a row takes.
         step: those that one iteration takes.
         work: multiplications of one such pass.
+        free: None for :data:`FREE_WORK`.
 
     >>> from itertools import islice
     >>> list(islice(affordable(marks(), 1000, 100, free=0), 6))
     [0, 50, 100, 158, 200, 251]
     """
-    spent = 0.0
+    spent, least = 0.0, FREE_WORK if free is None else free
     for mark in of:
-        if spent * work <= free + share * mark * step * work:
+        if spent * work <= least + SHARE * mark * step * work:
             yield mark
             spent += row
 

@@ -1,0 +1,94 @@
+"""The recorded model computes every layer by what it carries, without nnexp."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnexp.network import Layers
+from nnexp.optim import SGD
+from nnexp.tracking import files
+from nnexp.training import Budget, RunSettings, train
+from tests.layer_cases import CASES, Images, built
+
+FLAT = {name: case for name, case in CASES.items() if name != "embedding"}
+
+LOAD = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+place = Path(sys.argv[1])
+sys.path.insert(0, str(place / "code"))
+import numpy as np
+import nnexp
+from nnexp.network.network import Network
+assert Path(nnexp.__file__).is_relative_to(place), nnexp.__file__
+source = Path(sys.argv[2]).read_text().replace("mlflow.models.set_model(NetworkModel())", "")
+scope = {}
+exec(compile(source, "model_code", "exec"), scope)
+model = scope["NetworkModel"]()
+for folder in sorted((place / "models").iterdir()):
+    context = SimpleNamespace(artifacts={"network": folder / "network.json", "weights": folder / "final.npz"})
+    model.load_context(context)
+    np.save(folder / "outputs.npy", model.predict(None, np.load(folder / "inputs.npy")))
+print(len(sys.modules))
+"""
+
+
+def trained(features: tuple[int, ...], specs: list[Any]) -> Any:
+    images = features if len(features) == 3 else (1, 1, features[0])
+    shape = None if len(features) == 3 else list(features)
+    one = RunSettings(
+        architecture=Layers(layers=built(specs), shape=shape),
+        dataset=Images(channels=images[0], high=images[1], wide=images[2]),
+        optimizer=SGD(learning_rate=0.1),
+        budget=Budget(iterations=3),
+    )
+    return train(one)[0]
+
+
+def test_every_layer_predicts_as_in_training(tmp_path: Path) -> None:
+    runs = {name: trained(*case) for name, case in FLAT.items()}
+    for name, run in runs.items():
+        contents = files.model_files(run.prepared, run.final_theta)
+        own = {
+            f"models/{name}/{file}": text for file, text in contents.items() if not file.startswith("code/")
+        }
+        files.write(
+            tmp_path, own | {file: text for file, text in contents.items() if file.startswith("code/")}
+        )
+        np.save(tmp_path / "models" / name / "inputs.npy", run.prepared.problem.test.x.T.astype(np.float64))
+    code = Path(files.__file__).with_name("model_code.py")
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, str(tmp_path), str(code)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    for name, run in runs.items():
+        network, data = run.prepared.problem.network, run.prepared.problem.test
+        outputs = np.load(tmp_path / "models" / name / "outputs.npy")
+        np.testing.assert_array_equal(outputs, network.forward(run.final_theta, data.x).T, name)
+        assert outputs.dtype == np.float32
+        np.testing.assert_allclose(outputs, network.apply(run.final_theta, data.x).T, rtol=2e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["conv2d", "batch_norm", "residual_with_shortcut"])
+def test_weights_are_kept_by_name(name: str, tmp_path: Path) -> None:
+    run = trained(*CASES[name])
+    (tmp_path / "final.npz").write_bytes(
+        files.named_arrays(run.prepared.problem.network.layout, run.final_theta)
+    )
+    layout = run.prepared.problem.network.layout
+    with np.load(tmp_path / "final.npz", allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(layout.join(dict(arrays), np.float32), run.final_theta)
+        if name == "conv2d":
+            assert arrays["conv2d_0/weights"].shape == (4, 2, 3, 3)
