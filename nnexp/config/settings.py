@@ -372,9 +372,10 @@ def _numbers(value: Any) -> Any:
 
 
 def _expected(hint: Any, f: Field[Any]) -> str:
-    family = part_hint(hint)
+    several = get_origin(hint) is list
+    family = part_hint(get_args(hint)[0] if several else hint)
     if family is not None:
-        which = "options of " if get_origin(hint) is list else "an option of "
+        which = "options of " if several else "an option of "
         return which + " or ".join(groups_of(family))
     members = _members(hint)
     words = [_words(member) for member in members]

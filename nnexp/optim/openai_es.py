@@ -8,13 +8,13 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from nnexp.calls import run
-from nnexp.config.settings import ConfigError, Range, kinds_of, setting
+from nnexp.config.settings import ConfigError, Range, setting
 from nnexp.optim.adam import Adam
 from nnexp.optim.at import At
 from nnexp.optim.draws import Draws
 from nnexp.optim.generational import GenerationalMethod
 from nnexp.optim.gradient_method import GradientMethod
-from nnexp.optim.schedules import Schedule
+from nnexp.optim.schedules import needing_total
 
 Array = np.ndarray[Any, Any]
 
@@ -71,12 +71,8 @@ class OpenAIES(GenerationalMethod):
             raise ConfigError(
                 f"{self.name}.update={self.update.name}: expected a method of one gradient an update"
             )
-        for kind in kinds_of(self.update):
-            if issubclass(kind, Schedule) and kind.needs_total:
-                raise ConfigError(
-                    f"{self.name}.update.schedule={self.update.schedule.name}: expected one that does not depend on "
-                    "the number of updates"
-                )
+        for schedule in needing_total(self.update):
+            raise ConfigError(f"{self.name}.update.schedule={schedule}: expected one that needs no total")
 
     def start(self, theta: Array, draws: Draws) -> _Memory:
         own = theta.astype(np.float64)
