@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gc
+import io
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import Any
 
 COLLECT = 50_000
 """New objects after which Python looks for those that only refer to each other; by itself after 700."""
@@ -18,6 +22,7 @@ def leave(main: Callable[[], int]) -> None:
     Raises:
         SystemExit: always.
     """
+    _open_closed_streams()
     # To load MLflow, to open its store and each call to it make very many objects: looking through them so
     # often takes a fifth of that time.
     gc.set_threshold(COLLECT, *gc.get_threshold()[1:])
@@ -25,6 +30,63 @@ def leave(main: Callable[[], int]) -> None:
     # Python would look through all objects once more: more than half a second.
     gc.freeze()
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Give what nobody reads somewhere to go: a closed or broken output ends no training.
+
+    A file that is opened next would else take a closed stream's number, and be written to by other programs.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+    sys.stdout, sys.stderr = Output(sys.stdout), Output(sys.stderr)
+
+
+class Output(io.TextIOBase):
+    """A stream that falls silent when its reader is gone."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, to nowhere once the reader is gone."""
+        try:
+            return int(self._stream.write(text))
+        except BrokenPipeError:
+            self._fall_silent()
+            return len(text)
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return bool(self._stream.isatty())
+
+    def fileno(self) -> int:
+        """Its number."""
+        return int(self._stream.fileno())
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """How text is written."""
+        return str(self._stream.encoding)
 
 
 @contextmanager
@@ -38,3 +100,17 @@ def deaf(*numbers: int) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@cache
+def blas() -> Any:
+    """The controller of the threads of NumPy's BLAS, as threadpoolctl found it when first asked.
+
+    To look through the loaded libraries may hang for ever while another thread imports one: the loader's lock
+    and the interpreter's are then taken in opposite orders. So it is done once, before there are threads.
+    """
+    # Only what is loaded is found.
+    import numpy  # noqa: F401
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnexp import __version__
 from nnexp.process import leave
+from nnexp.tracking.locations import conceal, relative_to
 
 if TYPE_CHECKING:
     from nnexp.sweep.recording.process import RecordingProcess
@@ -30,30 +31,67 @@ PRINTING = ("--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion",
 """Flags of Hydra's that print something and train nothing."""
 
 FLAGS = (
-    *(*SWEEP, "--run", "-r", "--dry-run", "--end-stale", "--help", "-h", "--version", *PRINTING),
+    *(
+        *SWEEP,
+        "--run",
+        "-r",
+        "--dry-run",
+        "--end-stale",
+        "--import-unrecorded",
+        "--help",
+        "-h",
+        "--version",
+        "--conf-file",
+        *PRINTING,
+    ),
     *("--resolve", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"),
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    # A password goes no further than this process's memory.
+    given = [conceal(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
     _find_parts(given)
     if "--version" in given:
         print(f"nnexp {__version__}")
         return 0
+    if any(argument.partition("=")[0] == "--conf-file" for argument in given):
+        return _conf_file(given)
     if "--help" in given or "-h" in given:
         return _help([a for a in given if not a.startswith("-") and a not in _config_dirs(given)])
-    return _hydra(given)
+    with relative_to(Path.cwd()):
+        return _hydra(given)
+
+
+def _conf_file(given: list[str]) -> int:
+    """Print the conf file of the part that ``--conf-file CLASS`` names."""
+    from nnexp.config.conf_text import conf_text
+    from nnexp.config.settings import ConfigError, Part, import_part
+
+    targets = _values_of(given, ("--conf-file",))
+    if len(targets) != 1:
+        return _refused(
+            "--conf-file: expected a class's full name, as --conf-file my_lab.annealing.Annealing"
+        )
+    try:
+        print(conf_text(import_part(f"--conf-file {targets[0]}", targets[0], Part)), end="")
+    except ConfigError as error:
+        return _refused(str(error))
+    return 0
 
 
 def _config_dirs(given: list[str]) -> list[str]:
-    """The folders that ``--config-dir FOLDER`` or ``--config-dir=FOLDER`` name."""
+    return _values_of(given, ("--config-dir", "-cd"))
+
+
+def _values_of(given: list[str], flags: tuple[str, ...]) -> list[str]:
+    """What is given with a flag, as ``--flag VALUE`` or ``--flag=VALUE``."""
     found = []
     for at, argument in enumerate(given):
-        name, equals, folder = argument.partition("=")
-        if name in ("--config-dir", "-cd") and (equals or at + 1 < len(given)):
-            found.append(folder if equals else given[at + 1])
+        name, equals, value = argument.partition("=")
+        if name in flags and (equals or at + 1 < len(given)):
+            found.append(value if equals else given[at + 1])
     return found
 
 
@@ -83,7 +121,7 @@ def _hydra(given: list[str]) -> int:
     from nnexp.sweep.recording.process import begun
 
     flags = {argument.split("=")[0] for argument in given}
-    trains = flags & set(SWEEP) and not flags & {"--dry-run", "--end-stale", *PRINTING}
+    trains = flags & set(SWEEP) and not flags & {"--dry-run", "--end-stale", "--import-unrecorded", *PRINTING}
     # Before all that is slow here.
     process = begun(given) if trains else None
     try:
@@ -103,7 +141,7 @@ def _guarded(given: list[str], process: RecordingProcess | None) -> int:
     from nnexp.cli.errors import Stop, one_line
     from nnexp.config.schema import ConfigError
     from nnexp.sweep.interrupts import Terminated
-    from nnexp.tracking.locations import StoreError
+    from nnexp.tracking.locations import StoreError, SweepTaken
 
     def terminate(number: int, frame: Any) -> None:
         raise Terminated
@@ -115,7 +153,14 @@ def _guarded(given: list[str], process: RecordingProcess | None) -> int:
         if wants_traceback:
             raise
         cause = error.__cause__ if isinstance(error, Stop) and error.__cause__ else error
-        return _refused(one_line(cause, given))
+        code = _refused(one_line(cause, given))
+        return 1 if isinstance(cause, SweepTaken) else code
+    except OSError as error:
+        if wants_traceback:
+            raise
+        where = error.filename or "the disk"
+        _refused(f"{where}: it cannot be written ({error.strerror or error})")
+        return 1
     except Terminated:
         return 143
     except KeyboardInterrupt:
@@ -125,12 +170,14 @@ def _guarded(given: list[str], process: RecordingProcess | None) -> int:
 
 
 def _command(given: list[str], process: RecordingProcess | None) -> int:
+    from nnexp.cli.errors import Stop
     from nnexp.cli.summary import console
     from nnexp.cli.view import TerminalView
     from nnexp.config.schema import ConfigError
     from nnexp.sweep.compose import jobs
     from nnexp.sweep.supervisor import SweepWork
     from nnexp.sweep.work import Work
+    from nnexp.tracking.locations import SweepTaken
 
     _known_flags(given)
     overrides = jobs.overrides_in(given)
@@ -139,6 +186,8 @@ def _command(given: list[str], process: RecordingProcess | None) -> int:
         return _list(overrides, jobs.search_path(given), sweep)
     if "--end-stale" in given:
         return _end_stale(jobs.search_path(given) + overrides)
+    if "--import-unrecorded" in given:
+        return _import_unrecorded(given)
     shown = [flag for flag in given if flag.split("=")[0] in PRINTING]
     if shown and sweep:
         raise ConfigError(f"{shown[0]}: expected without -m; --dry-run lists a sweep's jobs")
@@ -156,7 +205,8 @@ def _command(given: list[str], process: RecordingProcess | None) -> int:
     try:
         _launch(jobs.as_axes(given) if sweep else given, work)
     except BaseException as error:
-        work.end("KILLED" if not isinstance(error, Exception) else "FAILED")
+        if not isinstance(error.__cause__ if isinstance(error, Stop) else error, SweepTaken):
+            work.end("KILLED" if not isinstance(error, Exception) else "FAILED")
         raise
     work.end()
     return 1 if work.failed else 0
@@ -209,6 +259,32 @@ def _end_stale(overrides: list[str]) -> int:
     return 0
 
 
+def _import_unrecorded(given: list[str]) -> int:
+    """Record what journals below a folder hold, each run once."""
+    from nnexp.sweep.compose import jobs
+    from nnexp.tracking.bring_in import bring_in
+    from nnexp.tracking.mlflow_store import Store
+
+    places = [a for a in given if not a.startswith(("-", "~")) and "=" not in a] or ["runs"]
+    (config,) = jobs.compose([jobs.search_path(given) + jobs.overrides_in(given)])
+    uri = config.tracking.uri
+    stores: dict[str, Store] = {}
+
+    def store(experiment: str) -> Store:
+        if experiment not in stores:
+            stores[experiment] = Store.open(uri, experiment)
+        return stores[experiment]
+
+    code = 0
+    for place in places:
+        brought = bring_in(store, Path(place))
+        for problem in brought.problems:
+            print(f"nnexp: {problem}", file=sys.stderr)
+            code = 1
+        print(f"{place}: {brought.runs} brought in, {brought.there} were there already")
+    return code
+
+
 def _launch(given: list[str], work: Any) -> None:
     """Hand the command to Hydra, whose launcher calls the job for each composed config."""
     import hydra
@@ -230,6 +306,7 @@ def _launch(given: list[str], work: Any) -> None:
         try:
             plain: Any = OmegaConf.to_container(composed, resolve=True)
             config = from_mapping(plain)
+            _refuse_password(config.tracking.uri, log.parent)
             if work.jobs is None and config.sweep.grid is not None:
                 raise ConfigError("sweep.grid: expected with -m, a grid is for a sweep")
             trial = Trial(number, config, list(hydra_config.overrides.task), log, code_hash(config))
@@ -246,8 +323,20 @@ def _launch(given: list[str], work: Any) -> None:
         sys.argv = before
 
 
+def _refuse_password(uri: str | None, folder: Path) -> None:
+    """Refuse a password in a config file, of which Hydra has left copies already."""
+    from nnexp.tracking.locations import StoreError, refuse_password
+
+    try:
+        refuse_password(uri)
+    except StoreError:
+        for file in folder.glob(".hydra/*.yaml"):
+            file.write_text(conceal(file.read_text(encoding="utf-8")), encoding="utf-8")
+        raise
+
+
 def _refused(line: str) -> int:
-    print(f"nnexp: {line}", file=sys.stderr)
+    print(f"nnexp: {conceal(line)}", file=sys.stderr)
     return 2
 
 

@@ -4,111 +4,34 @@ from __future__ import annotations
 
 import signal
 import sys
-from dataclasses import dataclass, field
 from typing import Any
 
-from nnexp.training.session import Session, prepare
+from nnexp.config.schema import Config, from_mapping
+from nnexp.training import Group, prepare
 
 
-@dataclass
-class _Seeds:
-    dataset: int | None = None
-    split: int | None = None
-    init: int | None = None
-    batches: int | None = None
-    method: int | None = None
-
-
-@dataclass
-class _Architecture:
-    name: str = "mlp"
-    hidden: list[int] = field(default_factory=lambda: [3])
-    activation: str = "relu"
-    output: str = "softmax"
-    init_scale: float = 0.01
-    weights: list[Any] | None = None
-    biases: list[Any] | None = None
-
-
-@dataclass
-class _Dataset:
-    name: str = "spiral"
-    samples: int = 20
-    classes: int = 3
-    test_samples: int = 10
-    inputs: list[Any] | None = None
-    targets: list[Any] | None = None
-
-
-@dataclass
-class _Perturb:
-    name: str = "perturb"
-    scale: float = 0.05
-
-
-@dataclass
-class _Sgd:
-    name: str = "sgd"
-    learning_rate: float = 1.0
-
-
-@dataclass
-class _Loss:
-    name: str = "cross_entropy"
-    clip: float | None = None
-
-
-@dataclass
-class _Budget:
-    iterations: int | None = 200
-    evaluations: int | None = None
-    seconds: float | None = None
-
-
-@dataclass
-class _Tracking:
-    uri: str | None = None
-    experiment: str = "nnexp"
-    log_every: int | None = None
-    snapshots: int = 5
-    points: int | None = None
-    flush_seconds: float = 2.0
-    figures: bool | str = False
-    model: bool | str = False
-
-
-@dataclass
-class Settings:
-    """What a run's config holds, spelled out so that these tests need no Hydra."""
-
-    seed: int = 0
-    dtype: str = "float32"
-    seeds: _Seeds = field(default_factory=_Seeds)
-    streams: str = "independent"
-    accumulate: str | None = None
-    architecture: _Architecture = field(default_factory=_Architecture)
-    dataset: _Dataset = field(default_factory=_Dataset)
-    optimizer: Any = field(default_factory=_Perturb)
-    loss: _Loss = field(default_factory=_Loss)
-    budget: _Budget = field(default_factory=_Budget)
-    tracking: _Tracking = field(default_factory=_Tracking)
-
-
-def settings(optimizer: str = "perturb", **changes: Any) -> Settings:
-    """Settings with dotted names changed, dots written as two underscores."""
-    made = Settings(optimizer=_Sgd() if optimizer == "sgd" else _Perturb(optimizer))
+def settings(optimizer: str = "perturb", **changes: Any) -> Config:
+    """The config of a small run with dotted names changed, dots written as two underscores."""
+    values: dict[str, Any] = {
+        "architecture": {"name": "mlp"},
+        "dataset": {"name": "spiral", "samples": 20, "test_samples": 10},
+        "optimizer": {"name": optimizer},
+        "loss": {"name": "cross_entropy"},
+        "budget": {"iterations": 200},
+        "tracking": {"snapshots": 5, "points": None, "flush_seconds": 2.0, "figures": False, "model": False},
+    }
     for name, value in changes.items():
         *path, last = name.split("__")
-        place: Any = made
+        place = values
         for part in path:
-            place = getattr(place, part)
-        setattr(place, last, value)
-    return made
+            place = place[part]
+        place[last] = value
+    return from_mapping(values)
 
 
-def session(config: Any) -> Session:
-    """A session of these settings."""
-    return Session(prepare(config))
+def group(config: Config) -> Group:
+    """A run with these settings, alone."""
+    return Group([prepare(config, config.tracking.log_every, config.tracking.snapshots)])
 
 
 def main(uri: str) -> None:
@@ -123,8 +46,8 @@ def main(uri: str) -> None:
     config = settings(budget__iterations=None, budget__seconds=60.0, tracking__flush_seconds=0.3)
     store = Store.open(uri, "nnexp")
     print("opened", flush=True)
-    recorder.record_session(
-        store, session(config), config, "endless", {}, on_rows=lambda rows: print(len(rows.loss), flush=True)
+    recorder.record_run(
+        store, group(config), config, "endless", {}, on_rows=lambda rows: print(len(rows.loss), flush=True)
     )
 
 

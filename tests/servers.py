@@ -9,10 +9,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from conftest import surroundings
@@ -71,10 +74,10 @@ def postgresql() -> Iterator[str]:
 
 
 class Server:
-    """A server's address and its processes."""
+    """A server's address, its processes and its folder."""
 
-    def __init__(self, uri: str, process: subprocess.Popen[bytes]) -> None:
-        self.uri, self.process = uri, process
+    def __init__(self, uri: str, process: subprocess.Popen[bytes], place: Path) -> None:
+        self.uri, self.process, self.place = uri, process, place
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to all of the server's processes."""
@@ -90,9 +93,9 @@ class Server:
 
 
 @contextmanager
-def mlflow_server(place: Path, database: str) -> Iterator[Server]:
+def mlflow_server(place: Path, database: str, port: int = 0) -> Iterator[Server]:
     """An MLflow server that keeps artifacts in ``place`` and hands them out itself."""
-    port = free_port()
+    port = port or free_port()
     log = place / "server.log"
     with open(log, "wb") as out:
         process = subprocess.Popen(
@@ -103,7 +106,7 @@ def mlflow_server(place: Path, database: str) -> Iterator[Server]:
             ],
             cwd=place, env=surroundings(), stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
-    server = Server(f"http://127.0.0.1:{port}", process)
+    server = Server(f"http://127.0.0.1:{port}", process, place)
     try:
         end = time.monotonic() + 90
         while not server.answers():
@@ -116,3 +119,44 @@ def mlflow_server(place: Path, database: str) -> Iterator[Server]:
             server.send(signal.SIGCONT)
             server.send(signal.SIGKILL)
         process.wait(20)
+
+
+@contextmanager
+def losing_answers(uri: str, path: str, wanted: Callable[[bytes], bool], times: int) -> Iterator[str]:
+    """The address of a proxy before a server, which loses its first answers to what is wanted of ``path``."""
+    left = [times]
+
+    class Handler(BaseHTTPRequestHandler):
+        def forward(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            own = {name: text for name, text in self.headers.items() if name.lower() != "host"}
+            request = urllib.request.Request(uri + self.path, body or None, own, method=self.command)
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    status, kind, content = answer.status, answer.headers["Content-Type"], answer.read()
+            except urllib.error.HTTPError as error:
+                status, kind, content = error.code, error.headers["Content-Type"], error.read()
+            if left[0] and self.path.endswith(path) and wanted(body):
+                left[0] -= 1
+                return
+            self.send_response(status)
+            self.send_header("Content-Type", kind or "text/plain")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = forward
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=proxy.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{proxy.server_port}"
+    finally:
+        proxy.shutdown()
+        thread.join()
+        proxy.server_close()
+    assert not left[0], "nothing was lost"

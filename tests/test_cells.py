@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nnexp.data.datasets import notebook_data
-from nnexp.losses.losses import ClippedCrossEntropy, SoftmaxCrossEntropy, make_loss, measure
 
-from nnexp.losses.targets import target
+from nnexp.data import Data, Spiral
+from nnexp.losses import CrossEntropy, SquaredError, measure, target
 from nnexp.network import cells
 from nnexp.network.activations import softmax, softmax_backward
 from nnexp.network.network import Network
+from nnexp.notebook.data import notebook_data
 from nnexp.training.problem import Problem
 from tests import notebook_reference as reference
 
@@ -51,7 +51,7 @@ def test_two_layers() -> None:
 
 def test_spiral_data_are_those_of_nnfs_init() -> None:
     x, y = reference.reference_data()
-    data = notebook_data("spiral", 100, 3)
+    data = notebook_data(Spiral(samples=100, classes=3))
     assert data.x.shape == (2, 300)
     assert data.y.shape == (300,)
     np.testing.assert_array_equal(data.x.T, x)
@@ -61,7 +61,7 @@ def test_spiral_data_are_those_of_nnfs_init() -> None:
 @pytest.mark.parametrize(("samples", "classes"), [(100, 3), (40, 2), (7, 5)])
 def test_spiral_data_of_any_size(samples: int, classes: int) -> None:
     x, y = reference.reference_data(samples, classes)
-    data = notebook_data("spiral", samples, classes)
+    data = notebook_data(Spiral(samples=samples, classes=classes))
     np.testing.assert_array_equal(data.x.T, x)
     np.testing.assert_array_equal(data.y, y)
 
@@ -78,7 +78,7 @@ def test_the_first_outputs_of_the_dense_layer() -> None:
     weights = 0.01 * draws.randn(3, 2)
     network = Network(2, (), 3, output="linear", accumulate="float64")
     theta = network.layout.join({"dense_0/weights": weights, "dense_0/biases": np.zeros(3)}, np.float32)
-    outputs = network.forward(theta, notebook_data("spiral", 100, 3).x).T
+    outputs = network.forward(theta, notebook_data(Spiral(samples=100, classes=3)).x).T
     assert outputs.shape == (300, 3)
     close(outputs[:5], printed, 1e-11)
     close(outputs, reference.Cells().first_layer(), 1e-9)
@@ -126,19 +126,19 @@ def test_softmax() -> None:
 
 
 def test_cross_entropy_of_classes_and_of_one_hot_targets() -> None:
-    loss = ClippedCrossEntropy(clip=1e-7)
+    loss = CrossEntropy(clip=1e-7)
     classes = target(np.array([0, 1, 1]), 3, np.float64)
     one_hot = target(np.array([[1, 0, 0], [0, 1, 0], [0, 1, 0]]).T, 3, np.float64)
     close((PROBABILITIES.T * classes.values).sum(axis=0), [0.7, 0.5, 0.9])
     close(loss.value(PROBABILITIES.T, classes), AVERAGE_LOSS)
     close(loss.value(PROBABILITIES.T, one_hot), AVERAGE_LOSS)
-    fused = measure(SoftmaxCrossEntropy(), np.log(PROBABILITIES.T), classes, accuracy=True)
+    fused = measure(CrossEntropy(), np.log(PROBABILITIES.T), classes, accuracy=True)
     close(fused.loss, AVERAGE_LOSS)
     close(fused.accuracy, 1.0)
 
 
 def test_clipping_keeps_the_loss_of_a_certain_mistake_finite() -> None:
-    loss = ClippedCrossEntropy(clip=1e-7)
+    loss = CrossEntropy(clip=1e-7)
     value = loss.value(np.array([[0.0], [1.0]]), target(np.array([0]), 2, np.float64))
     close(value, -np.log(1e-7))
 
@@ -151,7 +151,7 @@ def test_forward_passes_without_and_with_loss() -> None:
     draws = reference.Draws(123)
     draws.randn(3, 2)
     network = Network(2, (3,), 3, accumulate="float64")
-    data = notebook_data("spiral", 100, 3)
+    data = notebook_data(Spiral(samples=100, classes=3))
     thetas = []
     for _ in range(2):
         first, second = 0.01 * draws.randn(3, 2), 0.01 * draws.randn(3, 3)
@@ -159,7 +159,7 @@ def test_forward_passes_without_and_with_loss() -> None:
         thetas.append(network.layout.join(arrays, np.float32))
     assert network.forward(thetas[0], data.x).shape == (3, 300)
     close(network.forward(thetas[0], data.x).T, outputs, 1e-7)
-    seen = Problem(network, make_loss("cross_entropy", "softmax", 1e-7), data).evaluate(thetas[1])
+    seen = Problem(network, CrossEntropy(clip=1e-7), data).evaluate(thetas[1])
     close(seen.loss, 1.0986120700836182, 1e-6)
     close(seen.accuracy, 0.31666666666666665)
     close(seen.loss, loss, 1e-6)
@@ -180,11 +180,11 @@ def test_gradients_of_a_layer() -> None:
 def test_softmax_and_cross_entropy_have_the_gradient_of_their_fused_form() -> None:
     to = target(np.array([0, 1, 1]), 3, np.float64)
     expected = (PROBABILITIES.T - to.values) / 3
-    grad = ClippedCrossEntropy(clip=1e-7).gradient(PROBABILITIES.T, to)
+    grad = CrossEntropy(clip=1e-7).gradient(PROBABILITIES.T, to)
     close(grad.T, [[-1 / 0.7 / 3, 0, 0], [0, -1 / 0.5 / 3, 0], [0, -1 / 0.9 / 3, 0]])
     close(softmax_backward(grad, PROBABILITIES.T), expected)
     z = np.log(PROBABILITIES.T)
-    measure(SoftmaxCrossEntropy(), z, to, gradient=True)
+    measure(CrossEntropy(), z, to, gradient=True)
     close(z, expected)
 
 
@@ -192,7 +192,7 @@ def test_relu_passes_no_gradient_where_it_is_off() -> None:
     built, theta = cells.network([[[-3.0, -1.0, 2.0]]], [[1.0]], output="relu")
     for inputs, expected in (([1.0, -2.0, 3.0], [12.0, -24.0, 36.0, 12.0]), ([3.0, 2.0, 1.0], [0.0] * 4)):
         x = np.array([inputs]).T
-        data = notebook_data("spiral", 1, 1)._replace(x=x, y=np.zeros((1, 1)))
-        score = Problem(built, make_loss("squared_error", "relu"), data).score(theta[None], gradient=True)
+        problem = Problem(built, SquaredError(), Data(x, np.zeros((1, 1))))
+        score = problem.score(theta[None], gradient=True)
         assert score.gradient is not None
         close(score.gradient[0], expected)

@@ -108,7 +108,7 @@ VALUES = [
     ["optimizer.learning_rate.x=9"], ["'seed'=1"], ["optimizer=slow", "optimizer.momentum=0.5"], ["optimizer=[sgd]"],
     ["optimizer@other=sgd"], ["+optimizer@other=sgd", "other.momentum=0.1"], ["+optimizer@other=sgd", "seed=3"],
     ["hydra.job.name=mine", "seed=1"], ["hydra/job_logging=default"], ["hydra.sweep.subdir=x${seed}", "seed=1"],
-    ["optimizer=adam"], ["nonsense"], ["nonsense=1"], ["seed="], ["seed=["], ["optimizer.scale=1"], ["seed=1,2"],
+    ["optimizer=sgdd"], ["nonsense"], ["nonsense=1"], ["seed="], ["seed=["], ["optimizer.scale=1"], ["seed=1,2"],
     ["seed=range(1,3)"], ["optimizer=null"], ["optimizer=3"], ["optimizer.=3"], ["seed@x=3"], ["+hydra.zz=1"],
 ]  # fmt: skip
 

@@ -7,9 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-from nnexp.data.datasets import generated, notebook_data, points
 
+from nnexp.data import Spiral, Vertical
+from nnexp.data.points import points
 from nnexp.data.streams import NAMES, streams
+from nnexp.notebook.data import notebook_data
 
 NNFS = """
 import sys, numpy as np, nnfs
@@ -20,11 +22,11 @@ np.save(sys.argv[2], np.column_stack([x, y]).astype(np.float64))
 """
 
 
-@pytest.mark.parametrize("name", ["spiral", "vertical"])
-def test_notebook_data_are_what_nnfs_gives_after_init(name, tmp_path):
-    subprocess.run([sys.executable, "-c", NNFS, name, tmp_path / "x.npy"], check=True)
+@pytest.mark.parametrize("kind", [Spiral, Vertical])
+def test_notebook_data_are_what_nnfs_gives_after_init(kind, tmp_path):
+    subprocess.run([sys.executable, "-c", NNFS, kind().name, tmp_path / "x.npy"], check=True)
     table = np.load(tmp_path / "x.npy")
-    data = notebook_data(name, 17, 4)
+    data = notebook_data(kind(samples=17, classes=4))
     np.testing.assert_array_equal(data.x.T, table[:, :2])
     np.testing.assert_array_equal(data.y, table[:, 2])
 
@@ -32,14 +34,14 @@ def test_notebook_data_are_what_nnfs_gives_after_init(name, tmp_path):
 def test_the_global_generator_is_neither_read_nor_moved():
     np.random.seed(7)
     before = np.random.get_state()[1].copy()
-    one = generated("spiral", 10, 3, np.random.default_rng(1))
+    one = Spiral(classes=3).points(10, np.random.default_rng(1))
     np.testing.assert_array_equal(np.random.get_state()[1], before)
     np.random.seed(8)
-    np.testing.assert_array_equal(generated("spiral", 10, 3, np.random.default_rng(1)).x, one.x)
+    np.testing.assert_array_equal(Spiral(classes=3).points(10, np.random.default_rng(1)).x, one.x)
 
 
 def test_data_are_frozen_feature_major_and_of_their_type():
-    data = generated("vertical", 10, 3, np.random.default_rng(1), "float64")
+    data = Vertical(classes=3).points(10, np.random.default_rng(1), "float64")
     assert data.x.shape == (2, 30)
     assert data.x.dtype == np.float64
     assert data.y.dtype == np.int64
@@ -48,7 +50,7 @@ def test_data_are_frozen_feature_major_and_of_their_type():
 
 
 def test_classes_fill_a_byte():
-    assert generated("vertical", 1, 256, np.random.default_rng(1)).y.max() == 255
+    assert Vertical(classes=256).points(1, np.random.default_rng(1)).y.max() == 255
 
 
 def test_points_need_as_many_targets():

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 from test_group import alone, assert_equal_alone, config
 
-from nnexp.config import from_mapping
-from nnexp.group import Group
+from nnexp.config.schema import from_mapping
 from nnexp.results import MEASURES, load_runs
-from nnexp.session import Session, prepare
 from nnexp.stats import select_best
 from nnexp.tracking.mlflow_store import Store
-from nnexp.tracking.recorder import record_session
+from nnexp.tracking.recorder import record_run
+from nnexp.training.group import Group
 
 
 def test_mini_batches_that_explode_diverge() -> None:
@@ -31,13 +30,13 @@ def test_mini_batches_that_explode_diverge() -> None:
         for rate in (3.0, 0.01)
     ]
     assert_equal_alone(configs)
-    group = Group([prepare(one) for one in configs])
-    for _ in group.run():
+    group = Group.of(configs)
+    for _ in group.train():
         pass
-    for sessions in (group.sessions, [alone(one)[0] for one in configs]):
-        assert [session.status for session in sessions] == ["diverged", "finished"]
-        assert [np.isnan(session.history.loss[-1]) for session in sessions] == [True, False]
-        assert np.isfinite(sessions[0].final_theta).all()
+    for trained in (group.runs, [alone(one)[0] for one in configs]):
+        assert [run.status for run in trained] == ["diverged", "finished"]
+        assert [np.isnan(run.history.loss[-1]) for run in trained] == [True, False]
+        assert np.isfinite(trained[0].final_theta).all()
 
 
 def test_a_search_that_found_no_finite_loss_diverges() -> None:
@@ -49,8 +48,8 @@ def test_a_search_that_found_no_finite_loss_diverges() -> None:
             loss__name="squared_error",
             dataset=data,
         )
-        session, history = alone(one)
-        assert session.status == "diverged"
+        run, history = alone(one)
+        assert run.status == "diverged"
         assert np.isnan(history.loss[-1])
 
 
@@ -66,7 +65,7 @@ def test_a_mini_batch_run_that_exploded_has_no_loss_and_is_not_chosen(tmp_path: 
             "tracking": {"uri": uri, "figures": False, "model": False}, "seeds": {}, "sweep": {},
         })  # fmt: skip
         store = Store.open(uri, "nnexp")
-        record_session(store, Session(prepare(config)), config, "run", {})
+        record_run(store, Group.of(config), config, "run", {})
     runs = load_runs(uri)
     exploded = runs["optimizer.learning_rate"] == 3
     assert runs["status"].tolist() == ["diverged", "diverged", "finished", "finished"]

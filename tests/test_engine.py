@@ -11,15 +11,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
+from typing import Any
 
 import engine_tasks as functions
 import joblib
 import psutil
 import pytest
 from conftest import surroundings
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from nnexp.sweep.engines.engine import BACKENDS, EngineError, blas_threads, check_engine, run_tasks
+from nnexp.tracking.environment import environment
 
 LOCAL = ("loky", "threading", "sequential")
 
@@ -188,6 +190,18 @@ def test_blas_threads_are_cores_by_jobs_and_no_more_than_here(most: int) -> None
             assert variable == str(expected)
         for _, (counts, _) in run_tasks(functions.threads, range(2), backend="threading", n_jobs=2):
             assert set(counts) == {expected}
+
+
+def test_libraries_are_looked_through_once_and_not_while_threads_import(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # threadpoolctl before 3.7 hangs for ever where another thread imports an extension meanwhile.
+    def look(*_: Any, **__: Any) -> None:
+        raise AssertionError("the loaded libraries were looked through again")
+
+    monkeypatch.setattr(ThreadpoolController, "__init__", look)
+    assert environment()["threads"] == blas_threads(1)
+    assert dict(run_tasks(functions.square, [2, 3], backend="threading", n_jobs=2)) == {0: 4, 1: 9}
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 from test_inside import problem, walks
 
-from nnexp import figures, inside, style
+from nnexp import figures, inside
 from nnexp.figures.curves import summarize
 from nnexp.figures.plane import errata
+from nnexp.pictures import style
 from nnexp.stats.aggregates import aggregate
 from nnexp.stats.importance import importance
 

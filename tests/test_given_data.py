@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from nnexp.config import from_mapping
+from nnexp.config.schema import from_mapping
 from nnexp.results import label, load_history, load_runs
-from nnexp.session import Session, prepare
 from nnexp.stats import compare, judge, select_best
 from nnexp.tracking.mlflow_store import Store
-from nnexp.tracking.recorder import record_session
+from nnexp.tracking.recorder import record_run
+from nnexp.training.group import Group
 
 INPUTS = [[at / 600, 1 - at / 600] for at in range(600)]
 TARGETS = [[at % 2] for at in range(600)]
@@ -32,7 +32,7 @@ def recorded(uri: str, data: list[tuple[Any, Any]], **changes: Any) -> pd.DataFr
             "optimizer": {"name": optimizer}, "loss": {"name": "squared_error"}, "budget": {"iterations": 3},
             "tracking": {"uri": uri, "figures": False, "model": False}, "seeds": {}, "sweep": {},
         })  # fmt: skip
-        record_session(store, Session(prepare(config)), config, "run", {})
+        record_run(store, Group.of(config), config, "run", {})
     return load_runs(uri)
 
 

@@ -8,48 +8,46 @@ import notebook_reference as reference
 import numpy as np
 import pytest
 from commands import nnexp, runs
-from nnexp.training.session import Session, prepare
 
 from nnexp.sweep.compose.jobs import compose
+from nnexp.training import train
 
 RANDOM = [0, 5, 8, 10, 19, 843, 1034, 1199, 8190]
 
 
-def session(*overrides):
+def trained(*overrides):
     (config,) = compose([overrides])
-    one = Session(prepare(config))
-    for _ in one.run():
-        pass
-    return one
+    (run,) = train(config, config.tracking.log_every, config.tracking.snapshots)
+    return run
 
 
 def test_random_search():
-    one = session("+experiment=notebook", "optimizer=random")
-    assert [candidate for candidate, _ in one.improvements] == RANDOM
-    assert one.history.loss[-1] == pytest.approx(1.0982414, abs=1e-6)
-    assert one.history.accuracy[-1] == pytest.approx(0.41, abs=1e-6)
+    run = trained("+experiment=notebook", "optimizer=random")
+    assert [candidate for candidate, _ in run.improvements] == RANDOM
+    assert run.history.loss[-1] == pytest.approx(1.0982414, abs=1e-6)
+    assert run.history.accuracy[-1] == pytest.approx(0.41, abs=1e-6)
 
 
 def test_perturbation():
-    one = session("+experiment=notebook", "optimizer=perturb")
-    assert len(one.improvements) == 53
-    assert one.improvements[-1][0] == 9974
-    assert one.history.loss[-1] == pytest.approx(1.0777574, abs=1e-6)
-    assert one.history.accuracy[-1] == pytest.approx(0.413333, abs=1e-6)
+    run = trained("+experiment=notebook", "optimizer=perturb")
+    assert len(run.improvements) == 53
+    assert run.improvements[-1][0] == 9974
+    assert run.history.loss[-1] == pytest.approx(1.0777574, abs=1e-6)
+    assert run.history.accuracy[-1] == pytest.approx(0.413333, abs=1e-6)
 
 
 def test_one_neuron():
-    one = session("+experiment=notebook_neuron")
-    named = one.prepared.problem.network.layout.named(one.final_theta)
+    run = trained("+experiment=notebook_neuron")
+    named = run.prepared.problem.network.layout.named(run.final_theta)
     np.testing.assert_allclose(named["dense_0/weights"], [[-3.3990955, -0.2018090, 0.8027135]], atol=1e-6)
     np.testing.assert_allclose(named["dense_0/biases"], [0.6009045], atol=1e-6)
     # The notebook prints the loss of the 200th pass, which is that of the weights after 199 updates.
-    assert one.history.loss[one.history.iteration == 199][0] == pytest.approx(1.956376e-4, abs=1e-9)
+    assert run.history.loss[run.history.iteration == 199][0] == pytest.approx(1.956376e-4, abs=1e-9)
 
 
 def test_a_layer_of_three():
-    one = session("+experiment=notebook_layer")
-    biases = one.prepared.problem.network.layout.named(one.final_theta)["dense_0/biases"]
+    run = trained("+experiment=notebook_layer")
+    biases = run.prepared.problem.network.layout.named(run.final_theta)["dense_0/biases"]
     np.testing.assert_allclose(biases, [-0.00698895, -0.04024714, -0.06451539], atol=1e-8)
 
 
@@ -58,7 +56,7 @@ def test_a_layer_of_three():
 )
 @pytest.mark.parametrize("method", ["random", "perturb"])
 def test_other_seeds_and_sizes(method, seed, samples, classes, iterations):
-    one = session(
+    run = trained(
         "+experiment=notebook", f"optimizer={method}", f"seed={seed}", f"dataset.samples={samples}",
         f"dataset.classes={classes}", f"budget.iterations={iterations}",
     )  # fmt: skip
@@ -66,11 +64,11 @@ def test_other_seeds_and_sizes(method, seed, samples, classes, iterations):
         expected = reference.random_search(seed, samples, classes, iterations)
     else:
         expected = reference.perturbation(seed, samples, classes, iterations, iterations)
-    assert [candidate for candidate, _ in one.improvements] == [row[0] for row in expected]
+    assert [candidate for candidate, _ in run.improvements] == [row[0] for row in expected]
     np.testing.assert_allclose(
-        [loss for _, loss in one.improvements], [row[1] for row in expected], atol=1e-6
+        [loss for _, loss in run.improvements], [row[1] for row in expected], atol=1e-6
     )
-    assert one.history.accuracy[-1] == pytest.approx(expected[-1][2], abs=1e-6)
+    assert run.history.accuracy[-1] == pytest.approx(expected[-1][2], abs=1e-6)
 
 
 def test_from_the_command_line(tmp_path):

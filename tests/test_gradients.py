@@ -7,14 +7,16 @@ from itertools import product
 
 import numpy as np
 import pytest
-from nnexp.data.datasets import Data
-from nnexp.losses.losses import make_loss
 
-from nnexp.network.activations import ACTIVATIONS, softmax, softmax_backward
+from nnexp.config.settings import load_part
+from nnexp.data import Data
+from nnexp.losses import Loss
+from nnexp.network.activations import softmax, softmax_backward
 from nnexp.network.network import Network
 from nnexp.training.problem import Problem
 
 STEP = 1e-6
+ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh")
 CASES = [
     (activation, output, loss, clip)
     for activation, (output, loss, clip) in product(
@@ -38,7 +40,10 @@ def make(activation: str, output: str, loss: str, clip: float | None, targets: s
     elif targets == "numbers":
         y = rng.standard_normal((3, 20))
     network = Network(2, [5, 4], 3, activation, output, "float64")
-    return Problem(network, make_loss(loss, output, clip), Data(rng.standard_normal((2, 20)), y))
+    settings = {"name": loss} | ({} if clip is None else {"clip": clip})
+    part = load_part("loss", settings, Loss)
+    part.check(network.output)
+    return Problem(network, part, Data(rng.standard_normal((2, 20)), y))
 
 
 def differences(problem: Problem, theta: np.ndarray) -> np.ndarray:

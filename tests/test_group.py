@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nnexp.training.session import History, Session, join, prepare
 
 from nnexp.config.schema import Config, from_mapping
-from nnexp.training.group import Group, chunk, key, split
+from nnexp.optim import SearchMethod
+from nnexp.training.group import Group, chunk, key, split, train
+from nnexp.training.prepare import Prepared, prepare
 from nnexp.training.problem import Evaluation, Problem
+from nnexp.training.record import History, Record, join
+from nnexp.training.run import Run
+from nnexp.training.search import Search
 
 
 def config(optimizer: str = "sgd", **changes: Any) -> Config:
@@ -38,29 +42,38 @@ def config(optimizer: str = "sgd", **changes: Any) -> Config:
     return from_mapping(values)
 
 
-def alone(one: Config) -> tuple[Session, History]:
-    session = Session(prepare(one))
-    return session, join(list(session.run()))
+def prepared(one: Config) -> Prepared:
+    return prepare(one, one.tracking.log_every, one.tracking.snapshots)
+
+
+def group_key(one: Config) -> Any:
+    return key(one, one.tracking.log_every)
+
+
+def alone(one: Config) -> tuple[Run, History]:
+    group = Group([prepared(one)])
+    history = join([part for rows in group.train() for _, part in rows])
+    return group.runs[0], history
 
 
 def assert_equal_alone(configs: list[Config], flush_seconds: float = 2.0) -> None:
-    group = Group([prepare(one) for one in configs])
+    group = Group([prepared(one) for one in configs])
     parts: list[list[History]] = [[] for _ in configs]
-    for rows in group.run(flush_seconds):
+    for rows in group.train(flush_seconds):
         for position, part in rows:
             parts[position].append(part)
     for position, one in enumerate(configs):
-        session, history = alone(one)
-        mine = group.sessions[position]
+        own_run, history = alone(one)
+        mine = group.runs[position]
         for rows in (join(parts[position]), mine.history):
             for name in set(History._fields) - {"seconds"}:
                 np.testing.assert_array_equal(getattr(rows, name), getattr(history, name), name)
-        for own, other in zip(mine.snapshots, session.snapshots, strict=True):
+        for own, other in zip(mine.snapshots, own_run.snapshots, strict=True):
             np.testing.assert_array_equal(own, other)
-        np.testing.assert_array_equal(mine.final_theta, session.final_theta)
-        np.testing.assert_array_equal(mine.best_theta, session.best_theta)
+        np.testing.assert_array_equal(mine.final_theta, own_run.final_theta)
+        np.testing.assert_array_equal(mine.best_theta, own_run.best_theta)
         for name in ("best_loss", "improvements", "status", "iterations", "evaluations"):
-            assert getattr(mine, name) == getattr(session, name), name
+            assert getattr(mine, name) == getattr(own_run, name), name
 
 
 METHODS: dict[str, dict[str, Any]] = {
@@ -105,7 +118,7 @@ NUMBERS = st.fixed_dictionaries(
 # The largest rates and scales overflow, at once or after some steps.
 RATES = {"optimizer__learning_rate": st.sampled_from([0.1, 1.0, 30.0, 1e20, 1e38])}
 MOMENTA = RATES | {"optimizer__momentum": st.sampled_from([0.3, 0.9])}
-SCALES = {"optimizer__scale": st.sampled_from([0.05, 1.0]), "optimizer__block": st.integers(1, 70)}
+SCALES = {"optimizer__scale": st.sampled_from([0.05, 1.0])}
 
 
 @settings(max_examples=60, deadline=None)
@@ -119,6 +132,8 @@ def test_runs_in_a_group_are_the_runs_alone(
     own = MOMENTA if "momentum" in method else own
     runs = data.draw(st.lists(st.tuples(NUMBERS, st.fixed_dictionaries(own)), min_size=1, max_size=7))
     fixed = dict(METHODS[method])
+    if "optimizer" in fixed:
+        fixed["optimizer__block"] = data.draw(st.integers(1, 70))
     if "optimizer__batch_size" in fixed:
         fixed["optimizer__batch_size"] = data.draw(
             st.integers(1, shape["dataset__samples"] * shape["dataset__classes"])
@@ -126,7 +141,7 @@ def test_runs_in_a_group_are_the_runs_alone(
     configs = [
         config(**(fixed | shape | numbers | numbers_of_its_own)) for numbers, numbers_of_its_own in runs
     ]
-    assert len({key(one) for one in configs}) == 1
+    assert len({group_key(one) for one in configs}) == 1
     assert_equal_alone(configs, flush)
 
 
@@ -139,47 +154,77 @@ def test_rows_with_one_answer_are_measured_once(method: str) -> None:
             self.measured.append(len(theta))
             return super().evaluate(theta, train)
 
-    prepared = prepare(config(method, tracking__log_every=1, budget__iterations=300))
-    plain = prepared.problem
+    one = prepared(config(method, tracking__log_every=1, budget__iterations=300))
+    plain = one.problem
     counting = Counting(plain.network, plain.loss, plain.train, plain.test)
-    one, rows = Session(prepared._replace(problem=counting)), []
-    for block in one.training.blocks():
+    record, rows = Record(one._replace(problem=counting)), []
+    assert isinstance(one.method, SearchMethod)
+    assert one.draws is not None
+    search = Search(plain, one.method, one.theta, draws=one.draws, budget=one.settings.budget, log_every=1)
+    while (block := search.advance()) is not None:
         for _, part in block:
-            one.add(part)
+            record.add(part)
             rows.append(part.theta)
-    history, theta = one.measure(), np.concatenate(rows)
+    history, theta = record.measure(), np.concatenate(rows)
     assert len(history.iteration) == len(theta) == 301
-    assert counting.measured == [len(one.improvements) + 1]
+    assert counting.measured == [len(search.improvements()) + 1]
     for at in range(len(theta)):
-        alone = plain.evaluate(theta[at])
-        assert (history.loss[at], history.accuracy[at]) == (alone.loss, alone.accuracy)
-        assert (history.val_loss[at], history.val_accuracy[at]) == (alone.val_loss, alone.val_accuracy)
+        single = plain.evaluate(theta[at])
+        assert (history.loss[at], history.accuracy[at]) == (single.loss, single.accuracy)
+        assert (history.val_loss[at], history.val_accuracy[at]) == (single.val_loss, single.val_accuracy)
 
 
 def test_a_run_that_diverges_leaves_the_others_alone() -> None:
     rates = [0.1, 1e38, 1.0, 1e38]
     configs = [config(optimizer__learning_rate=rate, seed=at) for at, rate in enumerate(rates)]
     assert_equal_alone(configs)
-    group = Group([prepare(one) for one in configs])
-    for _ in group.run():
+    group = Group([prepared(one) for one in configs])
+    for _ in group.train():
         pass
-    assert [session.status for session in group.sessions] == ["finished", "diverged"] * 2
+    assert [run.status for run in group.runs] == ["finished", "diverged"] * 2
+
+
+@pytest.mark.parametrize("method", ["random", "perturb"])
+def test_scales_may_differ_from_run_to_run(method: str) -> None:
+    configs = [config(method, optimizer__scale=scale, seed=7) for scale in (0.01, 0.5, 2.0)]
+    assert split(configs) == [[0, 1, 2]]
+    assert_equal_alone(configs)
+
+
+def test_learning_rates_and_momenta_may_differ_from_run_to_run() -> None:
+    configs = [
+        config(optimizer__learning_rate=rate, optimizer__momentum=momentum, seed=7)
+        for rate, momentum in ((0.1, 0.3), (1.0, 0.5), (3.0, 0.9))
+    ]
+    assert split(configs) == [[0, 1, 2]]
+    assert_equal_alone(configs)
+
+
+def test_python_gets_its_runs_in_the_order_asked_for_whatever_is_trained_together() -> None:
+    configs = [config(method, seed=seed) for seed in range(2) for method in ("sgd", "random", "perturb")]
+    runs = train(configs, log_every=3)
+    assert [run.prepared.settings for run in runs] == configs
+    for run, one in zip(runs, configs, strict=True):
+        np.testing.assert_array_equal(run.history.loss, alone(one)[1].loss)
+        np.testing.assert_array_equal(run.final_theta, alone(one)[0].final_theta)
+    (single,) = train(configs[0], log_every=3)
+    np.testing.assert_array_equal(single.final_theta, runs[0].final_theta)
 
 
 def test_an_interrupted_group_keeps_every_row() -> None:
     configs = [config(seed=seed, tracking__log_every=1, budget__iterations=5000) for seed in range(3)]
-    group = Group([prepare(one) for one in configs])
-    running = group.run(flush_seconds=0.0)
+    group = Group([prepared(one) for one in configs])
+    running = group.train(flush_seconds=0.0)
     seen = next(running)
     assert [position for position, _ in seen] == [0, 1, 2]
-    for one, session in zip(configs, group.sessions, strict=True):
-        session.stop()
-        history, (_, whole) = session.history, alone(one)
+    for one, run in zip(configs, group.runs, strict=True):
+        run.stop()
+        history, (_, whole) = run.history, alone(one)
         count = len(history.iteration)
         assert 0 < count < 5000
         np.testing.assert_array_equal(history.iteration, range(count))
         np.testing.assert_array_equal(history.loss, whole.loss[:count])
-        assert session.iterations == count - 1
+        assert run.iterations == count - 1
 
 
 # An exception that a handler raises within a callback of the garbage collector is dropped.
@@ -199,39 +244,39 @@ def test_an_interruption_at_any_moment_leaves_rows_that_belong_together(method: 
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         for attempt in range(30):
-            group = Group([prepare(one) for one in configs])
+            group = Group([prepared(one) for one in configs])
             signal.setitimer(signal.ITIMER_REAL, 0.0005 * (attempt + 1))
             try:
                 running = True
-                for _ in group.run():
+                for _ in group.train():
                     pass
                 running = False
             except KeyboardInterrupt:
                 running = False
             signal.setitimer(signal.ITIMER_REAL, 0)
-            for session, (_, history) in zip(group.sessions, whole, strict=True):
-                session.stop()
-                count = len(session.history.iteration)
-                np.testing.assert_array_equal(session.history.iteration, range(count))
-                np.testing.assert_array_equal(session.history.loss, history.loss[:count])
-                assert session.iterations == count - 1
+            for run, (_, history) in zip(group.runs, whole, strict=True):
+                run.stop()
+                count = len(run.history.iteration)
+                np.testing.assert_array_equal(run.history.iteration, range(count))
+                np.testing.assert_array_equal(run.history.loss, history.loss[:count])
+                assert run.iterations == count - 1
     finally:
         signal.signal(signal.SIGALRM, before)
 
 
 def test_seconds_are_shared() -> None:
     configs = [config(seed=seed, budget__iterations=300 * (1 + seed)) for seed in range(3)]
-    group = Group([prepare(one) for one in configs])
+    group = Group([prepared(one) for one in configs])
     start = perf_counter()
-    for _ in group.run():
+    for _ in group.train():
         pass
     passed = perf_counter() - start
-    seconds = [session.seconds for session in group.sessions]
+    seconds = [run.seconds for run in group.runs]
     assert 0 < seconds[0] < seconds[1] < seconds[2]
     assert sum(seconds) <= passed
-    for session in group.sessions:
-        assert (np.diff(session.history.seconds) >= 0).all()
-        assert session.history.seconds[-1] <= session.seconds
+    for run in group.runs:
+        assert (np.diff(run.history.seconds) >= 0).all()
+        assert run.history.seconds[-1] <= run.seconds
 
 
 def test_numbers_may_differ_and_shapes_may_not() -> None:
@@ -243,9 +288,10 @@ def test_numbers_may_differ_and_shapes_may_not() -> None:
         config(architecture__init_scale=1.0),
         config(tracking__snapshots=5),
     ):
-        assert key(same) == key(one)
+        assert group_key(same) == group_key(one)
     for other in (
         config("random"),
+        config(optimizer__momentum=0.9),
         config(dtype="float64"),
         config(architecture__hidden=[4]),
         config(architecture__activation="tanh"),
@@ -255,7 +301,7 @@ def test_numbers_may_differ_and_shapes_may_not() -> None:
         config(tracking__log_every=None),
         config(loss__clip=1e-7),
     ):
-        assert key(other) != key(one)
+        assert group_key(other) != group_key(one)
 
 
 def test_given_points_that_are_classes_and_numbers_that_are_not_are_kept_apart() -> None:

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nnexp.data.datasets import generated
-from nnexp.losses.losses import make_loss
 
 from nnexp import inside
+from nnexp.data import Spiral
 from nnexp.inside.histograms import gradients_of
 from nnexp.inside.plane import filter_norms
+from nnexp.losses import CrossEntropy
 from nnexp.network.network import Network
 from nnexp.pictures.boundary import boundary_classes
 from nnexp.training.problem import Problem
@@ -23,8 +23,8 @@ Array = np.ndarray[Any, Any]
 
 
 def problem(dtype: str = "float64", hidden: tuple[int, ...] = (5,)) -> Problem:
-    data = generated("spiral", 20, 3, np.random.default_rng(1), dtype)
-    return Problem(Network(2, hidden, 3, dtype=dtype), make_loss("cross_entropy", "softmax"), data)
+    data = Spiral(classes=3).points(20, np.random.default_rng(1), dtype)
+    return Problem(Network(2, hidden, 3, dtype=dtype), CrossEntropy(), data)
 
 
 def path(solved: Problem, theta: Array, label: str = "sgd", iteration: Any = None) -> inside.Trajectory:

@@ -87,8 +87,8 @@ def test_a_grid_runs_and_its_repeated_jobs_are_said(tmp_path: Path) -> None:
     ("arguments", "line"),
     [
         (
-            ["-m", "sweep=methods", "optimizer=adam"],
-            "optimizer=adam: unknown; expected one of perturb, random, sgd",
+            ["-m", "sweep=methods", "optimizer=sgdd"],
+            r"optimizer=sgdd: unknown; expected one of .*random.*sgd.*; did you mean sgd\?",
         ),
         (
             ["-m", "sweep=methods", "optimizer.momentum=2"],

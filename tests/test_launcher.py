@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from commands import LONG, SMALL, children, in_store, made_store, nnexp, running, runs, start, wait_for
-from nnexp.training.session import Session, prepare
 
 from nnexp.config.schema import from_mapping
 from nnexp.results import load_config
+from nnexp.training import train
 
 
 def artifacts(run):
@@ -79,6 +79,7 @@ def test_it_equals_the_basic_launcher_bit_for_bit(tmp_path, axes):
             "nnexp.sweep_id",
             "nnexp.process",
             "nnexp.heartbeat",
+            "nnexp.group",
         }
         tags, tags2 = ({k: v for k, v in r.data.tags.items() if k not in changing} for r in (run, other))
         assert {k: v for k, v in tags.items() if k != "nnexp.overrides"} == {
@@ -91,13 +92,12 @@ def test_it_equals_the_basic_launcher_bit_for_bit(tmp_path, axes):
 def test_a_finished_run_can_be_executed_again_from_its_record(tmp_path):
     assert nnexp(tmp_path, "-m", "optimizer=perturb,sgd", "seed=4", *SMALL).returncode == 0
     for run in runs(tmp_path):
-        config = from_mapping(load_config(run.info.run_id, f"sqlite:///{tmp_path}/runs/mlflow.db"))
-        session = Session(prepare(config))
-        assert list(session.run())
+        config = from_mapping(load_config(run.info.run_id, f"sqlite:///{tmp_path}/runs/mlflow.db"), ())
+        (again,) = train(config, config.tracking.log_every, config.tracking.snapshots)
         with np.load(artifacts(run) / "weights" / "final.npz") as recorded:
-            again = session.prepared.problem.network.layout.named(session.final_theta)
+            named = again.prepared.problem.network.layout.named(again.final_theta)
             for name in recorded.files:
-                np.testing.assert_array_equal(recorded[name], again[name])
+                np.testing.assert_array_equal(recorded[name], named[name])
 
 
 def test_every_job_keeps_its_own_folder_log_and_overrides(tmp_path):

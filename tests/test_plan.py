@@ -8,15 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnexp.config.schema import Architecture, Config, Perturb, Random, Sgd
+from nnexp.config.schema import Config
+from nnexp.network import MLP
+from nnexp.optim import SGD, RandomPerturbation, RandomSearch
 from nnexp.sweep.plan import plan
-from nnexp.training.group import MOST, chunk, key
+from nnexp.training.group import MOST_RUNS, chunk, key
 
-OPTIMIZERS = {"random": Random(), "perturb": Perturb(), "sgd": Sgd()}
+OPTIMIZERS = {"random": RandomSearch(), "perturb": RandomPerturbation(), "sgd": SGD()}
 
 
 def jobs(seeds: int, *methods: str, hidden: tuple[int, ...] = (3,)) -> list[Config]:
-    architecture = Architecture(hidden=list(hidden))
+    architecture = MLP(hidden=list(hidden))
     return [
         Config(seed=seed, optimizer=OPTIMIZERS[method], architecture=architecture)
         for method in methods
@@ -41,7 +43,7 @@ def test_every_job_is_in_one_group_of_its_kind(methods, seeds, workers, most):
     assert sizes[:1] == sorted(sizes, reverse=True)[:1]
     if workers == 1:
         assert sizes == sorted(sizes, reverse=True)
-    assert max(sizes, default=0) <= (most or MOST)
+    assert max(sizes, default=0) <= (most or MOST_RUNS)
 
 
 @pytest.mark.parametrize("hidden", [3, 64])
@@ -69,3 +71,7 @@ def test_one_of_two_workers_begins_with_what_is_soon_to_be_recorded():
     assert sum(map(len, groups[1 : large[1]])) == pytest.approx(len(groups[0]), abs=8)
     # Small ones at the end let both end together.
     assert {len(group) for group in groups[large[1] + 1 :]} <= {8, 4}
+
+
+def test_runs_alone_go_seed_by_seed_so_that_a_slower_machine_slows_all_methods():
+    assert plan(jobs(3, "random", "sgd"), workers=1, most=1) == [[0], [3], [1], [4], [2], [5]]

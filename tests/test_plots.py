@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from nnexp.data.datasets import Data, generated, points
-from nnexp.losses.losses import make_loss
 
-from nnexp import boundary, plots, style
+from nnexp.data import Data, Spiral
+from nnexp.data.points import points
+from nnexp.losses import CrossEntropy, SquaredError
 from nnexp.network.network import Network
+from nnexp.pictures import boundary, style
+from nnexp.pictures import one_run as plots
 from nnexp.training.problem import Problem
 
 KEYS = ("iteration", "evaluations", "seconds", "loss", "accuracy", "val_loss", "val_accuracy")
@@ -23,9 +25,8 @@ KEYS = ("iteration", "evaluations", "seconds", "loss", "accuracy", "val_loss", "
 def spiral(hidden: tuple[int, ...] = (8,)) -> tuple[Problem, np.ndarray[Any, Any]]:
     rng = np.random.default_rng(0)
     network = Network(2, hidden, 3)
-    return Problem(
-        network, make_loss("cross_entropy", "softmax"), generated("spiral", 30, 3, rng)
-    ), network.initial(rng, 1.0)
+    data = Spiral(classes=3).points(30, rng)
+    return Problem(network, CrossEntropy(), data), network.initial(rng, 1.0)
 
 
 def png(figure: Figure) -> bytes:
@@ -64,7 +65,7 @@ def test_pixel_colours_are_those_of_the_figures() -> None:
 
 def test_no_boundary_without_two_features_and_classes() -> None:
     network = Network(3, [], 1, output="linear")
-    problem = Problem(network, make_loss("squared_error", "linear"), points([[1, 2, 3]], [[0]]))
+    problem = Problem(network, SquaredError(), points([[1, 2, 3]], [[0]]))
     assert not plots.has_boundary(problem)
     for draw in (plots.boundary_image, plots.decision_boundary):
         with pytest.raises(ValueError, match="two features"):
@@ -74,10 +75,10 @@ def test_no_boundary_without_two_features_and_classes() -> None:
 
 
 def test_one_hot_targets_are_classes() -> None:
-    data = generated("spiral", 10, 3, np.random.default_rng(0))
+    data = Spiral(classes=3).points(10, np.random.default_rng(0))
     hot = Data(data.x, np.eye(3, dtype=np.float32)[data.y].T)
     network = Network(2, [3], 3)
-    loss = make_loss("cross_entropy", "softmax")
+    loss = CrossEntropy()
     theta = network.initial(np.random.default_rng(1), 1.0)
     images = [plots.boundary_image(Problem(network, loss, d), theta) for d in (data, hot)]
     assert np.array_equal(*images)

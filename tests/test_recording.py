@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from nnexp.training.session import Session, prepare
 
 from nnexp.sweep.compose.jobs import compose
 from nnexp.sweep.recording import recording
 from nnexp.sweep.recording.recording import Home, Recording
-from nnexp.sweep.recording.spool import Spool
+from nnexp.sweep.recording.spool import Spool, journal_entry
 from nnexp.sweep.trial import Trial
 from nnexp.tracking.environment import environment
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.outcome import Outcome, outcome
+from nnexp.training import train
 
 
 class Failing:
@@ -42,13 +42,14 @@ class Short(NamedTuple):
 
 def short(tmp_path: Path, *more: str) -> Short:
     (config,) = compose([["optimizer=sgd", "budget.iterations=50", "tracking=lean", *more]])
-    session = Session(prepare(config))
-    assert list(session.run())
+    (run,) = train(config, config.tracking.log_every, config.tracking.snapshots)
     spool = Spool(tmp_path / "spool")
     spool.make()
-    made = spool.keep(0, outcome(session, config, environment() | {"git": None}, 1, 2))
+    job = Trial(0, config, [], tmp_path / "0" / "run.log", "code")
+    ended = outcome(run, config, environment() | {"git": None}, 1, 2)
+    made = spool.keep(journal_entry(job, {}, 1, ended))
     store = Store.open(f"sqlite:///{tmp_path}/mlflow.db", "nnexp")
-    return Short(Trial(0, config, [], tmp_path / "0" / "run.log"), made, spool, store)
+    return Short(job, made, spool, store)
 
 
 def taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> Any:
@@ -77,7 +78,9 @@ def whole(tmp_path: Path, store: Store) -> None:
     assert (tmp_path / "artifacts" / run.info.run_id / "artifacts" / "history.parquet").is_file()
 
 
-@pytest.mark.parametrize(("name", "place"), [("log_batch", "0/unrecorded"), ("set_terminated", "artifacts")])
+@pytest.mark.parametrize(
+    ("name", "place"), [("log_batch", "unrecorded/000000"), ("set_terminated", "artifacts")]
+)
 def test_what_cannot_be_recorded_is_kept_and_said(
     name: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,18 +13,20 @@ from typing import Any
 import pandas as pd
 import pytest
 from commands import LONG, SMALL, in_store, made_store, nnexp, recorders, running, runs, start, wait_for
-from nnexp.training.session import History
 
-from nnexp.sweep import recording_process, remote_recording
 from nnexp.sweep.compose.jobs import compose
+from nnexp.sweep.recording import process as recording_process
+from nnexp.sweep.recording import remote as remote_recording
 from nnexp.sweep.recording.process import Lost, RecordingProcess, wanted
 from nnexp.sweep.recording.recording import lost
 from nnexp.sweep.recording.remote import RemoteRecording
-from nnexp.sweep.recording.server import Beginning
 from nnexp.sweep.recording.spool import Spool
 from nnexp.sweep.trial import Trial
+from nnexp.tracking.claim import CLAIM
+from nnexp.tracking.journal import Beginning
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.recorder import Thinning
+from nnexp.training import History
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def alive(pid: int) -> bool:
 
 
 def opened(process: RecordingProcess, uri: str) -> Any:
-    beginning = Beginning("sweep", {"a": "1"}, {"nnexp.sweep_id": "one"}, 1)
+    beginning = Beginning("sweep", {"a": "1"}, {"nnexp.sweep_id": "one", CLAIM: "token"}, 1)
     return process.call("open_sweep", uri, "nnexp", beginning)
 
 

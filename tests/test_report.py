@@ -21,6 +21,7 @@ from nnexp.report.__main__ import main
 from nnexp.report.insight import one_seed
 from nnexp.report.material import Material, load_material
 from nnexp.report.page import commands, hyperparameters, render
+from nnexp.tracking.mlflow_run import cut
 
 PAGE = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 
@@ -217,6 +218,13 @@ def test_the_commands_are_a_shell_s(material: Material) -> None:
     assert material.sweep in given["This page"]
     spaced = dataclasses.replace(material, tags={"nnexp.overrides": "optimizer=sgd seed=range(0,3)"})
     assert dict(commands(spaced))["The sweep"] == "python -m nnexp.run -m optimizer=sgd 'seed=range(0,3)'"
+    words = ["optimizer=sgd", "tracking.experiment=my runs", "hydra.sweep.dir='it is'"]
+    spaced = dataclasses.replace(material, tags={"nnexp.overrides": shlex.join(words)})
+    assert shlex.split(dict(commands(spaced))["The sweep"])[4:] == words
+    long = dataclasses.replace(
+        material, tags={"nnexp.overrides": cut(f"dataset.inputs='{'1,' * 3000}'", 5000)}
+    )
+    assert "The sweep" not in dict(commands(long))
 
 
 def test_one_method_alone_still_has_a_page(material: Material) -> None:

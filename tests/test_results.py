@@ -63,3 +63,19 @@ def test_the_readmes_analysis_runs(sweep, monkeypatch, capsys):
 
 def test_a_summary_has_a_row_for_each_method(sweep):
     assert len(results.summary(results.load_runs(sweep))) == 3
+
+
+def test_runs_say_which_were_timed_together(tmp_path):
+    for experiment, most in (("together", "null"), ("alone", "1")):
+        limit = (
+            f"tracking.experiment={experiment}",
+            f"hydra.launcher.group={most}",
+            "hydra.launcher.n_jobs=1",
+        )
+        done = nnexp(tmp_path, "-m", "optimizer=random,sgd", "seed=0,1", *SMALL, *limit)
+        assert done.returncode == 0, done.stderr
+    store = f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}"
+    together = results.load_runs(store, "together").groupby("method")["group"].unique()
+    assert [len(groups) for groups in together] == [1, 1]
+    assert together["random"][0] != together["sgd"][0]
+    assert results.load_runs(store, "alone")["group"].isna().all()

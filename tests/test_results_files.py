@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from nnexp import results
-from nnexp.session import History
 from nnexp.stats import judge
 from nnexp.tracking.files import history_table
 from nnexp.tracking.mlflow_store import Store
+from nnexp.training.record import History
 
 WHOLE, SENT = 20, 12
 

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import surroundings
-from nnexp.training.session import History
 
 from nnexp import results
 from nnexp.tracking.files import history_table, write
 from nnexp.tracking.mlflow_store import Store
+from nnexp.training import History
 
 FOLDER = "index"
 
@@ -110,7 +110,7 @@ def test_runs_of_a_sweep_that_are_recorded_late_are_seen(store, tmp_path):
     record(store, tmp_path / "c", 2, started=long_ago)
     parent.finish("FINISHED")
     assert len(same_as_fresh(store)) == 3
-    store.resume_parent(parent.run_id)
+    store.resume_parent(parent.run_id, "token")
     record(store, tmp_path / "d", 3, started=long_ago)
     assert len(same_as_fresh(store)) == 4
 
@@ -132,7 +132,7 @@ def test_a_store_made_anew_at_the_same_place_is_another(store, tmp_path):
         from nnexp.results import load_runs
         from nnexp.tracking.mlflow_store import Store
         store = Store.open(sys.argv[1], "nnexp")
-        store.start(sys.argv[2], {}, {"nnexp.kind": "run"}).finish("FINISHED")
+        store.start(sys.argv[2], {"seed": "0"}, {"nnexp.kind": "run"}).finish("FINISHED")
         print(load_runs(sys.argv[1])["name"].tolist())
     """
     file = tmp_path / "mlflow.db"

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from nnexp.training.session import History
 from required import REQUIRED
 from servers import mlflow_server, postgresql
 
 from nnexp import results
 from nnexp.tracking.files import history_table, write
 from nnexp.tracking.mlflow_store import Store
+from nnexp.training import History
 
 RUNS, POINTS = 5, 5
 

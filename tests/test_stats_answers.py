@@ -10,6 +10,7 @@ from made_sweeps import METHODS, made_sweep, of, spread
 from nnexp.report.paper import cells
 from nnexp.report.tables import results
 from nnexp.stats import compare, judge
+from nnexp.stats.pairs import timings
 from nnexp.stats.verdict import UNITS
 
 
@@ -71,15 +72,63 @@ def test_a_task_all_of_whose_runs_diverged_is_said_and_the_others_are_judged():
     assert compare(runs.assign(status="diverged"), history, "val_loss", at=10).tasks == ["spiral", "vertical"]
 
 
-def test_seconds_of_runs_trained_together_are_one_measurement():
-    runs, history = made_sweep(spread(gap=0.2), METHODS)
-    own = history["method"] == "random"
-    history.loc[own, "seconds"] *= 1 + 0.01 * history.loc[own, "seed"]
-    found = judge(runs, history)
-    assert found.headline.endswith("at equal seconds (as timed here).")
-    text = found.comparisons["seconds"].verdict
-    assert "1 seconds as timed here" in text.splitlines()[0]
-    assert text.endswith("clocks for runs: sgd 1 for 10, sgd momentum=0.9 1 for 10.")
+def timed(
+    group: int | None, factor: float = 1.02, seeds: int = 8, old: bool = False
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Runs of two methods with the same curves against iterations, timed in groups of so many, b's clocks slower."""
+    curve = np.tile(spread(seeds=seeds)[:, :1], (1, 2, 1))
+    runs, history = made_sweep(curve, ["a", "b"], ends=tuple(range(1, 101)))
+    part = runs["seed"] // group if group else runs["seed"]
+    rate = np.where(runs["method"] == "b", factor, 1.0) * (1 + 1e-4 * part)
+    if not old and group:
+        runs["group"] = runs["method"] + part.map(str)
+    history["seconds"] *= history["run_id"].map(dict(zip(runs["run_id"], rate, strict=True)))
+    return runs, history
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_clock_that_runs_share_is_one_measurement_and_claims_nothing(old):
+    found = judge(*timed(8, old=old), axes=["seconds"])
+    one = found.comparisons["seconds"]
+    pair = of(one.overall)
+    assert (pair["observations"], pair["seeds"], pair["p"]) == (1, 8, 1.0)
+    assert np.isnan(pair["low"])
+    assert pair["verdict"] == "not enough evidence"
+    assert "no 95% interval from 1 independent timing, p = 1.000;" in one.verdict
+    assert "1 independent timing cannot show any difference among 1 pair at 5%: 6 or more" in one.verdict
+    assert "each by itself: hydra.launcher.group=1." in one.verdict
+    assert "one measurement of time; timings for runs: a 1 for 8, b 1 for 8." in one.verdict
+    assert (
+        found.headline == "Best by val_loss: not enough evidence (a or b) at equal seconds (as timed here)."
+    )
+    assert of(one.time_pairs)["verdict"] == "not enough evidence"
+    assert one.time_to_target["low"].isna().all()
+
+
+def test_runs_that_were_timed_alone_or_in_enough_groups_may_differ_by_seconds():
+    alone = compare(*timed(None), axis="seconds")
+    assert of(alone.overall)["observations"] == 8
+    assert of(alone.overall)["p"] == 2 / 2**8
+    assert "hydra.launcher.group" not in alone.verdict
+    grouped = of(compare(*timed(2, seeds=16), axis="seconds").overall)
+    assert (grouped["observations"], grouped["p"]) == (8, 2 / 2**8)
+    # Iterations and evaluations have no clock.
+    assert of(compare(*timed(8), axis="iteration").overall)["observations"] == 8
+
+
+def test_methods_in_one_group_differ_by_seconds_as_by_iterations():
+    runs, history = made_sweep(spread(gap=0.2)[:, :2], ["sgd", "sgd momentum=0.9"])
+    by_seconds = of(compare(runs.assign(group="one"), history, axis="seconds").overall)
+    by_iterations = of(compare(runs, history, axis="iteration").overall)
+    assert by_seconds["observations"] == 10
+    assert by_seconds["p"] == by_iterations["p"]
+
+
+def test_seeds_are_linked_by_the_clocks_of_either_method():
+    one, two = np.array([[0, 0, 1, 1, 2, 3]]), np.array([[4, 5, 5, 6, 7, 3]])
+    assert timings(one, two, np.ones((1, 6), bool)).tolist() == [0, 0, 0, 0, 1, 2]
+    paired = np.array([[True, False, True, True, True, True]])
+    assert timings(one, two, paired).tolist() == [0, -1, 1, 1, 2, 3]
 
 
 def test_headline_order_and_pairs_give_one_answer_on_common_seeds():

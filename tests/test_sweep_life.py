@@ -30,15 +30,15 @@ from pathlib import Path
 from nnexp.training.group import Group
 from nnexp.run import main
 
-inner = Group.run
-def run(self, flush_seconds):
+inner = Group.train
+def train(self, flush_seconds):
     marks = Path("failures")
     count = len(marks.read_text()) if marks.exists() else 0
-    if any(one.prepared.config.seed == 1 for one in self.sessions) and count < {times}:
+    if any(one.prepared.settings.seed == 1 for one in self.runs) and count < {times}:
         marks.write_text("x" * (count + 1))
         raise RuntimeError("broken for now")
     return inner(self, flush_seconds)
-Group.run = run
+Group.train = train
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -118,7 +118,7 @@ def test_runs_of_changed_code_are_run_again_unless_told_otherwise(tmp_path, own_
 
     assert sweep().returncode == 0
     first = [run.info.run_id for run in runs(tmp_path)]
-    with open(package / "problem.py", "a") as file:
+    with open(package / "training" / "problem.py", "a") as file:
         file.write("# An edit.\n")
     kept = sweep("sweep.resume=true", "sweep.stale_code=keep")
     assert "2 runs are there and skipped" in kept.stdout

@@ -14,16 +14,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import recorded
-from recorded import session, settings
+from recorded import group, settings
 
 from nnexp.pictures import one_run as plots
 from nnexp.tracking.memory import MemoryRun, MemoryStore
 from nnexp.tracking.mlflow_store import Store
-from nnexp.tracking.recorder import flatten, record_session
+from nnexp.tracking.recorder import flatten, record_run
 
 
 class Trip:
-    """A session that raises ``error`` once it has yielded ``after`` batches of rows."""
+    """A group that raises ``error`` once it has yielded ``after`` batches of rows."""
 
     def __init__(self, inner: Any, error: BaseException, after: int = 1) -> None:
         self.inner, self.error, self.after = inner, error, after
@@ -31,8 +31,8 @@ class Trip:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    def run(self, flush_seconds: float) -> Any:
-        for number, rows in enumerate(self.inner.run(flush_seconds=0.0)):
+    def train(self, flush_seconds: float) -> Any:
+        for number, rows in enumerate(self.inner.train(flush_seconds=0.0)):
             if number == self.after:
                 raise self.error
             yield rows
@@ -42,7 +42,7 @@ def recorded_with(error: BaseException) -> MemoryRun:
     store = MemoryStore()
     config = settings(budget__iterations=5000)
     with pytest.raises(type(error)):
-        record_session(store, Trip(session(config), error, after=3), config, "broken", {})
+        record_run(store, Trip(group(config), error, after=3), config, "broken", {})
     return store.runs[0]
 
 
@@ -70,7 +70,7 @@ def test_an_interruption_while_figures_are_drawn_is_a_killed_run(monkeypatch: py
     monkeypatch.setattr(plots, "learning_curves", interrupted)
     store, config = MemoryStore(), settings(tracking__figures=True)
     with pytest.raises(KeyboardInterrupt):
-        record_session(store, session(config), config, "run", {})
+        record_run(store, group(config), config, "run", {})
     assert store.runs[0].status == "KILLED"
     assert "history.parquet" in store.runs[0].artifacts
 
@@ -82,7 +82,7 @@ def test_a_figure_that_fails_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(plots, "learning_curves", broken)
     monkeypatch.setattr(MemoryRun, "log_model", broken)
     store, config = MemoryStore(), settings(tracking__figures=True, tracking__model=True)
-    result = record_session(store, session(config), config, "run", {})
+    result = record_run(store, group(config), config, "run", {})
     run = store.runs[0]
     assert (run.status, result.status) == ("FINISHED", "finished")
     assert run.tags["nnexp.warning"] == (
@@ -93,7 +93,7 @@ def test_a_figure_that_fails_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> No
 def test_divergence_is_a_status_and_only_finite_numbers_are_recorded() -> None:
     store = MemoryStore()
     config = settings("sgd", optimizer__learning_rate=1e30, tracking__figures=True)
-    result = record_session(store, session(config), config, "run", {})
+    result = record_run(store, group(config), config, "run", {})
     run = store.runs[0]
     assert result.status == run.tags["nnexp.status"] == "diverged"
     assert "not finite" in run.tags["nnexp.reason"]
@@ -110,9 +110,9 @@ def test_data_without_a_boundary_are_recorded_without_one() -> None:
         architecture__output="relu",
         loss__name="squared_error",
         optimizer__learning_rate=0.001,
+        dataset={"name": "points", "inputs": [[1, -2, 3]], "targets": [[0]]},
     )
-    config.dataset.name, config.dataset.inputs, config.dataset.targets = "points", [[1, -2, 3]], [[0]]
-    record_session(store, session(config), config, "neuron", {})
+    record_run(store, group(config), config, "neuron", {})
     run = store.runs[0]
     assert "nnexp.warning" not in run.tags
     assert not run.images
@@ -122,11 +122,12 @@ def test_data_without_a_boundary_are_recorded_without_one() -> None:
 
 
 def test_many_improvements_still_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    made, config = session(settings()), settings()
+    config = settings()
+    made = group(config)
     found = [(number * 1000, 1.0) for number in range(3000)]
-    monkeypatch.setattr(type(made), "improvements", property(lambda _: found))
+    monkeypatch.setattr(type(made.runs[0]), "improvements", property(lambda _: found))
     store = MemoryStore()
-    record_session(store, made, config, "run", {})
+    record_run(store, made, config, "run", {})
     text = store.runs[0].tags["nnexp.improvements"]
     kept = json.loads(text)
     assert 4000 < len(text) <= 5000

@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from recorded import session, settings
+from recorded import group, settings
 
 from nnexp.tracking import connections, files
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.memory import MemoryStore
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.parent import finish_parent
-from nnexp.tracking.recorder import RunResult, record_session
+from nnexp.tracking.recorder import RunResult, record_run
+from nnexp.training import prepare
 
 SERIES = ("loss", "accuracy", "val_loss", "val_accuracy", "evaluations")
 
@@ -44,11 +45,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="module")
 def case(store: Store) -> Case:
     config = settings(tracking__figures=True, tracking__model=True)
-    trained = session(config)
-    result = record_session(
-        store, trained, config, "whole", {"nnexp.sweep_id": "s1"}, overrides=("a=1", "b=2")
-    )
-    return Case(store=store, config=config, trained=trained, result=result)
+    alone = group(config)
+    result = record_run(store, alone, config, "whole", {"nnexp.sweep_id": "s1"}, overrides=("a=1", "b=2"))
+    return Case(store=store, config=config, trained=alone.runs[0], result=result)
 
 
 @pytest.fixture
@@ -58,14 +57,14 @@ def folder(case: Case) -> Path:
 
 def test_what_mlflow_returns_is_what_memory_holds(case: Case) -> None:
     memory = MemoryStore()
-    record_session(
-        memory, session(case.config), case.config, "whole", {"nnexp.sweep_id": "s1"}, overrides=("a=1", "b=2")
+    record_run(
+        memory, group(case.config), case.config, "whole", {"nnexp.sweep_id": "s1"}, overrides=("a=1", "b=2")
     )
     kept, run = memory.runs[0], case.store.client.get_run(case.result.run_id)
     assert run.info.status == kept.status == "FINISHED"
     assert run.info.run_name == kept.name
     assert run.data.params == kept.params
-    changing = ("mlflow.", "nnexp.heartbeat")
+    changing = ("mlflow.", "nnexp.heartbeat", "nnexp.entry")
     own = {key: value for key, value in run.data.tags.items() if not key.startswith(changing)}
     assert own == {key: value for key, value in kept.tags.items() if not key.startswith(changing)}
     for key in (*SERIES, "improvements"):
@@ -155,22 +154,51 @@ def test_the_model_predicts_what_the_network_does(case: Case) -> None:
 def test_the_models_own_forward_pass_is_the_networks(
     tmp_path: Path, output: str, dtype: str, accumulate: str | None
 ) -> None:
-    from nnexp.network.network import Network
-    from nnexp.tracking.files import model_files, write
-    from nnexp.tracking.model_code import DenseNetwork
+    from nnexp.tracking.model_code import NetworkModel
 
     rng = np.random.default_rng(5)
-    for activation, hidden, outputs in (("tanh", (4, 5), 9), ("sigmoid", (3,), 2), ("relu", (), 3)):
-        network = Network(3, hidden, outputs, activation, output, dtype, accumulate)
+    x = rng.normal(size=(7, 3))
+    for activation, hidden, outputs in (("tanh", [4, 5], 9), ("sigmoid", [3], 2), ("relu", [], 3)):
+        config = settings(
+            architecture={"name": "mlp", "hidden": hidden, "activation": activation, "output": output},
+            dataset={"name": "points", "inputs": x.tolist(), "targets": np.zeros((7, outputs)).tolist()},
+            loss="squared_error",
+            dtype=dtype,
+            accumulate=accumulate,
+        )
+        prepared = prepare(config)
+        network = prepared.problem.network
         theta = network.initial(rng, 1.0)
-        write(tmp_path, model_files(network, theta))
-        model = DenseNetwork()
+        files.write(tmp_path, files.model_files(prepared, theta))
+        model = NetworkModel()
         places = {"weights": str(tmp_path / "final.npz"), "network": str(tmp_path / "network.json")}
         model.load_context(SimpleNamespace(artifacts=places))
-        x = rng.normal(size=(7, 3))
-        assert np.allclose(
-            model.predict(None, pd.DataFrame(x)), network.forward(theta, x.T).T, rtol=1e-6, atol=1e-7
-        )
+        assert np.array_equal(model.predict(None, pd.DataFrame(x)), network.forward(theta, x.T).T)
+
+
+WITHOUT_NNEXP = """
+import sys
+import mlflow.pyfunc, numpy as np
+model = mlflow.pyfunc.load_model(sys.argv[1])
+np.save(sys.argv[3], model.predict(np.load(sys.argv[2])))
+loaded = {n: m.__file__ for n, m in sys.modules.items() if n.partition(".")[0] == "nnexp"}
+assert {"nnexp", "nnexp.network", "nnexp.config.settings"} <= set(loaded), loaded
+assert all(file.startswith(sys.argv[1]) for file in loaded.values()), loaded
+assert {n.split(".")[1] for n in loaded if "." in n} <= {"calls", "config", "network"}, loaded
+"""
+
+
+def test_the_model_is_computed_by_the_code_that_it_carries(case: Case, tmp_path: Path) -> None:
+    run = case.store.client.get_run(case.result.run_id)
+    model = case.store.client.get_logged_model(run.outputs.model_outputs[0].model_id)
+    problem, folder = case.trained.prepared.problem, tmp_path / "model"
+    shutil.copytree(model.artifact_location.removeprefix("file://").replace("%20", " "), folder)
+    np.save(tmp_path / "x.npy", problem.test.x.T.astype(float))
+    places = [str(folder), str(tmp_path / "x.npy"), str(tmp_path / "y.npy")]
+    done = subprocess.run([sys.executable, "-c", WITHOUT_NNEXP, *places], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    expected = problem.network.forward(case.trained.final_theta, problem.test.x).T
+    assert np.array_equal(np.load(tmp_path / "y.npy"), expected)
 
 
 def test_artifacts_lie_beside_the_database_and_nothing_else_is_left(store: Store, case: Case) -> None:
@@ -185,7 +213,7 @@ def test_a_sweep_is_a_parent_with_a_summary_and_named_children(store: Store) -> 
     rows = []
     for method in ("perturb", "sgd"):
         config = settings(method, budget__iterations=20)
-        result = record_session(store, session(config), config, f"{method} seed 0", {}, parent=parent.run_id)
+        result = record_run(store, group(config), config, f"{method} seed 0", {}, parent=parent.run_id)
         rows.append({"method": method, "seed": 0, **result._asdict()})
     finish_parent(parent, pd.DataFrame(rows), "FINISHED")
     run = store.client.get_run(parent.run_id)

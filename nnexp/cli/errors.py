@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nnexp.config.catalogue import kinds, setting_names
+from nnexp.cli.catalogue import kinds, setting_names
 from nnexp.config.places import did_you_mean
 from nnexp.config.schema import Config
 from nnexp.config.settings import hints

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import MISSING
-from typing import Any
 
-from nnexp.config.catalogue import kinds
+from nnexp.cli.catalogue import kinds
+from nnexp.config.conf_text import default_of
 from nnexp.config.places import folders, groups
 from nnexp.config.schema import Config
 from nnexp.config.settings import Part, allowed, settings_of, shown
@@ -21,8 +20,10 @@ nnexp: train neural networks by any method, recorded in MLflow.
   -m, --multirun    a sweep over comma-separated values, range(a,b), glob(*), choice(...)
   --dry-run         list the jobs and check them; train nothing
   --end-stale       mark runs as KILLED whose process is gone
+  --import-unrecorded [FOLDER]   record what was trained while the store was away
   --cfg job         print the composed config
   --help [GROUP]    this text, or the settings of one group
+  --conf-file CLASS print the conf file of a part of your own, as my_lab.annealing.Annealing
   --version         the version
   -sc install=bash  tab completion: eval "$(nnexp -sc install=bash)"
 """
@@ -61,13 +62,9 @@ def of_group(name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _default(f: Any) -> str:
-    return shown(f.default if f.default is not MISSING else f.default_factory())
-
-
 def _settings(kind: type, prefix: str) -> list[str]:
     rows = [
-        (f"{prefix}{f.name}={_default(f)}", f"{f.metadata['about']} ({allowed(kind, f.name)})")
+        (f"{prefix}{f.name}={shown(default_of(f))}", f"{f.metadata['about']} ({allowed(kind, f.name)})")
         for f in settings_of(kind)
         if f.metadata
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib
+import importlib.util
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,6 +13,9 @@ from typing import Any
 from nnexp.config.error import ConfigError
 
 PACKAGE = "nnexp"
+
+INSTALLED = ("site-packages", "dist-packages")
+"""Folders of installed packages."""
 
 
 def import_target(said: str, target: Any, modules: Sequence[str] | None = None) -> Any:
@@ -60,8 +63,8 @@ def target_of(kind: type) -> str:
 def outside_files(kinds: Iterable[type]) -> dict[str, Path]:
     """The source files, by their place below an import folder, of classes that come from outside nnexp.
 
-    With the files of their own modules come those that these import from the same folder, directly or not: edits there
-    change a part too. Installed packages beside the part's own are told apart by their version alone.
+    With the files of their own modules come those that these import from the same folder, directly or not, at once or
+    within a function: edits there change a part too. Other installed packages are told apart by their version alone.
     """
     found: dict[str, Path] = {}
     for kind in kinds:
@@ -75,19 +78,35 @@ def _collect(name: str, root: Path, found: dict[str, Path]) -> None:
     """Add a module's file, those of the packages that it is in, and of what it imports from below ``root``."""
     parts = name.split(".")
     for count in range(1, len(parts) + 1):
-        module = sys.modules.get(".".join(parts[:count]))
-        file = None if module is None else _file(module)
-        if module is None or file is None or not file.is_relative_to(root):
+        file = _source(parts[:count], root)
+        if file is None:
             continue
-        place = str(file.relative_to(root))
+        place = file.relative_to(root).as_posix()
         if place in found:
             continue
         found[place] = file
-        for imported in _imports(module, file):
-            _collect(imported, root, found)
+        package = parts[:count] if file.stem == "__init__" else parts[: count - 1]
+        for imported in _imports(package, file):
+            # Beside an installed package are others that it needs, whole.
+            if root.name not in INSTALLED or imported.partition(".")[0] == parts[0]:
+                _collect(imported, root, found)
 
 
-def _imports(module: ModuleType, file: Path) -> list[str]:
+def _source(parts: list[str], root: Path) -> Path | None:
+    """The file of a module, loaded or not, None where it has none below ``root``."""
+    module, file = sys.modules.get(".".join(parts)), None
+    if module is not None:
+        file = _file(module)
+    elif len(parts) > 1:
+        places = (root.joinpath(*parts[:-1], f"{parts[-1]}.py"), root.joinpath(*parts, "__init__.py"))
+        file = next((place for place in places if place.is_file()), None)
+    elif (spec := importlib.util.find_spec(parts[0])) is not None and spec.has_location:
+        file = Path(str(spec.origin)).resolve()
+    return file if file is not None and file.suffix == ".py" and file.is_relative_to(root) else None
+
+
+def _imports(package: list[str], file: Path) -> list[str]:
+    """The full names of modules, and of names in them, that a file of ``package`` imports."""
     names = []
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
@@ -95,7 +114,6 @@ def _imports(module: ModuleType, file: Path) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             start = node.module or ""
             if node.level:
-                package = (module.__package__ or "").split(".")
                 start = ".".join([*package[: len(package) - node.level + 1], *filter(None, [start])])
             names += [start, *(f"{start}.{alias.name}" for alias in node.names)]
     return [name for name in names if name.partition(".")[0] != PACKAGE]

@@ -17,7 +17,6 @@ from typing import (
     Any,
     ClassVar,
     Literal,
-    Protocol,
     Self,
     TypeVar,
     Union,
@@ -31,91 +30,32 @@ import numpy as np
 from nnexp.config.error import ConfigError
 from nnexp.config.modules import import_target, target_of
 from nnexp.config.places import option_values
+from nnexp.config.ranges import Each, NotEmpty, Range, Values
 
 __all__ = [
-    *(
-        "ConfigError",
-        "Each",
-        "NotEmpty",
-        "Part",
-        "Range",
-        "allowed",
-        "build",
-        "group_key",
-        "hints",
-        "kinds_of",
-    ),
-    *("load_part", "part_hint", "plain", "setting", "settings_of", "shown", "stack", "take"),
+    "ConfigError",
+    "Each",
+    "NotEmpty",
+    "Part",
+    "Range",
+    "Values",
+    "allowed",
+    "build",
+    "group_key",
+    "hints",
+    "import_part",
+    "kinds_of",
+    "load_part",
+    "part_hint",
+    "plain",
+    "setting",
+    "settings_of",
+    "shown",
+    "stack",
+    "take",
 ]
 
 P = TypeVar("P", bound="Part")
-
-
-class Values(Protocol):
-    """Which values a setting takes beyond its type: it checks a value, and prints itself."""
-
-    def __contains__(self, value: Any) -> bool: ...
-
-    def __str__(self) -> str: ...
-
-
-@dataclass(frozen=True)
-class Range:
-    """Numbers from ``low`` to ``high``; ``above`` and ``below`` leave the ends out. It is also a search space.
-
-    Args:
-        log: whether sizes matter by their ratio, so that a search draws log-uniformly.
-        search: the interval in which tuning looks, where that is narrower than what is allowed.
-
-    >>> str(Range(0, 1, below=True)), 1.0 in Range(0, 1, below=True)
-    ('0 or more, below 1', False)
-    """
-
-    low: float | None = None
-    high: float | None = None
-    above: bool = False
-    below: bool = False
-    log: bool = False
-    search: tuple[float, float] | None = None
-
-    def __contains__(self, value: Any) -> bool:
-        if isinstance(value, str):
-            return True  # a word that the setting's type allows beside numbers
-        low, high = self.low, self.high
-        return not (
-            (low is not None and (value <= low if self.above else value < low))
-            or (high is not None and (value >= high if self.below else value > high))
-        )
-
-    def __str__(self) -> str:
-        if None not in (self.low, self.high) and not self.above and not self.below:
-            return f"{self.low} to {self.high}"
-        low = "" if self.low is None else f"above {self.low}" if self.above else f"{self.low} or more"
-        high = "" if self.high is None else f"below {self.high}" if self.below else f"{self.high} or less"
-        return ", ".join(filter(None, (low, high)))
-
-
-@dataclass(frozen=True)
-class Each:
-    """Lists whose every item is in ``items``."""
-
-    items: Values
-
-    def __contains__(self, value: Any) -> bool:
-        return all(item in self.items for item in value)
-
-    def __str__(self) -> str:
-        return f"each {self.items}"
-
-
-class NotEmpty:
-    """Texts with something in them, and values of other types."""
-
-    def __contains__(self, value: Any) -> bool:
-        return not isinstance(value, str) or bool(value.strip())
-
-    def __str__(self) -> str:
-        return "that is not empty"
 
 
 PerRun = bool | Callable[[Any], Hashable]
@@ -144,11 +84,14 @@ class Part:
         name: of the conf file's option, else the class's own.
         group: of the family: the folder of its conf files.
         option: the class's own name, where that is not its Python name in lower case with underscores.
+        in_defaults: of the family: whether conf files choose its options in their defaults list, so that the command
+            line takes ``optimizer/schedule=cosine``; else a setting has the option's name.
     """
 
     name: str = field(default="", kw_only=True)
     group: ClassVar[str] = ""
     option: ClassVar[str] = ""
+    in_defaults: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Check all settings.
@@ -228,27 +171,32 @@ def load_part(setting_name: str, values: Any, family: type[P], modules: Sequence
             raise ConfigError(f"{setting_name}.name={shown(name)}: expected the name of an option")
         values = option_values(groups_of(family), name, setting_name) | values
     target = values.pop("_target_")
-    kind = import_target(f"{setting_name}._target_={shown(target)}", target, modules)
-    if not (isinstance(kind, type) and issubclass(kind, Part) and is_dataclass(kind)):
-        raise ConfigError(
-            f"{setting_name}._target_={target}: expected a part, a dataclass that inherits from one"
-        )
-    if not issubclass(kind, family):
-        raise ConfigError(
-            f"{setting_name}._target_={target}: expected a {snake_words(family)} for {setting_name}"
-        )
+    kind = import_part(f"{setting_name}._target_={shown(target)}", target, family, modules)
     made: P = build(kind, values, f"{setting_name}.", modules)
     return made
+
+
+def import_part(said: str, target: Any, family: type[P], modules: Sequence[str] | None = None) -> type[P]:
+    """The class of a part, by its full name.
+
+    Args:
+        said: the setting with its value, for errors.
+
+    Raises:
+        ConfigError: it cannot be imported, or is no part of the family.
+    """
+    kind = import_target(said, target, modules)
+    if not (isinstance(kind, type) and issubclass(kind, Part) and is_dataclass(kind)):
+        raise ConfigError(f"{said}: expected a part, a dataclass that inherits from one")
+    if not issubclass(kind, family):
+        words = snake_case(family.__name__).replace("_", " ")
+        raise ConfigError(f"{said}: expected a class of the family {family.__name__}, a {words}")
+    return kind
 
 
 def groups_of(family: type[Part]) -> list[str]:
     """The groups that hold a family's options: its own, and those of families that inherit from it."""
     return list(dict.fromkeys([family.group, *(kind.group for kind in family.__subclasses__())]))
-
-
-def snake_words(kind: type) -> str:
-    """A class's name in words."""
-    return snake_case(kind.__name__).replace("_", " ")
 
 
 def build(kind: type, values: Any, prefix: str = "", modules: Sequence[str] | None = None) -> Any:
@@ -306,21 +254,30 @@ def stack(parts: Sequence[P]) -> P:
         values = [getattr(one, f.name) for one in parts]
         if isinstance(values[0], Part):
             arrays[f.name] = stack(values)
+        elif _parts_in(values[0]):
+            arrays[f.name] = [stack(alike) for alike in zip(*values, strict=True)]
         elif f.metadata.get("per_run") and None not in values:
             arrays[f.name] = np.array(values)
     return replace(first, **arrays)
 
 
 def take(part: P, runs: Any) -> P:
-    """The part of some of the runs of a :func:`stack`."""
+    """The part of some of the runs of a :func:`stack`; of one run, given by its number, the part as it was before."""
     chosen: dict[str, Any] = {}
     for f in settings_of(type(part)):
         value = getattr(part, f.name)
         if isinstance(value, Part):
             chosen[f.name] = take(value, runs)
+        elif _parts_in(value):
+            chosen[f.name] = [take(item, runs) for item in value]
         elif f.metadata.get("per_run") and isinstance(value, np.ndarray):
-            chosen[f.name] = value[runs]
+            of_these = value[runs]
+            chosen[f.name] = of_these if isinstance(of_these, np.ndarray) else of_these.item()
     return replace(part, **chosen)
+
+
+def _parts_in(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(item, Part) for item in value)
 
 
 def group_key(value: Any) -> Hashable:
@@ -353,6 +310,8 @@ def shown(value: Any) -> str:
         return json.dumps(value)
     if isinstance(value, Part):
         return value.name
+    if isinstance(value, list):
+        return f"[{', '.join(map(shown, value))}]"
     return str(value)
 
 
@@ -415,12 +374,15 @@ def _numbers(value: Any) -> Any:
 def _expected(hint: Any, f: Field[Any]) -> str:
     family = part_hint(hint)
     if family is not None:
-        return ("options of " if get_origin(hint) is list else "an option of ") + " or ".join(
-            groups_of(family)
-        )
-    first, *others = (_words(member) for member in _members(hint))
+        which = "options of " if get_origin(hint) is list else "an option of "
+        return which + " or ".join(groups_of(family))
+    members = _members(hint)
+    words = [_words(member) for member in members]
     within = f.metadata.get("within")
-    return " or ".join([" ".join(filter(None, (first, str(within) if within else ""))), *others])
+    if within is not None:
+        at = next((at for at, member in enumerate(members) if member is not bool), 0)
+        words[at] += f" {within}"
+    return " or ".join(words)
 
 
 _LISTS: dict[Any, str] = {int: "a list of integers,", dict[str, Any]: "a list of settings"}

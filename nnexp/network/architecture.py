@@ -43,11 +43,13 @@ class Architecture(Part):
 class MLP(Architecture):
     """Dense layers, one after another."""
 
-    hidden: list[int] = setting([3], "neurons of each hidden layer", Each(Range(1)))
+    hidden: list[int] = setting([32, 32], "neurons of each hidden layer", Each(Range(1)))
     activation: Activation = setting(ReLU(), "of hidden layers")
     output: Activation = setting(Softmax(), "activation of the last layer")
-    init: Initializer | None = setting(None, "of the weights; null: normal ones of init_scale")
-    init_scale: float = setting(0.01, "standard deviation of the first weights", Range(0), per_run=True)
+    init: Initializer = setting(He(), "of the weights")
+    init_scale: float | None = setting(
+        None, "standard deviation of normal first weights, in place of init", Range(0), per_run=True
+    )
     weights: list[Any] | None = setting(
         None, "given first weights, (neurons, inputs) a layer; null draws", per_run=True
     )
@@ -68,7 +70,7 @@ class MLP(Architecture):
         )
 
     def initial(self, network: Network, rng: np.random.Generator) -> Array:
-        init = Normal(self.init_scale) if self.init is None else self.init
+        init = self.init if self.init_scale is None else Normal(self.init_scale)
         return self.given(network.layout, network.initial(rng, init))
 
     def given(self, layout: Layout, theta: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def notebook_start(
         earlier_candidates: of random search, if perturbation comes after it, else 0.
     """
     state = np.random.RandomState(seed)
-    layout, scale = network.layout, network.dtype.type(architecture.init_scale)
+    layout, scale = network.layout, network.dtype.type(architecture.init_scale or 0)
 
     def initial() -> Array:
         named = {
@@ -44,18 +45,20 @@ def notebook_start(
         for _ in range(earlier_candidates):
             state.randn(layout.size)
         theta = initial()
-    return architecture.given(layout, theta), legacy_draws(state, layout.order, network.dtype)
+    return architecture.given(layout, theta), legacy_draws(state, layout.order, network.dtype, seed)
 
 
-def legacy_draws(state: np.random.RandomState, order: Array, dtype: Any) -> Draws:
+def legacy_draws(state: np.random.RandomState, order: Array, dtype: Any, seed: int) -> Draws:
     """Vectors from ``numpy.random.RandomState.randn`` rounded to float32, reordered by ``order (P,)``.
 
     Element ``order[i]`` of theta is the i-th draw: layers' arrays in the order of their names.
+
+    Args:
+        seed: of uniform numbers and integers, which the notebook does not draw.
     """
-    inverse = np.argsort(order)
+    normals = Stream(partial(_legacy_normal, state, np.argsort(order)), len(order), dtype)
+    return Draws(normals, np.random.default_rng(seed))
 
-    def draw(out: Array) -> None:
-        np.copyto(out, state.randn(*out.shape).astype(np.float32)[:, inverse])
 
-    # The notebook draws nothing but normal numbers.
-    return Draws(Stream(draw, len(order), dtype), np.random.default_rng(0))
+def _legacy_normal(state: np.random.RandomState, inverse: Array, out: Array) -> None:
+    np.copyto(out, state.randn(*out.shape).astype(np.float32)[:, inverse])

@@ -40,11 +40,12 @@ class At:
     scope: str = ""
 
     def remembered(
-        self, name: str, shape: tuple[int, ...] | None = None, fill: float = 0.0, dtype: Any = None
+        self, name: str, shape: tuple[int, ...] | None = None, fill: Any = 0.0, dtype: Any = None
     ) -> Array:
         """The array ``(R, *shape)`` of this name, made and filled when it is asked for first.
 
         It keeps what is written to it when other runs leave the computation. Without ``shape`` it is like theta.
+        ``fill`` is a number, or an array that fits.
         """
         full = self.theta.shape if shape is None else (len(self.theta), *shape)
         name = f"{self.scope}{name}"
@@ -64,3 +65,12 @@ class At:
         """A number, or one a run ``(R,)``, as a column ``(R, 1)`` of theta's dtype."""
         numbers = np.asarray(value, self.theta.dtype)[..., None]
         return np.ascontiguousarray(np.broadcast_to(numbers, (len(self.theta), 1)))
+
+    def each(self, value: Any) -> list[float]:
+        """A number, or one a run ``(R,)``, as a list with one for each run."""
+        numbers: list[float] = np.broadcast_to(np.asarray(value, np.float64), len(self.theta)).tolist()
+        return numbers
+
+    def number(self, value: float) -> Any:
+        """A number of theta's dtype, so that results are of it too."""
+        return self.theta.dtype.type(value)

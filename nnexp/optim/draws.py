@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,8 @@ class Draws:
 def draws_from(rng: np.random.Generator, size: int, dtype: Any) -> Draws:
     """Chance from one generator: normal vectors ``(size,)`` of ``dtype``, and a child of it for the rest."""
     (child,) = rng.bit_generator.seed_seq.spawn(1)  # type: ignore[attr-defined]
-    return Draws(
-        Stream(lambda out: rng.standard_normal(dtype=dtype, out=out), size, dtype),
-        np.random.default_rng(child),
-    )
+    return Draws(Stream(partial(_normal, rng), size, dtype), np.random.default_rng(child))
+
+
+def _normal(rng: np.random.Generator, out: Array) -> None:
+    rng.standard_normal(dtype=out.dtype.type, out=out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -13,25 +13,41 @@ from nnexp.calls import Call
 from nnexp.config.settings import Range, setting
 from nnexp.optim.at import At
 from nnexp.optim.method import Method
-from nnexp.optim.rules import Rule, chain
+from nnexp.optim.rules import Rule, chain, clip_by_norm, clip_by_value, decay, l1
+from nnexp.optim.rules.average import averaged, exponential_average, uniform_average
 from nnexp.optim.schedules import Constant, Schedule
 
 Array = np.ndarray[Any, Any]
+
+
+def positive(value: Any) -> bool:
+    """The key of a number whose zero means other arithmetic: passes that are left out."""
+    return bool(value > 0)
+
+
+def _average_kind(value: Any) -> Any:
+    return value if value is None or isinstance(value, str) else "exponential"
 
 
 @dataclass(frozen=True)
 class GradientMethod(Method):
     """A method that updates theta by its gradient: ``theta = theta - learning_rate * step``.
 
-    The step is what the method's :meth:`rules` make of the gradient. A method with another form of update has a
-    :meth:`bind` of its own. In a group, settings that differ between runs are arrays ``(R,)``.
+    The step is what a chain makes of the gradient: clipping, L1, weight decay, then the method's own :meth:`rules`.
+    Weight decay is coupled, the gradient of a penalty; where the method is :attr:`decoupled` it comes last. Settings
+    at their defaults cost no call. In a group, settings that differ between runs are arrays ``(R,)``.
+
+    A method with another form of update has an :meth:`update` of its own. While it moves theta only to look around,
+    it says by :meth:`answer` where the run stands, for an interruption may come at any moment.
 
     Attributes:
         evaluations: of one update: a forward pass, and a backward pass that counts as two.
+        decoupled: whether weight decay is added to the step that the rules give, rather than to the gradient.
     """
 
     needs_gradient: ClassVar[bool] = True
     evaluations: ClassVar[int] = 3
+    decoupled: ClassVar[bool] = False
 
     learning_rate: float = setting(
         0.01, "step size", Range(0, above=True, log=True, search=(0.0001, 10)), per_run=True
@@ -39,18 +55,33 @@ class GradientMethod(Method):
     _: KW_ONLY
     batch_size: int | None = setting(None, "samples of a mini-batch; null for all", Range(1))
     schedule: Schedule = setting(Constant(), "of the learning rate")
+    weight_decay: float = setting(
+        0.0, "share of the weights added to the step", Range(0, search=(0, 0.1)), per_run=positive
+    )
+    l1: float = setting(
+        0.0, "share of the weights' signs added to the gradient", Range(0, search=(0, 0.01)), per_run=positive
+    )
+    clip_norm: float | None = setting(
+        None, "the gradient's largest norm; null for any", Range(0, above=True), per_run=True
+    )
+    clip_value: float | None = setting(
+        None, "the largest size of a number of the gradient; null for any", Range(0, above=True), per_run=True
+    )
+    average: float | Literal["polyak"] | None = setting(
+        None,
+        "answer with averaged weights: share of the average kept at each update, or polyak for the mean of all",
+        Range(0, 1, below=True),
+        per_run=_average_kind,
+    )
 
     def rules(self) -> Sequence[Rule]:
         """What turns a gradient into a step, in order."""
         return ()
 
-    def bind(self, at: At) -> list[Call]:
-        """Calls that move ``at.theta (R, P)`` in place by one update.
-
-        They are made once for some runs, and again when runs leave; what they remember is in ``at``'s memory.
-        """
+    def update(self, at: At) -> list[Call]:
+        """Calls that move ``at.theta (R, P)`` in place by one update."""
         rate, calls = self.schedule.bind(at, self.learning_rate)
-        bound = chain(*self.rules())(at, at.gradient)
+        bound = chain(*self._chained())(at, at.gradient)
         scaled = np.empty_like(at.theta)
         return [
             *calls,
@@ -59,6 +90,31 @@ class GradientMethod(Method):
             partial(np.subtract, at.theta, scaled, at.theta),
         ]
 
+    def bind(self, at: At) -> list[Call]:
+        """Calls of one update, and of the average of the weights behind it.
+
+        They are made once for some runs, and again when runs leave; what they remember is in ``at``'s memory.
+        """
+        return [*self.update(at), *self._averaging(at)]
+
     def answer(self, at: At) -> Array:
-        """The array ``(R, P)`` that holds the method's answer: theta, unless it keeps another."""
-        return at.theta
+        """The array ``(R, P)`` that holds the method's answer: theta, or an average of thetas."""
+        return at.theta if self.average is None else averaged(at)
+
+    def _chained(self) -> list[Rule]:
+        # First by value: then both bounds hold, for clipping by norm makes no number larger.
+        clipped = [] if self.clip_value is None else [clip_by_value(self.clip_value)]
+        clipped += [] if self.clip_norm is None else [clip_by_norm(self.clip_norm)]
+        sparse = [l1(self.l1)] if np.any(self.l1) else []
+        decayed = [decay(self.weight_decay)] if np.any(self.weight_decay) else []
+        if self.decoupled:
+            return [*clipped, *sparse, *self.rules(), *decayed]
+        return [*clipped, *sparse, *decayed, *self.rules()]
+
+    def _averaging(self, at: At) -> list[Call]:
+        if self.average is None:
+            return []
+        # Of a group's method this is an array, of words or of numbers.
+        if np.asarray(self.average).dtype.kind == "U":
+            return uniform_average(at)
+        return exponential_average(at, self.average)

@@ -20,3 +20,10 @@ class Method(Part):
     group: ClassVar[str] = "optimizer"
     needs_gradient: ClassVar[bool]
     batched: ClassVar[bool] = True
+
+    def check(self) -> None:
+        """Whether this machine has what the method needs.
+
+        Raises:
+            ConfigError: a package that is not installed.
+        """

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnexp.config.settings import Range, setting
 from nnexp.optim.draws import Draws
-from nnexp.optim.search_method import Found, SearchMethod, State
+from nnexp.optim.search_method import SearchMethod, State, keep_best
 
 Array = np.ndarray[Any, Any]
 
@@ -39,12 +39,5 @@ class RandomSearch(SearchMethod):
         return rows.dtype.type(self.scale) * rows
 
     def tell(self, state: State, candidates: Array, loss: Array) -> State:
-        best = np.minimum.accumulate(np.concatenate([[state.loss], loss]))
-        better = np.flatnonzero(loss < best[:-1])
-        # Copies, so that a row of the best does not keep its whole block.
-        found = [
-            Found(state.iteration + at + 1, candidates[at].copy(), float(loss[at])) for at in better.tolist()
-        ]
         state.memory.advance(len(candidates))
-        theta, value = (found[-1].theta, found[-1].loss) if found else (state.theta, state.loss)
-        return State(theta, value, state.iteration + len(candidates), state.memory, found)
+        return keep_best(state, candidates, loss, state.memory)

@@ -38,6 +38,18 @@ class State(NamedTuple):
     found: Sequence[Found] = ()
 
 
+def keep_best(state: State, candidates: Array, loss: Array, memory: Any) -> State:
+    """The state after more candidates ``(K, P)``, whose answer is the best so far. A loss of NaN is no improvement."""
+    best = np.fmin.accumulate(np.concatenate([[state.loss], loss]))
+    better = np.flatnonzero(loss < best[:-1])
+    # Copies, so that a row of the best does not keep its whole block.
+    found = [
+        Found(state.iteration + at + 1, candidates[at].copy(), float(loss[at])) for at in better.tolist()
+    ]
+    theta, value = (found[-1].theta, found[-1].loss) if found else (state.theta, state.loss)
+    return State(theta, value, state.iteration + len(candidates), memory, found)
+
+
 @dataclass(frozen=True)
 class SearchMethod(Method):
     """A method that asks for candidates and is told their losses, for one run.
@@ -54,7 +66,7 @@ class SearchMethod(Method):
     )
 
     def init(self, theta: Array, loss: float, draws: Draws) -> State:
-        """The state before the first iteration, at ``theta (P,)`` with its loss."""
+        """The state before the first iteration, at ``theta (P,)`` with its loss; called once a run."""
         raise TypeError(f"{type(self).__name__} has no init")
 
     def ask(self, state: State, limit: int) -> Array:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnexp.config.settings import Range, setting
-from nnexp.optim.gradient_method import GradientMethod
+from nnexp.config.settings import ConfigError, Range, setting
+from nnexp.optim.gradient_method import GradientMethod, positive
 from nnexp.optim.rules import Rule, trace
 
 
@@ -16,7 +16,8 @@ from nnexp.optim.rules import Rule, trace
 class SGD(GradientMethod):
     """Gradient descent, stochastic where ``batch_size`` is given: ``theta = theta - learning_rate * v``.
 
-    ``v = momentum * v + gradient`` (Robbins and Monro, 1951; Polyak, 1964).
+    ``v = momentum * v + gradient`` (Robbins and Monro, 1951; Polyak, 1964). With ``nesterov`` the step looks ahead:
+    ``theta = theta - learning_rate * (gradient + momentum * v)`` (Nesterov, 1983).
     """
 
     learning_rate: float = setting(
@@ -24,8 +25,14 @@ class SGD(GradientMethod):
     )
     # Without momentum there is nothing to remember, and two passes a step are left out: other arithmetic.
     momentum: float = setting(
-        0.0, "share of the last step kept", Range(0, 1, below=True, search=(0, 0.95)), per_run=lambda v: v > 0
+        0.0, "share of the last step kept", Range(0, 1, below=True, search=(0, 0.95)), per_run=positive
     )
+    nesterov: bool = setting(False, "look ahead by the momentum")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.nesterov and not np.any(self.momentum):
+            raise ConfigError(f"{self.name}.nesterov=true: expected momentum above 0 with it")
 
     def rules(self) -> Sequence[Rule]:
-        return [trace(self.momentum)] if np.any(self.momentum) else []
+        return [trace(self.momentum, self.nesterov)] if np.any(self.momentum) else []

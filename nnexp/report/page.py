@@ -100,9 +100,16 @@ def commands(material: Material) -> list[tuple[str, str]]:
     if pins:
         found.append(("The packages", "python -m pip install " + " ".join(pins)))
     if given:
-        # Quotes are a shell's: the store keeps what the program was given.
-        words = " ".join(map(shlex.quote, given.split(" ")))
-        found.append(("The sweep", f"python -m nnexp.run -m {words}"))
+        cut = "... (sha256 " in given[-40:]
+        try:
+            words = shlex.join(shlex.split(given))
+        except ValueError:
+            # Cut within quotes.
+            words = given
+        title = (
+            "The beginning of the sweep's command, which is longer than MLflow keeps" if cut else "The sweep"
+        )
+        found.append((title, f"python -m nnexp.run -m {words}"))
     experiment = "" if material.experiment == "nnexp" else f" --experiment {shlex.quote(material.experiment)}"
     found.append(("This page", f"python -m nnexp.report {material.sweep}{store}{experiment}"))
     found.append(

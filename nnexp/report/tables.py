@@ -83,20 +83,25 @@ def pairs(comparison: Comparison, colors: dict[str, str]) -> Table:
                 _interval(row["difference"], row["low"], row["high"]),
                 _p(row["p"]),
                 _p(row["p_holm"]),
+                _p(row["p_mean"]),
+                Cell("yes" if row["shapes_differ"] else "no", float(row["shapes_differ"])),
                 _share(row["probability_a_better"]),
                 _number(row["cliffs_delta"], 2),
                 _count(row["n_pairs"]),
                 _number(row["seeds_needed"]),
             ]
         )
-    shown = ["verdict", "a - b", "p", "p (Holm)", "P(a better)", "Cliff's delta", "pairs", "seeds needed"]
-    titles = ["task", "a", "b", *shown]
+    tests = ["p", "p (Holm)", "p (means)", "shapes differ"]
+    shown = ["verdict", "a - b", *tests, "P(a better)", "Cliff's delta", "pairs", "seeds needed"]
     note = (
-        f"Differences are paired by seed; in brackets {comparison.confidence:.0%} intervals, which leave out 0 where "
-        "p, of this pair's permutation test, is small enough; p (Holm) is corrected for all pairs, and decides. "
-        "Seeds needed: to show a difference as large as the one found, with a power of 80%."
+        f"Paired by seed. In brackets {comparison.confidence:.0%} intervals, which leave out 0 where p, of this pair's "
+        "permutation test, is small enough; p (Holm) is corrected for all pairs, and decides. Null hypotheses: of p, "
+        "that on each seed the difference may as well have the other sign, as where methods are alike; of p (means), "
+        "that means are equal. Seeds needed: to show a difference as large as this with a power of 80%."
     )
-    return Table("Pairs of methods", titles, [False] * 4 + [True] * 7, rows, note)
+    if (comparison.pairs["observations"] < comparison.pairs["seeds"]).any():
+        note += " Runs that were timed together are one measurement, whatever their number."
+    return Table("Pairs of methods", ["task", "a", "b", *shown], [False] * 4 + [True] * 9, rows, note)
 
 
 def targets(comparison: Comparison, colors: dict[str, str]) -> Table:

@@ -13,9 +13,14 @@ import numpy as np
 from nnexp.network.layout import Layout
 from nnexp.results.client import connect
 from nnexp.tracking.locations import StoreError, folders, local_folder, public
+from nnexp.tracking.outcome import reason_of
 
 Array = np.ndarray[Any, Any]
 Read = TypeVar("Read")
+
+
+class DamagedFile(StoreError):
+    """A run's file is there and cannot be read."""
 
 
 class Snapshots(NamedTuple):
@@ -34,11 +39,14 @@ def load_snapshots(run_id: str, uri: str | None = None) -> Snapshots:
         StoreError: no such store, or no weights in the run.
     """
     client, _ = connect(uri)
-    about = _required(client, run_id, "weights/layout.json", lambda file: json.loads(file.read_text("utf-8")))
-    layout = Layout.from_description(about)
+
+    def described(file: Path) -> Layout:
+        return Layout.from_description(json.loads(file.read_text("utf-8")))
+
+    layout = _required(client, run_id, "weights/layout.json", described)
 
     def read(file: Path) -> Snapshots:
-        with np.load(file, allow_pickle=False) as arrays:
+        with open(file, "rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             theta = layout.restore(arrays["theta"])
             return Snapshots(arrays["iteration"], theta, arrays["loss"], layout)
 
@@ -67,11 +75,12 @@ def read_artifact(
     Files beside an SQLite file come before those where it was when the run was recorded.
 
     Raises:
+        DamagedFile: it cannot be read.
         StoreError: the file is a server's, and the store its database.
     """
     for place in folders(client.tracking_uri, run_id, artifact_uri):
         if (place / path).exists():
-            return read(place / path)
+            return _whole(run_id, place / path, read)
     if local_folder(artifact_uri) is not None:
         return None
     if artifact_uri.startswith("mlflow-artifacts:") and not client.tracking_uri.startswith("http"):
@@ -83,7 +92,15 @@ def read_artifact(
     if path not in [item.path for item in client.list_artifacts(run_id, folder or None)]:
         return None
     with tempfile.TemporaryDirectory(prefix="nnexp-") as downloaded:
-        return read(Path(client.download_artifacts(run_id, path, downloaded)))
+        return _whole(run_id, Path(client.download_artifacts(run_id, path, downloaded)), read, path)
+
+
+def _whole(run_id: str, file: Path, read: Callable[[Path], Read], shown: str = "") -> Read:
+    try:
+        return read(file)
+    except Exception as error:
+        # Parquet, NumPy's zip files, JSON and YAML each have errors of their own.
+        raise DamagedFile(f"run_id={run_id}: {shown or file} is damaged ({reason_of(error)})") from error
 
 
 def _required(client: Any, run_id: str, path: str, read: Callable[[Path], Read]) -> Read:

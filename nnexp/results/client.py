@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from nnexp.tracking.locations import StoreError, database, public, resolve
+from nnexp.tracking.locations import StoreError, conceal, database, public, resolve
 
 PAGE = 1000
 
 
 class Source(NamedTuple):
-    """A store that is read: MLflow's client and the store's absolute URI."""
+    """A store that is read: MLflow's client and the store's absolute URI, without a password."""
 
     client: Any
     uri: str
@@ -27,7 +27,7 @@ def connect(uri: str | None) -> Source:
     Raises:
         StoreError: there is no such file.
     """
-    given = uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+    given = conceal(uri or os.environ.get("MLFLOW_TRACKING_URI", ""))
     store = given if given.startswith("postgresql") else resolve(uri)
     file = database(store)
     if file is not None and not file.exists():

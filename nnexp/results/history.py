@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from nnexp.results.artifacts import read_artifact
+from nnexp.results.artifacts import DamagedFile, read_artifact
 from nnexp.results.client import Source, connect, find_experiment
-from nnexp.results.columns import AXES, COSTS, HISTORY, MEASURES
+from nnexp.results.columns import COSTS, HISTORY, MEASURES, RECORDED
 from nnexp.results.index import Index
 from nnexp.tracking.locations import local_folder
 
@@ -23,7 +23,6 @@ THREADS = 8
 """Downloads from a server at once."""
 
 FILE = "history.parquet"
-RECORDED = (*AXES, *MEASURES)
 RUNNING = "running"
 WHOLE = ("finished", "diverged")
 """Runs that ended by themselves, and so have written their files."""
@@ -109,7 +108,11 @@ def _read(source: Source, missing: pd.DataFrame) -> tuple[dict[str, Columns], se
     def one(run_id: str, artifact_uri: Any) -> Columns:
         if not isinstance(artifact_uri, str) or not artifact_uri:
             artifact_uri = source.client.get_run(run_id).info.artifact_uri
-        part = read_artifact(source.client, run_id, artifact_uri, FILE, _read_file)
+        part = None
+        try:
+            part = read_artifact(source.client, run_id, artifact_uri, FILE, _read_file)
+        except DamagedFile as error:
+            LOG.warning("%s", error)
         if part is None:
             without.add(run_id)
             return _metric_history(source.client, run_id)

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nnexp.results.client import Source, search
+from nnexp.results.columns import RECORDED
 from nnexp.results.records import Record
 from nnexp.tracking.locations import database, public
 
@@ -107,10 +108,14 @@ class Index:
         about = found.schema.metadata or {}
         if about.get(b"identity", b"").decode() != self.identity:
             return
-        texts = found.column("record").to_pylist()
-        self.records = {record.run_id: record for record in map(Record.read, texts)}
-        self.deleted = set(filter(None, about[b"deleted"].decode().split(",")))
-        self.refreshed = int(about[b"refreshed"])
+        try:
+            records = [Record.read(text) for text in found.column("record").to_pylist()]
+            deleted, refreshed = about[b"deleted"].decode(), int(about[b"refreshed"])
+        except (KeyError, TypeError, ValueError):
+            # Damaged: it is made again.
+            return
+        self.records = {record.run_id: record for record in records}
+        self.deleted, self.refreshed = set(filter(None, deleted.split(","))), refreshed
 
     def _write(self) -> None:
         about = {
@@ -130,6 +135,8 @@ class Index:
         """
         found = _read_table(self._history_file)
         if found is None:
+            return None
+        if found.column_names != ["run_id", *RECORDED]:
             return None
         names = (found.schema.metadata or {}).get(b"runs", b"").decode()
         return found.to_pandas(ignore_metadata=True), set(filter(None, names.split(",")))

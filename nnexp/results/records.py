@@ -79,6 +79,7 @@ def _row(record: Record, seen: dict[str, Any]) -> dict[str, Any]:
         "name": record.name,
         "status": status,
         "sweep_id": record.tags.get("nnexp.sweep_id"),
+        "group": record.tags.get("nnexp.group"),
         "method": record.tags.get("nnexp.method", values.get("optimizer.name")),
         "seed": values.pop("seed", None),
         "started": pd.Timestamp(record.started, unit="ms", tz="UTC"),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 import pandas as pd
 
 from nnexp.results.client import connect, find_experiment, search
 from nnexp.results.index import Index
 from nnexp.results.records import Record, table
 from nnexp.tracking.locations import StoreError
+
+LOG = logging.getLogger(__name__)
 
 LATEST = "latest"
 """In place of a sweep's id: the one whose last run began last."""
@@ -23,8 +27,10 @@ def load_runs(
 
     ``status`` is finished, diverged, failed, killed or running. Final metrics are the last recorded, NaN
     for a diverged run, whose answer has no loss. Params have dotted names and their own types. Parent runs
-    of multiruns are left out. Without ``filter`` only what changed since the last call is asked of the
-    store, the rest comes from an index beside an SQLite file, or in the user's cache for a server.
+    of multiruns are left out, and runs without params, which ``attrs["without_params"]`` counts. ``group`` is the same
+    for runs that were trained together in one process, None for one that was trained alone, or recorded before groups
+    were. Without ``filter`` only what changed since the last call is asked of the store, the rest comes from an index
+    beside an SQLite file, or in the user's cache for a server.
 
     Args:
         uri: the store; None for ``MLFLOW_TRACKING_URI``, else ``runs/mlflow.db`` here.
@@ -53,8 +59,12 @@ def load_runs(
     ]
     if sweep and not chosen:
         raise StoreError(f"sweep={sweep}: there is none of this id in experiment {experiment}")
-    runs = table(chosen)
-    runs.attrs.update(uri=source.uri, experiment=experiment)
+    # A run whose beginning was lost on its way to the store says nothing that could be compared.
+    bare = sum(not record.params for record in chosen)
+    if bare:
+        LOG.warning("%d run%s without params left out", bare, " is" if bare == 1 else "s are")
+    runs = table([record for record in chosen if record.params])
+    runs.attrs.update(uri=source.uri, experiment=experiment, without_params=bare)
     return runs
 
 

@@ -55,9 +55,12 @@ class Comparison:
     median_low, median_high, iqm, iqm_low, iqm_high, median_level, and the median costs evaluations and seconds. An
     interval is NaN where there are too few runs for one; ``median_level`` is the level that the median's has."""
     pairs: pd.DataFrame
-    """One row a task and pair of methods, over tasks first: task, a, b, tasks, n_pairs, seeds, difference (a - b),
-    low, high, p, p_holm, probability_a_better, cliffs_delta, seeds_needed, verdict. ``a`` is the better one on common
-    seeds. Holm's families are the pairs over tasks, and all pairs of single tasks."""
+    """One row a task and pair of methods, over tasks first: task, a, b, tasks, n_pairs, seeds, observations,
+    difference (a - b), low, high, p, p_holm, shapes_differ, p_mean, probability_a_better, cliffs_delta, seeds_needed,
+    verdict. ``a`` is the better one on common seeds. ``observations`` are the seeds, at equal seconds the independent
+    timings. ``p`` is of the hypothesis that the difference on a seed is as likely to be +d as -d, ``p_mean`` that means
+    are equal (:mod:`nnexp.stats.equal_means`: at its level for accuracies, roughly for losses), for where
+    ``shapes_differ``. Holm's families are the pairs over tasks, and all pairs of single tasks."""
     targets: pd.Series
     """The value whose first reaching is timed, by task."""
     time_to_target: pd.DataFrame
@@ -122,7 +125,8 @@ def compare(
     if len(scores.methods) < 2:
         raise ValueError(f"method={', '.join(scores.methods)}: expected two or more methods to compare")
     sign = -1.0 if higher_is_better(measure) else 1.0
-    pairs = _pairs(scores, scores.values, scores.orders, sign, confidence, seed)
+    bounded = higher_is_better(measure)
+    pairs = _pairs(scores, scores.values, scores.orders, sign, confidence, seed, bounded)
     if not pairs["n_pairs"].any():
         raise ValueError("seed: expected two methods with a common one")
     summary = _summary(scores, confidence, resamples, seed)
@@ -157,19 +161,28 @@ def compare(
 
 
 def _pairs(
-    scores: Scores, values: Array, orders: Array, sign: float, confidence: float, seed: int
+    scores: Scores,
+    values: Array,
+    orders: Array,
+    sign: float,
+    confidence: float,
+    seed: int,
+    bounded: bool = False,
 ) -> pd.DataFrame:
     """Pairs over tasks, where there are several, and of each task; each of the two a family of its own."""
+    clocks = scores.clocks
     single = [
-        pair_rows(values[t : t + 1], orders[t : t + 1], scores.methods, sign, confidence, seed).assign(
-            task=task
-        )
+        pair_rows(
+            values[t : t + 1], orders[t : t + 1], scores.methods, sign, confidence, seed,
+            None if clocks is None else clocks[t : t + 1],
+            bounded,
+        ).assign(task=task)
         for t, task in enumerate(scores.tasks)
-    ]
+    ]  # fmt: skip
     by_task = corrected(pd.concat(single, ignore_index=True), confidence)
     if len(scores.tasks) == 1:
         return by_task
-    over = pair_rows(values, orders, scores.methods, sign, confidence, seed).assign(task=ALL)
+    over = pair_rows(values, orders, scores.methods, sign, confidence, seed, clocks, bounded).assign(task=ALL)
     return pd.concat([corrected(over, confidence), by_task], ignore_index=True)
 
 

@@ -13,7 +13,7 @@ from nnexp.results.labels import cells, missing_cells
 from nnexp.stats.comparison import Comparison, compare
 from nnexp.stats.standing import standing
 from nnexp.stats.tuning import tuning_table, tuning_text
-from nnexp.stats.verdict import UNITS
+from nnexp.stats.verdict import TESTS, UNITS
 
 
 class Judgement(NamedTuple):
@@ -55,7 +55,7 @@ def judge(
     tuning = tuning_table(cells(runs, task, method))
     head = headline(comparisons)
     sections = [f"At equal {UNITS[axis]}\n{found.verdict}" for axis, found in comparisons.items()]
-    last = filter(None, [tuning_text(tuning), _missing(missing), missing_files(history)])
+    last = filter(None, [tuning_text(tuning), TESTS, _missing(missing), missing_files(history)])
     text = "\n\n".join([head, *sections, "\n".join(last)])
     return Judgement(comparisons, missing, tuning, head, text)
 

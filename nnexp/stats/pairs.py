@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from nnexp.stats.effects import cliffs_delta, probability_better
+from nnexp.stats.equal_means import bounded_p, johnson_p, shapes_differ
 from nnexp.stats.intervals import Estimate, holding, scale, student, unknown
 from nnexp.stats.permutation import holm, sign_flip, sign_flip_interval
 from nnexp.stats.power import seeds_needed
@@ -23,11 +26,14 @@ COLUMNS = (
     "tasks",
     "n_pairs",
     "seeds",
+    "observations",
     "difference",
     "low",
     "high",
     "p",
     "p_holm",
+    "shapes_differ",
+    "p_mean",
     "probability_a_better",
     "cliffs_delta",
     "seeds_needed",
@@ -44,17 +50,22 @@ def pair_rows(
     sign: float,
     confidence: float = 0.95,
     seed: int = 0,
+    clocks: Array | None = None,
+    bounded: bool = False,
 ) -> pd.DataFrame:
     """One row a pair of methods, before the correction for their number.
 
     A difference is that of means over tasks, each with the same weight. What is flipped in the test, and what
     the interval counts as one observation, is a seed with all its tasks: tasks may share data and first
-    weights by their seed. Cliff's delta takes runs as independent, and is the mean over tasks.
+    weights by their seed. Seeds whose runs were timed together are one observation too. Cliff's delta takes runs
+    as independent, and is the mean over tasks.
 
     Args:
         values: ``(T, M, S)`` of T tasks, M methods and S seeds, NaN where there is no run.
         orders: the same, where a diverged run is beyond all others; lower is better.
         sign: 1 where lower values are better, -1 where higher ones are.
+        bounded: whether values lie in 0 to 1, so that a test of equal means exists.
+        clocks: ``(T, M, S)``, equal where runs were timed together; None where time does not matter.
     """
     lower = sign * values
     ends = np.array([_mean_over_tasks(lower[:, m]) for m in range(len(methods))])
@@ -67,7 +78,14 @@ def pair_rows(
             a, b, share, difference = b, a, -share, -difference
         paired = ~np.isnan(difference)
         used = paired.any(0)
-        estimate = paired_interval(share[used] * used.sum(), confidence, seed)
+        first = seed_shares(np.where(paired, lower[:, a], np.nan))
+        weight = seed_shares(np.where(paired, 1.0, np.nan))
+        parts = np.stack([share, first, weight])[:, used]
+        if clocks is not None:
+            timing = timings(clocks[:, a], clocks[:, b], paired)[used]
+            parts = np.stack([np.bincount(timing, part) for part in parts])
+        observed, first, weight = parts
+        estimate = paired_interval(observed * len(observed), confidence, seed)
         low, high = sorted((sign * estimate.low, sign * estimate.high))
         rows.append(
             {
@@ -76,11 +94,14 @@ def pair_rows(
                 "tasks": int(paired.any(1).sum()),
                 "n_pairs": int(paired.sum()),
                 "seeds": int(used.sum()),
+                "observations": len(observed),
                 "difference": sign * estimate.value,
                 "low": low,
                 "high": high,
-                "p": float(sign_flip(share[used], seed)) if used.any() else np.nan,
-                "effect": _effect(share[used]),
+                "p": float(sign_flip(observed, seed)) if used.any() else np.nan,
+                "shapes_differ": shapes_differ(first, first - observed),
+                "p_mean": _p_mean(observed, weight if bounded else None),
+                "effect": _effect(observed),
                 "probability_a_better": probability_better(orders[:, a][paired], orders[:, b][paired]),
                 "cliffs_delta": _cliff(orders[:, a], orders[:, b]),
             }
@@ -108,6 +129,27 @@ def seed_shares(difference: Array) -> Array:
     return np.asarray(np.where(paired, difference, 0.0).T @ weights)
 
 
+def timings(a: Array, b: Array, paired: Array) -> Array:
+    """Which independent timing ``(S,)`` each seed belongs to, numbered from 0 over those with a pair.
+
+    Seeds are linked by a clock that times runs of more than one, of either method, directly or over others. A pair
+    of runs that were timed together links nothing: the clock is the same on both sides, as iterations are.
+
+    Args:
+        a: ``(T, S)``, equal where runs were timed together; ``b`` the same of the other method.
+        paired: ``(T, S)``, whether there are both.
+    """
+    tasks, seeds = np.nonzero(paired & (a != b))
+    count, known = paired.shape[1], int(max(a.max(), b.max())) + 1
+    clocks = count + np.concatenate([a[tasks, seeds], b[tasks, seeds]])
+    links = coo_array((np.ones(len(clocks)), (np.tile(seeds, 2), clocks)), shape=(count + known,) * 2)
+    linked = connected_components(links, directed=False)[1][:count]
+    out = np.full(count, -1)
+    used = paired.any(0)
+    out[used] = np.unique(linked[used], return_inverse=True)[1]
+    return out
+
+
 def paired_interval(differences: Array, confidence: float = 0.95, seed: int = 0) -> Estimate:
     """The mean of ``differences (n,)`` and the interval that belongs to the sign-flip test.
 
@@ -122,6 +164,13 @@ def paired_interval(differences: Array, confidence: float = 0.95, seed: int = 0)
         # Sums that differ by rounding are equal to the test; its interval may end that near to 0.
         low, high = min(low, 0.0), max(high, 0.0)
     return holding(mean, low, high)
+
+
+def _p_mean(observed: Array, bounds: Array | None) -> float:
+    """P of equal means; ``bounds`` are the largest differences that are possible, None where there is no such."""
+    if not len(observed):
+        return np.nan
+    return float(johnson_p(observed) if bounds is None else bounded_p(observed, float(bounds.max())))
 
 
 def _mean_over_tasks(values: Array) -> float:

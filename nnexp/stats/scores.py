@@ -29,6 +29,8 @@ class Scores(NamedTuple):
     tasks: list[str]
     methods: list[str]
     seeds: list[Any]
+    clocks: Array | None
+    """At equal seconds ``(T, M, S)``: runs with the same number were timed together; else None."""
     left_out: dict[str, str]
     """Tasks on which no run has an answer, and why."""
 
@@ -66,6 +68,8 @@ def read_scores(
     table["end"] = table["run_id"].map(own.groupby("run_id")[axis].max())
     costs = _common_costs(table, at, axis)
     table["at"] = table["task"].map(costs)
+    if axis == "seconds":
+        table["clock"] = _clocks(cells, table["end"])
     table = _with_values(table, own, measure, axis)
     left_out = _left_out(table)
     table = table[~table["task"].isin(list(left_out))].reset_index(drop=True)
@@ -84,7 +88,11 @@ def read_scores(
     orders = values if not higher_is_better(measure) else -values
     orders = orders.copy()
     orders[tuple(place[table["diverged"]] for place in places)] = np.inf
-    return Scores(table, values, orders, costs, tasks, methods, seeds, left_out)
+    clocks = None
+    if axis == "seconds":
+        clocks = np.full(shape, -1)
+        clocks[places] = table["clock"]
+    return Scores(table, values, orders, costs, tasks, methods, seeds, clocks, left_out)
 
 
 def _common_costs(table: pd.DataFrame, at: float | None, axis: str) -> pd.Series:
@@ -96,6 +104,19 @@ def _common_costs(table: pd.DataFrame, at: float | None, axis: str) -> pd.Series
     if costs.isna().any():
         raise ValueError(f"axis={axis}: task {costs.index[costs.isna()][0]} has runs without it")
     return costs
+
+
+def _clocks(cells: pd.DataFrame, ends: pd.Series) -> Array:
+    """A number for each run, the same for runs that were timed together: one group, or ends that are equal to the bit.
+
+    Runs recorded before groups were have the same share of one clock, if they went on as long.
+    """
+    known = cells["group"].to_numpy(object) if "group" in cells else np.full(len(cells), None)
+    keys = [
+        ("group", group) if isinstance(group, str) and group else ("end", end) if end == end else ("run", at)
+        for at, (group, end) in enumerate(zip(known, ends, strict=True))
+    ]
+    return np.asarray(pd.factorize(pd.Series(keys, dtype=object))[0])
 
 
 def _left_out(table: pd.DataFrame) -> dict[str, str]:

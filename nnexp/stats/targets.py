@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnexp.stats.intervals import median, median_level
+from nnexp.stats.intervals import median, median_level, unknown
 from nnexp.stats.measure import higher_is_better
 from nnexp.stats.scores import Scores
 
@@ -67,7 +67,8 @@ def target_table(
 ) -> pd.DataFrame:
     """One row a task and method: how many runs get there, and after what cost.
 
-    The median and its interval are infinite where so few runs get there; ``restricted_mean`` is the mean of the
+    The median and its interval are infinite where so few runs get there; seconds of runs that were timed together have
+    no interval; ``restricted_mean`` is the mean of the
     cost up to the horizon.
     """
     rows = []
@@ -76,6 +77,12 @@ def target_table(
         for m, method in enumerate(scores.methods):
             known = reached[t, m][~np.isnan(reached[t, m])]
             middle = median(known, confidence)
+            level = median_level(len(known), confidence)
+            if scores.clocks is not None and len(set(scores.clocks[t, m][~np.isnan(reached[t, m])])) < len(
+                known
+            ):
+                # Times of one clock are one measurement, of which nothing says how far it is off.
+                middle, level = unknown(middle.value), np.nan
             rows.append(
                 {
                     "task": task,
@@ -87,7 +94,7 @@ def target_table(
                     "median": middle.value,
                     "low": middle.low,
                     "high": middle.high,
-                    "level": median_level(len(known), confidence),
+                    "level": level,
                     "restricted_mean": float(np.minimum(known, horizon).mean()) if len(known) else np.nan,
                     "horizon": horizon,
                 }

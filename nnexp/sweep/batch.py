@@ -110,8 +110,8 @@ class Batch:
         """Every group's jobs with their outcomes, an exception where a worker was lost, None where not begun."""
         tasks = [
             Task(
-                [job.number for job in group],
-                pickle.dumps([job.config for job in group]),
+                pickle.dumps(group),
+                self.recording.tags,
                 self.runs,
                 str(self.spool.folder),
                 package_hash(),
@@ -137,12 +137,12 @@ class Batch:
             if isinstance(result, Done):
                 self.training += result.training
                 self.working += result.seconds
+                LOG.info("%d runs trained together: jobs %s", len(groups[at]), _numbers(groups[at]))
                 if result.group_error:
                     self.broken_groups += 1
-                    names = ", ".join(str(job.number) for job in groups[at])
                     LOG.error(
-                        "jobs %s could not be trained together and were trained alone\n%s",
-                        names,
+                        "jobs %s failed together and were trained alone\n%s",
+                        _numbers(groups[at]),
                         result.group_error.rstrip(),
                     )
                 yield list(zip(groups[at], result.outcomes, strict=True))
@@ -154,3 +154,7 @@ class Batch:
         # Engines begin groups in their order, so the first that are not done are those that run.
         going = [len(group) for at, group in enumerate(groups) if at not in done]
         self.running = sum(going[: self.engine.workers])
+
+
+def _numbers(group: Sequence[Trial]) -> str:
+    return ", ".join(str(job.number) for job in group)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 from nnexp.config.modules import outside_files
-from nnexp.config.schema import Config, digest
+from nnexp.config.schema import Config, Sweep, digest
 from nnexp.config.settings import kinds_of
 
 CODE = ("calls.py", "config", "data", "losses", "network", "notebook", "optim", "training")
 """The rooms whose code decides a run's numbers."""
+
+KEY = "nnexp.sweep_key"
+"""The tag of a sweep's parent that holds :func:`sweep_key`."""
+
+NO_JOBS = ("sweep.", "hydra")
+"""Overrides that say how a sweep is run, not which jobs it has; its grid is compared by itself."""
 
 
 def config_hash(config: Config) -> str:
@@ -27,6 +35,24 @@ def code_hash(config: Config) -> str:
     It is nnexp's own, and that of the run's parts that come from outside.
     """
     return _code_hash(tuple(sorted(kinds_of(config), key=lambda kind: (kind.__module__, kind.__qualname__))))
+
+
+def sweep_key(overrides: Sequence[str], sweep: Sweep) -> str:
+    """Sixteen hexadecimal digits that two starts of one sweep share.
+
+    They have the same overrides in any order, those of ``sweep.`` and Hydra's own left out, the same grid, and the
+    same search.
+
+    >>> sweep_key(["seed=0,1", "optimizer=sgd", "sweep.retries=2"], Sweep()) == sweep_key(
+    ...     ["optimizer=sgd", "seed=0,1"], Sweep(resume=True)
+    ... )
+    True
+    """
+    # Of settings that are given twice the last one counts.
+    given = dict(o.partition("=")[::2] for o in overrides if not o.lstrip("+~").startswith(NO_JOBS))
+    search = [sweep.trials, sweep.at_once, sweep.prune, sweep.sampler_seed] if sweep.trials else None
+    text = json.dumps([sorted(given.items()), sweep.grid, search], default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @cache

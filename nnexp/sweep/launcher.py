@@ -21,6 +21,7 @@ from nnexp.sweep.compose.composer import Composer, Job
 from nnexp.sweep.engines.engine import EngineError, check_engine
 from nnexp.sweep.identity import code_hash
 from nnexp.sweep.trial import Trial, objective
+from nnexp.tracking.locations import refuse_password
 from nnexp.tracking.recorder import RunResult
 
 if TYPE_CHECKING:
@@ -135,4 +136,5 @@ def _trial(job: Job, name: str) -> Trial:
     if job.error is not None:
         raise job.error
     config = from_mapping(job.task)
+    refuse_password(config.tracking.uri)
     return Trial(job.number, config, list(job.overrides), job.output_dir / f"{name}.log", code_hash(config))

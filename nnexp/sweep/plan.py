@@ -40,7 +40,12 @@ def plan(configs: Sequence[Config], workers: int = 1, most: int | None = None) -
     for positions in alike.values():
         size = most or _size(configs[positions[0]], len(positions), workers * shares if workers > 1 else 1)
         groups += [positions[at : at + size] for at in range(0, len(positions), size)]
-    return _begun(sorted(groups, key=lambda group: (-len(group), group)), workers)
+
+    def order(group: list[int]) -> tuple[int, int, list[int]]:
+        # Runs alone go seed by seed: a machine that slows down meanwhile then slows all methods alike.
+        return -len(group), configs[group[0]].seed if len(group) == 1 else 0, group
+
+    return _begun(sorted(groups, key=order), workers)
 
 
 def _begun(groups: list[list[int]], workers: int) -> list[list[int]]:

@@ -4,83 +4,91 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnexp.config.schema import Config
-from nnexp.sweep.identity import code_hash, config_hash
+from nnexp.config.schema import Config, Sweep
+from nnexp.sweep.identity import KEY, code_hash, config_hash, sweep_key
+from nnexp.tracking.bring_in import bring_in
+from nnexp.tracking.claim import JOURNAL
+from nnexp.tracking.files import HISTORY_FILE
 from nnexp.tracking.heartbeat import stale
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.recorder import RunResult
 
-PAGE = 1000
 
-
-class Claim(NamedTuple):
+class Found(NamedTuple):
     """What is there of a job: its result where the run need not be run again, else why it must be.
 
-    ``before`` is the run that the new one takes the place of, None where there is none.
+    ``before`` are the runs that the new one takes the place of.
     """
 
     result: RunResult | None
     why: str
-    before: Any
+    before: list[Any]
 
 
 class Earlier:
     """A sweep that was begun before: its id, its parent run and what its children are good for.
 
     A finished (or diverged) run of the same config, data and code takes the place of one job; what failed,
-    was killed, is missing, or was computed by other code is run again.
+    was killed, is missing or lost its files, or was computed by other code is run again.
 
     Args:
+        same: whether it was started with the same overrides and grid.
         keep: whether runs of other code are good too.
     """
 
-    def __init__(self, store: Any, parent: Any, children: Sequence[Any], keep: bool) -> None:
-        self.store, self.parent, self._keep = store, parent, keep
+    def __init__(self, store: Any, parent: Any, children: Sequence[Any], same: bool, keep: bool) -> None:
+        self.store, self.parent, self.same, self._keep = store, parent, same, keep
         self.sweep_id: str = parent.data.tags["nnexp.sweep_id"]
         self.unfinished = [run for run in children if run.info.status == "RUNNING"]
         self._done: dict[str, list[Any]] = defaultdict(list)
         self._others: dict[str, list[Any]] = defaultdict(list)
+        self._without_files: set[str] = set()
         for run in children:
-            place = self._done if run.info.status == "FINISHED" else self._others
+            good = run.info.status == "FINISHED"
+            if good and not store.has_file(run, HISTORY_FILE):
+                good = False
+                self._without_files.add(run.info.run_id)
+            place = self._done if good else self._others
             place[run.data.tags.get("nnexp.config_hash", "")].append(run)
 
-    def claim(self, config: Config) -> Claim:
+    def claim(self, config: Config) -> Found:
         """What is there for the next job of this config; each run is given out once."""
         own, code = config_hash(config), code_hash(config)
         for run in self._done[own]:
             if self._keep or run.data.tags.get("nnexp.code_hash") == code:
                 self._done[own].remove(run)
-                return Claim(_result(self.store, run), "", None)
-        left = self._done[own] or self._others[own]
-        before = left.pop(0) if left else None
-        return Claim(None, _why(before), before)
+                return Found(_result(self.store, run), "", [])
+        before = [*self._others.pop(own, []), *self._done.pop(own, [])]
+        if any(run.info.run_id in self._without_files for run in before):
+            return Found(None, "files missing", before)
+        return Found(None, _why(before[-1] if before else None), before)
 
 
-def find(store: Any, wanted: bool | str, overrides: Sequence[str], keep: bool = False) -> Earlier:
-    """The sweep with the id ``wanted``, or for True the latest that was started with these overrides.
+def find(
+    store: Any, sweep: Sweep, overrides: Sequence[str], token: str = "", place: Path | None = None
+) -> Earlier:
+    """The sweep with the id ``sweep.resume``, or for True the latest that is the same as this one.
+
+    It is this command's from then on, and what an earlier start left in its journal is in the store.
 
     Args:
-        overrides: of the command, of which those of ``sweep.`` do not count.
-        keep: whether runs of other code are good too.
+        token: what this command claims the sweep with.
+        place: of this command's journal.
 
     Raises:
         StoreError: there is none, or a process still works on it.
+        SweepTaken: another process goes on with it at the same time.
     """
-    conditions = ["tags.`nnexp.kind` = 'sweep'"]
-    if isinstance(wanted, str):
-        conditions.append(f"tags.`nnexp.sweep_id` = '{wanted}'")
-    parents = search(store, " and ".join(conditions))
-    if wanted is True:
-        same = " ".join(lasting(overrides))
-        parents = [p for p in parents if " ".join(lasting(p.data.tags["nnexp.overrides"].split(" "))) == same]
+    wanted, key = sweep.resume, sweep_key(overrides, sweep)
+    # Chosen here, for a condition of MLflow's cannot hold every text.
+    all_parents = store.search("tags.`nnexp.kind` = 'sweep'")
+    name, value = ("nnexp.sweep_id", wanted) if isinstance(wanted, str) else (KEY, key)
+    parents = [parent for parent in all_parents if parent.data.tags.get(name) == value]
     if not parents:
-        what = "a sweep's id" if isinstance(wanted, str) else "an earlier start of the same sweep"
-        raise StoreError(
-            f"sweep.resume={str(wanted).lower() if wanted is True else wanted}: expected {what} "
-            f"in experiment {store.experiment}"
-        )
+        raise StoreError(_not_found(store, wanted, all_parents))
     parent = parents[-1]
     sweep_id = parent.data.tags["nnexp.sweep_id"]
     if parent.info.status == "RUNNING" and not stale(parent.data.tags, parent.info.start_time / 1000):
@@ -88,13 +96,33 @@ def find(store: Any, wanted: bool | str, overrides: Sequence[str], keep: bool = 
         raise StoreError(
             f"sweep.resume={sweep_id}: expected a sweep that has ended; {process} still works on it"
         )
-    children = search(store, f"tags.`nnexp.kind` = 'run' and tags.`nnexp.sweep_id` = '{sweep_id}'")
-    return Earlier(store, parent, children, keep)
+    run = store.resume_parent(parent.info.run_id, token)
+    left = parent.data.tags.get(JOURNAL, "")
+    if left and Path(left).is_dir():
+        bring_in(lambda _: store, Path(left))
+    run.record(tags={JOURNAL: str(place or "")})
+    children = store.search(f"tags.`nnexp.kind` = 'run' and tags.`nnexp.sweep_id` = '{sweep_id}'")
+    for ghost in (run for run in children if not run.data.params):
+        # Begun by a request whose answer was lost.
+        store.client.delete_run(ghost.info.run_id)
+    same = parent.data.tags.get(KEY, key) == key
+    return Earlier(
+        store, parent, [run for run in children if run.data.params], same, sweep.stale_code == "keep"
+    )
 
 
-def lasting(overrides: Sequence[str]) -> list[str]:
-    """The overrides that say what a sweep is, without those of how it is run."""
-    return [o for o in overrides if not o.lstrip("+~").startswith(("sweep.", "hydra"))]
+def _not_found(store: Any, wanted: bool | str, parents: Sequence[Any]) -> str:
+    where = f"in experiment {store.experiment}"
+    if isinstance(wanted, str):
+        return f"sweep.resume={wanted}: expected a sweep's id {where}"
+    text = f"sweep.resume=true: expected an earlier start of the same sweep {where}"
+    if not parents:
+        return text
+    latest = parents[-1].data.tags["nnexp.sweep_id"]
+    return (
+        f"{text}; the latest, {latest}, has other settings or another sweep.grid, and "
+        f"sweep.resume={latest} adds this command's jobs to it"
+    )
 
 
 def give_up(store: Any, run: Any) -> str:
@@ -109,7 +137,7 @@ def end_stale(store: Any) -> list[tuple[str, str]]:
 
     A run of a sweep is alive as long as its sweep's parent is.
     """
-    running = search(store, "attributes.status = 'RUNNING'")
+    running = store.search("attributes.status = 'RUNNING'")
     gone = {run.info.run_id: bool(stale(run.data.tags, run.info.start_time / 1000)) for run in running}
     parents = {run.info.run_id for run in running if run.data.tags.get("nnexp.kind") == "sweep"}
     ended = []
@@ -151,21 +179,3 @@ def _result(store: Any, run: Any) -> RunResult:
         seconds=metrics.get("seconds", nan),
         reason=tags.get("nnexp.reason", ""),
     )
-
-
-def search(store: Any, condition: str) -> list[Any]:
-    """All runs of the experiment that meet a condition, oldest first."""
-    runs: list[Any] = []
-    token = None
-    while True:
-        page = store.client.search_runs(
-            [store.experiment_id],
-            condition,
-            max_results=PAGE,
-            order_by=["attributes.start_time ASC"],
-            page_token=token,
-        )
-        runs += page
-        token = page.token
-        if not token:
-            return runs

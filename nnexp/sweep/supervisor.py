@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import shlex
 import threading
 from collections import Counter
@@ -16,11 +17,15 @@ from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
 from nnexp.sweep.background_call import Later
+from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.sweep.view import SweepView, View
 from nnexp.sweep.work import OPENING, Work
-from nnexp.tracking import locations
+from nnexp.tracking import journal, locations
+from nnexp.tracking.bring_in import write_parent
+from nnexp.tracking.claim import CLAIM, JOURNAL, Claim
+from nnexp.tracking.journal import Beginning
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
 
@@ -29,8 +34,8 @@ if TYPE_CHECKING:
 
     from nnexp.sweep.batch import EngineChoice
     from nnexp.sweep.recording.process import RecordingProcess
-    from nnexp.sweep.recording.server import Beginning, Opened
-    from nnexp.sweep.resume import Claim, Earlier
+    from nnexp.sweep.recording.server import Opened
+    from nnexp.sweep.resume import Earlier, Found
     from nnexp.tracking.mlflow_store import Store
 
 
@@ -55,6 +60,9 @@ class SweepWork(Work):
         self._earlier: Earlier | None = None
         self._opener: Later | None = None
         self._opened_with: Config | None = None
+        self._claim: Claim | None = None
+        self._journal: Path | None = None
+        self.token = secrets.token_hex(8)
 
     def _begin(self, config: Config, process: RecordingProcess | None = None) -> None:
         """Once, begin to open the store and the parent run, or find the sweep that is to be resumed.
@@ -73,24 +81,27 @@ class SweepWork(Work):
                 self.view.say(OPENING)
                 where = config.tracking.uri, config.tracking.experiment
                 # Here, before anything else is asked for.
-                opening = process.call("open_sweep", *where, self._beginning())
+                process.call("remember", locations.credentials())
+                opening = process.call("open_sweep", *where, self._beginning(config))
             self._opener = Later(lambda: self._open(config, process, opening))
             return
         from nnexp.sweep import resume
 
         self._home = store = self.store(config)
-        keep = config.sweep.stale_code == "keep"
-        earlier = self._earlier = resume.find(store, config.sweep.resume, self.overrides, keep)
+        earlier = self._earlier = resume.find(store, config.sweep, self.overrides, self.token, self._journal)
         self.sweep_id = earlier.sweep_id
+        if not earlier.same:
+            added = "was started with other settings or another grid; jobs are added to it"
+            self.view.say(f"sweep {self.sweep_id} {added}")
         for left in earlier.unfinished:
             resume.give_up(store, left)
-        self._parent = store.resume_parent(earlier.parent.info.run_id)
+        assert store.claim is not None
+        self._claim, self._parent = store.claim, store.claim.run
 
-    def _beginning(self) -> Beginning:
-        from nnexp.sweep.recording.server import Beginning
-
-        words = " ".join(self.overrides)
-        tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": words}
+    def _beginning(self, config: Config) -> Beginning:
+        words, key = shlex.join(self.overrides), sweep_key(self.overrides, config.sweep)
+        tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": words, CLAIM: self.token, KEY: key}
+        tags |= {JOURNAL: str(self._journal)} if self._journal is not None else {}
         params = {"overrides": words, "jobs": str(self.jobs)}
         return Beginning(f"sweep {self.sweep_id}", params, tags, self._started)
 
@@ -113,13 +124,28 @@ class SweepWork(Work):
         if begun:
             self._parent = store.run(begun[0].info.run_id)
         else:
-            self._parent = store.start_parent(*self._beginning())
+            self._parent = store.start_parent(*self._beginning(config))
+        self._claim = Claim(self._parent, self.token)
+
+    def _parent_beginning(self) -> Beginning:
+        if self._earlier is None:
+            assert self._opened_with is not None
+            return self._beginning(self._opened_with)
+        parent = self._earlier.parent
+        own = {key: text for key, text in parent.data.tags.items() if key.startswith("nnexp.")}
+        return Beginning(
+            str(parent.info.run_name), dict(parent.data.params), own, int(parent.info.start_time)
+        )
 
     def _recorded(self, store: Store, kind: str) -> list[Any]:
         """What is there of this sweep: its parent (kind ``sweep``), or its runs."""
-        from nnexp.sweep.resume import search
+        return store.search(f"tags.`nnexp.kind` = '{kind}' and tags.`nnexp.sweep_id` = '{self.sweep_id}'")
 
-        return search(store, f"tags.`nnexp.kind` = '{kind}' and tags.`nnexp.sweep_id` = '{self.sweep_id}'")
+    def store(self, config: Config) -> Store:
+        """The store that a config names, which checks that the sweep is still this command's."""
+        store = super().store(config)
+        store.claim = self._claim
+        return store
 
     def run(self, job: Trial) -> RunResult:
         """Train and record one job here, as :meth:`Work.run` does."""
@@ -147,16 +173,19 @@ class SweepWork(Work):
         from nnexp.sweep.source import frozen_source
 
         process = self._process if jobs[0].config.sweep.resume is False else None
+        self._journal = place.absolute() / journal.FOLDER
         self._begin(jobs[0].config, process)
-        claims = {job.number: self._claim(job) for job in jobs}
-        rest = [job for job in jobs if (claim := claims[job.number]) is None or claim.result is None]
+        known = {job.number: self._found(job) for job in jobs}
+        rest = [job for job in jobs if (claim := known[job.number]) is None or claim.result is None]
         self._say_skipped()
-        results = {number: claim.result for number, claim in claims.items() if claim and claim.result}
+        results = {number: claim.result for number, claim in known.items() if claim and claim.result}
         if not rest:
             return results
         sweep, runs = jobs[0].config.sweep, self.jobs or 1
         spool = Spool(place.absolute() / "spool")
         spool.make()
+        with contextlib.suppress(OSError):
+            write_parent(self._journal, jobs[0].config.tracking.experiment, self._parent_beginning())
         code = spool.folder / "code"
         by_number = {job.number: job for job in rest}
         tags = {"nnexp.sweep_id": self.sweep_id}
@@ -164,9 +193,9 @@ class SweepWork(Work):
 
         def home(job: Trial) -> Home:
             self._ready()
+            assert self._claim is not None
+            here.keep_alive(self._claim)
             store = self.store(job.config)
-            assert self._parent is not None
-            here.keep_alive(self._parent)
             return Home(store, self._parent_in(store))
 
         here = Recording(by_number, home, tags, spool, runs)
@@ -180,6 +209,7 @@ class SweepWork(Work):
         recording: Recording | RemoteRecording = here
         if process is not None:
             recording = RemoteRecording(process, by_number, tags, spool, code, runs, go_on)
+        self._say_unbatched(rest)
         start = perf_counter()
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
 
@@ -191,7 +221,7 @@ class SweepWork(Work):
             self._add(one.job, one.result)
             results[one.job.number] = one.result
             if one.result.status in ("finished", "diverged"):
-                self._replace(claims[one.job.number])
+                self._replace(known[one.job.number])
 
         try:
             with (
@@ -213,7 +243,8 @@ class SweepWork(Work):
             "recording": recording.seconds, "batch": perf_counter() - start,
             "workers": choice.workers, "wall": perf_counter() - self._begun,
         }  # fmt: skip
-        (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
+        with contextlib.suppress(OSError):
+            (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
         if batch.broken_groups:
             count = batch.broken_groups
             self.view.say(
@@ -222,6 +253,11 @@ class SweepWork(Work):
             )
         interrupts.raise_if_any()
         return results
+
+    def _say_unbatched(self, jobs: Sequence[Trial]) -> None:
+        names = dict.fromkeys(job.config.optimizer.name for job in jobs if not job.config.optimizer.batched)
+        if names:
+            self.view.say(f"{', '.join(names)}: trained one run at a time, for the method cannot be batched")
 
     def end(self, status: str = "") -> None:
         """Finish the parent run, print the table, and where runs are missing the command that resumes.
@@ -234,6 +270,8 @@ class SweepWork(Work):
         super().end(status)
         if self._home is None:
             return
+        if self._journal is not None:
+            self._clear_journal(self._journal)
         if self.rows:
             where = (
                 []
@@ -248,6 +286,13 @@ class SweepWork(Work):
             words = shlex.join(["python", "-m", "nnexp.run", "-m", *given, f"sweep.resume={self.sweep_id}"])
             self.view.say(f"Resume: {words}")
 
+    def _clear_journal(self, folder: Path) -> None:
+        """Remove what the store has, and say how the rest gets there."""
+        recorded = [] if self._lost else [row.job for row in self.rows if row.run_id]
+        if left := journal.drop(folder, recorded):
+            command = shlex.join(["python", "-m", "nnexp.run", "--import-unrecorded", str(folder)])
+            self.view.say(f"Not recorded: {left} run{'s' if left != 1 else ''}. To bring them in: {command}")
+
     @property
     def failed(self) -> bool:
         """Whether a job failed, or was never begun."""
@@ -259,14 +304,15 @@ class SweepWork(Work):
         assert self._opened_with is not None
         store = self.store(self._opened_with)
         if self._home is not store and self._parent is not None:
-            self._home, self._parent = store, store.run(self._parent.run_id)
+            parent = store.run(self._parent.run_id)
+            self._home, self._parent, self._claim = store, parent, Claim(parent, self.token)
 
     def _ready(self) -> None:
         """Wait until the store is open and the parent is there."""
         if self._opener is not None:
             self._opener.result()
 
-    def _claim(self, job: Trial) -> Claim | None:
+    def _found(self, job: Trial) -> Found | None:
         """What a resumed sweep has of the job already; a result goes to the table."""
         if self._earlier is None:
             return None
@@ -278,12 +324,13 @@ class SweepWork(Work):
             self._add(job, claim.result)
         return claim
 
-    def _replace(self, claim: Claim | None) -> None:
-        if claim is not None and claim.before is not None and self._earlier is not None:
+    def _replace(self, claim: Found | None) -> None:
+        if claim is not None and self._earlier is not None:
             from nnexp.sweep.resume import replace
 
-            with contextlib.suppress(Exception):
-                replace(self._earlier.store, claim.before)
+            for run in claim.before:
+                with contextlib.suppress(Exception):
+                    replace(self._earlier.store, run)
 
     def _say_skipped(self) -> None:
         if self._earlier is not None and (self._skipped or self._why):

@@ -19,6 +19,7 @@ from nnexp.config.settings import build
 from nnexp.sweep.compose.grid import Expansion, expand
 from nnexp.sweep.tuned import report
 from nnexp.sweep.tuning import check_optuna, left_out, tune
+from nnexp.tracking.locations import refuse_password
 
 if TYPE_CHECKING:
     from nnexp.sweep.supervisor import SweepWork
@@ -63,6 +64,7 @@ class GridSweeper(Sweeper):
         assert self.config is not None
         assert self.hydra_context is not None
         settings, expanded = expansion(self.config, self.hydra_context.config_loader, arguments)
+        refuse_password(OmegaConf.select(self.config, "tracking.uri"))
         place = Path(str(self.config.hydra.sweep.dir))
         place.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, place / "multirun.yaml")

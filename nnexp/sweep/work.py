@@ -6,6 +6,7 @@ import logging
 import math
 import secrets
 import threading
+import traceback
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,12 +17,15 @@ from nnexp.sweep.identity import config_hash
 from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import Row, View
 from nnexp.tracking import locations
+from nnexp.tracking.journal import FOLDER
+from nnexp.tracking.locations import StoreLost, SweepTaken, conceal
+from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.parent import finish_parent
 from nnexp.tracking.recorder import RunResult
 
 if TYPE_CHECKING:
     from nnexp.sweep.recording.remote import RemoteParent
-    from nnexp.sweep.resume import Claim
+    from nnexp.sweep.resume import Found
     from nnexp.tracking.mlflow_store import MlflowRun, Store
     from nnexp.tracking.pages import Pages
 
@@ -47,6 +51,7 @@ class Work:
         self._opening = threading.Lock()
         self._parent: MlflowRun | RemoteParent | None = None
         self._home: Pages | None = None
+        self._lost = False
 
     def store(self, config: Config) -> Store:
         """The store that a config names, opened once; MLflow is loaded here and not before.
@@ -82,7 +87,7 @@ class Work:
         self._ready()
         store = self.store(config)
         self._home = self._home or store
-        claim = self._claim(job)
+        claim = self._found(job)
         if claim is not None and claim.result is not None:
             return claim.result
         of = f"[{len(self.rows) + 1}/{self.jobs}] " if self.jobs else ""
@@ -110,10 +115,13 @@ class Work:
                     on_rows=progress.rows,
                     on_start=started,
                     runs=self.jobs or 1,
+                    place=job.log.parent.absolute() / FOLDER / f"{job.number:06}",
                 )
+        except SweepTaken:
+            raise
         except Exception as error:
-            LOG.exception("job failed")
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            LOG.error("job failed\n%s", conceal(traceback.format_exc()))
+            reason = reason_of(error)
             result = _nothing(begun, "failed", reason)
             self._add(job, result)
             self.view.say(f"{title}: failed: {reason}")
@@ -154,8 +162,11 @@ class Work:
             table = pd.DataFrame(self.rows, columns=list(Row._fields))
             try:
                 finish_parent(self._parent, table, status)
+            except SweepTaken:
+                raise
             except Exception as error:
-                self.view.say(f"the parent run could not be finished: {error}")
+                self._lost = isinstance(error, StoreLost)
+                self.view.say(f"the sweep's parent run could not be finished: {reason_of(error)}")
         if self._home is None:
             return
         page = self._home.experiment_url() if self.jobs is None else self._home.sweep_url(self.sweep_id)
@@ -164,16 +175,16 @@ class Work:
     @property
     def failed(self) -> bool:
         """Whether a job failed, or was never begun."""
-        return any(row.status == "failed" for row in self.rows)
+        return self._lost or any(row.status == "failed" for row in self.rows)
 
     def _ready(self) -> None:
         """Wait until the store is open."""
 
-    def _claim(self, job: Trial) -> Claim | None:
+    def _found(self, job: Trial) -> Found | None:
         """What is there of the job already."""
         return None
 
-    def _replace(self, claim: Claim | None) -> None:
+    def _replace(self, claim: Found | None) -> None:
         """Remove what a finished job took the place of."""
 
     def _parent_in(self, store: Store) -> str | None:

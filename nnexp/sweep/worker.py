@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import secrets
 import traceback
 from pathlib import Path
 from time import perf_counter
@@ -11,8 +12,9 @@ from typing import Any, NamedTuple
 
 from nnexp.config.schema import Config
 from nnexp.sweep.identity import package_hash
-from nnexp.sweep.recording.spool import Spool
+from nnexp.sweep.recording.spool import Spool, journal_entry
 from nnexp.sweep.source import import_from
+from nnexp.sweep.trial import Trial
 from nnexp.tracking.environment import environment
 from nnexp.tracking.outcome import Outcome, outcome, reason_of
 from nnexp.tracking.protocol import milliseconds
@@ -21,15 +23,15 @@ from nnexp.training.prepare import prepare_group
 
 
 class Task(NamedTuple):
-    """Jobs to train together: their numbers and pickled configs, and what they need to know of their sweep.
+    """Jobs to train together, pickled, and what they need to know of their sweep.
 
-    ``runs`` is how many it has, ``spool`` the folder for rows, ``code`` the hash of nnexp's code, ``git`` the state
-    of its source, ``outside`` the files of other modules in the sweep's copy of the source,
-    ``process`` the sweep's own.
+    ``tags`` are those of all its runs, ``runs`` is how many it has, ``spool`` the folder for rows, ``code`` the hash of
+    nnexp's code, ``git`` the state of its source, ``outside`` the files of other modules in the sweep's copy of the
+    source, ``process`` the sweep's own.
     """
 
-    numbers: list[int]
-    configs: bytes
+    jobs: bytes
+    tags: dict[str, str]
     runs: int
     spool: str
     code: str
@@ -76,41 +78,38 @@ def train(task: Task) -> Done:
     spool = Spool(Path(task.spool))
     if task.process != os.getpid():
         import_from(str(spool.folder / "code"), task.outside)
-    configs: list[Config] = pickle.loads(task.configs)
-    outcomes, group_error = _outcomes(task, configs, spool)
+    jobs: list[Trial] = pickle.loads(task.jobs)
+    outcomes, group_error = _outcomes(task, jobs, spool)
     training = sum(one.seconds for one in outcomes if one is not None)
     outcomes = [
-        None if made is None else spool.keep(number, made)
-        for number, made in zip(task.numbers, outcomes, strict=True)
+        None if made is None else spool.keep(journal_entry(job, task.tags, task.runs, made))
+        for job, made in zip(jobs, outcomes, strict=True)
     ]
-    return Done(outcomes, training, perf_counter() - begun, len(configs), group_error)
+    return Done(outcomes, training, perf_counter() - begun, len(jobs), group_error)
 
 
-def _outcomes(task: Task, configs: list[Config], spool: Spool) -> tuple[list[Outcome | None], str]:
+def _outcomes(task: Task, jobs: list[Trial], spool: Spool) -> tuple[list[Outcome | None], str]:
     """The jobs' outcomes, and the traceback of an error for which they had to be tried alone."""
     try:
-        return _together(task, configs, spool), ""
+        return _together(task, jobs, spool), ""
     except Exception as error:
-        if len(configs) == 1:
-            return [_failed(configs[0], error)], ""
+        if len(jobs) == 1:
+            return [_failed(jobs[0].config, error)], ""
         trace = traceback.format_exc()
-    alone = [
-        _outcomes(task._replace(numbers=[number]), [config], spool)[0][0]
-        for number, config in zip(task.numbers, configs, strict=True)
-    ]
-    return alone, trace
+    return [_outcomes(task, [job], spool)[0][0] for job in jobs], trace
 
 
-def _together(task: Task, configs: list[Config], spool: Spool) -> list[Outcome | None]:
+def _together(task: Task, jobs: list[Trial], spool: Spool) -> list[Outcome | None]:
     if spool.stopped:
-        return [None] * len(configs)
+        return [None] * len(jobs)
     machine, started = environment() | {"git": task.git}, milliseconds()
+    configs = [job.config for job in jobs]
     group = Group(prepare_group((one, one.tracking.log_every, one.tracking.snapshots) for one in configs))
     error: BaseException | None = None
     trace = ""
     try:
         for parts in group.train(min(config.tracking.flush_seconds for config in configs)):
-            spool.put(started, [(task.numbers[at], rows) for at, rows in parts if not group.runs[at].ended])
+            spool.put(started, [(jobs[at].number, rows) for at, rows in parts if not group.runs[at].ended])
             if spool.stopped:
                 error = Stopped("the sweep was stopped")
                 break
@@ -119,13 +118,19 @@ def _together(task: Task, configs: list[Config], spool: Spool) -> list[Outcome |
             raise
         error, trace = caught, traceback.format_exc()
     ended = milliseconds()
+    # Runs of one group are timed at one time, most of them by one clock: what is said of seconds must know of it.
+    shared = {"nnexp.group": secrets.token_hex(6)} if len(configs) > 1 else {}
     made: list[Outcome | None] = []
     for run, config in zip(group.runs, configs, strict=True):
         if error is not None:
             run.stop()
         cut = None if run.ended and isinstance(error, Stopped) else error
         begun = run.iterations > 0 or not isinstance(cut, Stopped)
-        made.append(outcome(run, config, machine, started, ended, task.runs, cut, trace) if begun else None)
+        if not begun:
+            made.append(None)
+            continue
+        one = outcome(run, config, machine, started, ended, task.runs, cut, trace)
+        made.append(one._replace(tags=one.tags | shared))
     return made
 
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
+import shutil
 import sqlite3
+import tempfile
+from functools import cache
+from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
@@ -22,6 +27,22 @@ def look_after() -> None:
         event.listen(Engine, "engine_connect", _seen)
         event.listen(Engine, "connect", _made)
         atexit.register(close)
+
+
+@cache
+def alias(folder: Path) -> Path:
+    """Another name of a folder, a link without signs that mean something in an address; gone at the end."""
+    place = Path(tempfile.mkdtemp(prefix="nnexp-"))
+    link = place / "store"
+    link.symlink_to(folder, target_is_directory=True)
+    pid = os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == pid:
+            shutil.rmtree(place, ignore_errors=True)
+
+    atexit.register(remove)
+    return link
 
 
 def close() -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from nnexp.process import blas
+
 PACKAGES = (
     "nnexp",
     "numpy",
@@ -74,15 +76,8 @@ def _blas() -> dict[str, str]:
 
 
 def _threads() -> int | None:
-    """Threads that BLAS uses now: asked of the library, else of the environment, else unknown."""
-    try:
-        from threadpoolctl import threadpool_info
-    except ImportError:
-        names = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
-        set_to = next((os.environ[name] for name in names if os.environ.get(name)), "")
-        return int(set_to) if set_to.isdigit() else None
-    counts = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-    return max(counts, default=None)
+    """Threads that BLAS uses now."""
+    return max((pool["num_threads"] for pool in blas().info()), default=None)
 
 
 @cache

@@ -17,11 +17,15 @@ from nnexp.config.settings import kinds_of, plain
 from nnexp.data.dataset import Data
 from nnexp.network.layout import Layout
 from nnexp.tracking.protocol import METRICS, DatasetRecord, Rows
+from nnexp.training.record import History
 
 Array = np.ndarray[Any, Any]
 
 MODEL_CODE = ("__init__.py", "calls.py", "config", "network")
 """What of nnexp a recorded model takes along."""
+
+HISTORY_FILE = "history.parquet"
+"""The file of all rows, which every run leaves that was trained."""
 
 
 def run_files(prepared: Any, trained: Any, config_yaml: str, environment: dict[str, Any]) -> dict[str, bytes]:
@@ -53,7 +57,7 @@ def run_files(prepared: Any, trained: Any, config_yaml: str, environment: dict[s
         "loss": [_number(pair[1]) for pair in pairs],
     }
     return found | {
-        "history.parquet": history_table(trained.history),
+        HISTORY_FILE: history_table(trained.history),
         "improvements.json": _json(improvements),
         "config.yaml": config_yaml.encode(),
         "environment.json": _json(environment),
@@ -121,6 +125,15 @@ def history_table(history: Rows) -> bytes:
     out = io.BytesIO()
     pq.write_table(pa.table(columns), out)
     return out.getvalue()
+
+
+def rows_of(file: Path) -> History:
+    """The rows that :func:`history_table` wrote."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as opened:
+        table = opened.read(use_threads=False)
+    return History(*(table.column(name).to_numpy() for name in History._fields))
 
 
 def dataset_record(name: str, train: Data, test: Data | None) -> DatasetRecord:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
@@ -21,8 +25,82 @@ class StoreError(Exception):
     """The store cannot be used; one line that names the setting, its value and what is allowed."""
 
 
+class StoreLost(StoreError):
+    """The store is no longer the one that was opened."""
+
+
+class SweepTaken(StoreError):
+    """Another process has gone on with the sweep."""
+
+
+_CREDENTIALS: dict[str, str] = {}
+"""User and password of addresses, in memory alone: whatever is stored, printed or sent has none."""
+
+_ADDRESS = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/]*)@(?P<host>[^\s/?#'\",\]]*)")
+
+
+def conceal(text: str) -> str:
+    """The text without users and passwords in its addresses; this process remembers them for :func:`reveal`.
+
+    >>> conceal("tracking.uri=https://me:secret@host.example:8080/mlflow")
+    'tracking.uri=https://host.example:8080/mlflow'
+    """
+
+    def public(found: re.Match[str]) -> str:
+        _CREDENTIALS[found["scheme"] + found["host"]] = found["user"]
+        return found["scheme"] + found["host"]
+
+    return _ADDRESS.sub(public, text)
+
+
+def refuse_password(uri: str | None) -> None:
+    """See that an address from a config file has no password: Hydra keeps a copy of what it composed.
+
+    Raises:
+        StoreError: it has one.
+    """
+    if uri and conceal(uri) != uri:
+        raise StoreError(
+            f"tracking.uri={conceal(uri)}: expected without a password in a config file; give it on the command line, "
+            "or as MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
+
+
+def credentials() -> dict[str, str]:
+    """What was concealed, for another process that is to open the same stores."""
+    return dict(_CREDENTIALS)
+
+
+def remember(known: Mapping[str, str]) -> None:
+    """Take what :func:`credentials` of another process gave."""
+    _CREDENTIALS.update(known)
+
+
+def reveal(uri: str) -> str:
+    """The URI with the user and password that it was given with; for who opens a store, and for nobody else."""
+    parts = urlsplit(uri)
+    user = _CREDENTIALS.get(f"{parts.scheme}://{parts.netloc}")
+    return uri if user is None else urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}"))
+
+
+_folder: Path | None = None
+
+
+@contextmanager
+def relative_to(folder: Path) -> Iterator[None]:
+    """A context in which files are named from ``folder``, wherever the process goes meanwhile."""
+    global _folder
+    before, _folder = _folder, folder.absolute()
+    try:
+        yield
+    finally:
+        _folder = before
+
+
 def resolve(uri: str | None = None) -> str:
     """The absolute URI of the store: ``uri``, else ``MLFLOW_TRACKING_URI``, else ``runs/mlflow.db`` here.
+
+    It has neither user nor password, see :func:`reveal`.
 
     >>> resolve("sqlite:////data/runs.db")
     'sqlite:////data/runs.db'
@@ -30,12 +108,13 @@ def resolve(uri: str | None = None) -> str:
     Raises:
         StoreError: neither an SQLite file nor an http(s) server.
     """
-    given = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT
+    given = conceal(uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT)
     if given.startswith(_SQLITE):
         name = given.removeprefix(_SQLITE)
         if not name or name.startswith(":") or name.endswith("/") or "?" in name:
             raise StoreError(f"tracking.uri={given}: expected a file, as in {DEFAULT}")
-        return _SQLITE + str(Path(name).expanduser().absolute())
+        # From where the command ran, whatever the working directory of a job is.
+        return _SQLITE + str((_folder or Path.cwd()) / Path(name).expanduser())
     parts = urlsplit(given)
     if parts.scheme in ("http", "https") and parts.hostname:
         return given.rstrip("/")
@@ -95,10 +174,7 @@ def public(uri: str) -> str:
     >>> public("https://me:secret@host.example:8080/mlflow")
     'https://host.example:8080/mlflow'
     """
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc:
-        return uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return conceal(uri)
 
 
 def page(uri: str) -> str:
@@ -127,5 +203,12 @@ def ui_command(uri: str) -> str:
     """What to type to see the store's pages: a command, or for a server its address."""
     if database(uri) is None:
         return page(uri)
-    quoted = f"'{uri}'" if any(not (c.isalnum() or c in ":/._-+") for c in uri) else uri
-    return f"mlflow ui --backend-store-uri {quoted}"
+    file = Path(uri.removeprefix(_SQLITE))
+    if needs_alias(file):
+        return f"cd {shlex.quote(str(file.parent))} && mlflow ui --backend-store-uri {_SQLITE}{file.name}"
+    return f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+
+
+def needs_alias(file: Path) -> bool:
+    """Whether the file's name would be another one in an address, where ``?`` and ``%`` have meanings."""
+    return any(sign in str(file) for sign in "?%")

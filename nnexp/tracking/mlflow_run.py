@@ -81,24 +81,28 @@ class MlflowRun:
             self.log_artifacts(Path(place))
 
     def move_files(self, folder: Path) -> None:
-        """Record all files below ``folder``, which need not be there afterwards, nor if this was done before.
+        """Record all files below ``folder``; where they are moved, a link is left in its place.
 
         Raises:
-            FileNotFoundError: neither is it there nor was this done.
+            FileNotFoundError: they are gone.
         """
         if not folder.exists():
-            if self._folder is None or not self._folder.exists():
-                raise FileNotFoundError(f"{folder} is gone")
-            return
+            raise FileNotFoundError(f"{folder} is gone")
         if self._folder is None:
             self.log_artifacts(folder)
             return
+        if self._folder.exists() and folder.samefile(self._folder):
+            return
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         try:
+            if folder.is_symlink():
+                raise IsADirectoryError(f"{folder} is another run's")
             folder.rename(self._folder)
         except OSError:
             # Another disk, or files that are there already.
             shutil.copytree(folder, self._folder, dirs_exist_ok=True)
+        else:
+            folder.symlink_to(self._folder, target_is_directory=True)
 
     def log_images(self, images: Iterable[tuple[int, Array]], key: str = "boundary") -> None:
         """Record ``(step, image)`` pairs as steps of the picture ``key``, which the UI shows with a slider.
@@ -142,9 +146,11 @@ class MlflowRun:
 
         Raises:
             ValueError: an unknown status.
+            StoreLost, SweepTaken: it is not this process's any more; see :meth:`Store.check`.
         """
         if status not in STATUSES:
             raise ValueError(f"status={status}: expected one of {', '.join(STATUSES)}")
+        self.store.check()
         self.record(tags=tags)
         self.store.client.set_terminated(self.run_id, status, end_time=ended)
 

@@ -12,20 +12,27 @@ import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Iterator, Mapping
+from http.client import HTTPException
 from pathlib import Path
+from time import perf_counter, sleep
+from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_TYPE, MLFLOW_USER
 
 from nnexp.tracking import locations
-from nnexp.tracking.connections import look_after
+from nnexp.tracking.claim import CLAIM, SETTLE_SECONDS, Claim
+from nnexp.tracking.connections import alias, look_after
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import heartbeat
-from nnexp.tracking.locations import StoreError
+from nnexp.tracking.locations import StoreError, StoreLost
 from nnexp.tracking.mlflow_run import LONGEST_KEY, LONGEST_TAG, MlflowRun, cut
 from nnexp.tracking.pages import Pages
 from nnexp.tracking.protocol import milliseconds
+
+PAGE = 1000
+"""Runs in one answer of the store."""
 
 for _name in ("alembic", "mlflow"):
     logging.getLogger(_name).setLevel(logging.ERROR)
@@ -37,6 +44,21 @@ class Store(Pages):
     def __init__(self, uri: str, experiment: str, experiment_id: str, client: MlflowClient) -> None:
         super().__init__(uri, experiment, experiment_id)
         self.client = client
+        self.claim: Claim | None = None
+        self._file = locations.database(uri)
+        self._identity = _identity(self._file)
+
+    def check(self) -> None:
+        """See that this is still the store that was opened, and that the sweep is still this command's.
+
+        Raises:
+            StoreLost: its file was deleted, renamed or replaced; what is written would be seen by nobody.
+            SweepTaken: another process has gone on with the sweep.
+        """
+        if _identity(self._file) != self._identity:
+            raise StoreLost(f"tracking.uri={self.uri}: the file was deleted or replaced meanwhile")
+        if self.claim is not None:
+            self.claim.check()
 
     @classmethod
     def open(cls, uri: str | None, experiment: str) -> Store:
@@ -68,6 +90,26 @@ class Store(Pages):
             raise _refused(uri, error) from error
         return cls(uri, experiment, experiment_id, client)
 
+    def beat(self) -> None:
+        """See that the store and the sweep are still ours, and give the sweep's sign of life.
+
+        Raises:
+            StoreLost, SweepTaken: see :meth:`check`.
+        """
+        self.check()
+        if self.claim is not None:
+            self.claim.beat()
+
+    def answer(self) -> None:
+        """See whether the store can be reached at all.
+
+        Raises:
+            StoreError: it cannot.
+        """
+        if self._file is None:
+            ask_health(self.uri)
+        self.check()
+
     def start(
         self,
         name: str,
@@ -82,6 +124,7 @@ class Store(Pages):
         if parent:
             own[MLFLOW_PARENT_RUN_ID] = parent
         started = milliseconds() if started is None else started
+        self.check()
         info = self.client.create_run(self.experiment_id, started, own, name[:LONGEST_KEY]).info
         run = MlflowRun(self, info)
         try:
@@ -91,6 +134,30 @@ class Store(Pages):
                 run.finish("FAILED" if isinstance(error, Exception) else "KILLED")
             raise
         return run
+
+    def search(self, condition: str) -> list[Any]:
+        """All runs of the experiment that meet a condition, as MLflow gives them, oldest first."""
+        runs: list[Any] = []
+        token = None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment_id],
+                condition,
+                max_results=PAGE,
+                order_by=["attributes.start_time ASC"],
+                page_token=token,
+            )
+            runs += page
+            token = page.token
+            if not token:
+                return runs
+
+    def has_file(self, run: Any, name: str) -> bool:
+        """Whether a run (of MLflow) has an artifact of this name."""
+        folder = locations.local_folder(run.info.artifact_uri)
+        if folder is not None:
+            return (folder / name).is_file()
+        return any(file.path == name for file in self.client.list_artifacts(run.info.run_id))
 
     def run(self, run_id: str) -> MlflowRun:
         """A run that is there, to add to."""
@@ -103,18 +170,37 @@ class Store(Pages):
         own = environment_tags(environment()) | {"nnexp.kind": "sweep"} | heartbeat()
         return self.start(name, params, own | dict(tags), started=started)
 
-    def resume_parent(self, run_id: str) -> MlflowRun:
-        """The parent run of a multirun that goes on: RUNNING once more."""
+    def resume_parent(self, run_id: str, token: str) -> MlflowRun:
+        """The parent run of a multirun that goes on: RUNNING once more, and claimed.
+
+        Raises:
+            SweepTaken: another process was faster.
+        """
+        begun = perf_counter()
         self.client.update_run(run_id, status="RUNNING")
         run = self.run(run_id)
-        run.record(tags=heartbeat())
+        run.record(tags=heartbeat() | {CLAIM: token})
+        # Who claims it at the same moment has written by then, and who owned it has ended its last call.
+        sleep(SETTLE_SECONDS + 3 * (perf_counter() - begun))
+        self.claim = Claim(run, token)
+        self.claim.check()
         return run
+
+
+def _identity(file: Path | None) -> tuple[int, int] | None:
+    try:
+        return None if file is None else (file.stat().st_dev, file.stat().st_ino)
+    except OSError:
+        return None
 
 
 def open_client(uri: str) -> MlflowClient:
     """MLflow's client of a resolved URI, whose connections do not outlive the process's work."""
     look_after()
-    return MlflowClient(tracking_uri=uri)
+    file = locations.database(uri)
+    if file is not None and locations.needs_alias(file):
+        uri = f"sqlite:///{alias(file.parent) / file.name}"
+    return MlflowClient(tracking_uri=locations.reveal(uri))
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:
@@ -157,6 +243,9 @@ def _make(file: Path) -> None:
         # The file keeps this mode: a commit waits for the disk once, not twice, and no reader makes it wait.
         with contextlib.closing(sqlite3.connect(part)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
+    for end in ("-wal", "-shm"):
+        # Of a file that was renamed or deleted: SQLite would read its transactions into the new one.
+        file.with_name(file.name + end).unlink(missing_ok=True)
     part.replace(file)
 
 
@@ -170,8 +259,12 @@ def ask_health(uri: str) -> None:
     try:
         with urllib.request.urlopen(address, timeout=5):
             pass
-    except urllib.error.URLError as error:
-        raise _refused(uri, OSError(f"{address}: {error.reason}")) from error
+    except urllib.error.HTTPError as error:
+        # It answers, be it that it does not know us or has no such page.
+        if error.code >= 500:
+            raise _refused(uri, OSError(f"{address}: {error}")) from error
+    except (OSError, HTTPException) as error:
+        raise _refused(uri, OSError(f"{address}: {getattr(error, 'reason', error)}")) from error
 
 
 def _refused(uri: str, error: BaseException) -> StoreError:
@@ -182,7 +275,7 @@ def _refused(uri: str, error: BaseException) -> StoreError:
 
 
 def _line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
+    lines = locations.conceal(str(error)).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 

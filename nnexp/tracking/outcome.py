@@ -12,6 +12,7 @@ import numpy as np
 
 from nnexp.tracking import files
 from nnexp.tracking.environment import environment_tags
+from nnexp.tracking.locations import conceal
 from nnexp.tracking.plain import to_yaml
 from nnexp.tracking.protocol import DatasetRecord, Rows
 
@@ -93,6 +94,8 @@ def outcome(
     prepared = trained.prepared
     status, reason = _ending(trained, error)
     tags = environment_tags(machine)
+    if trained.stop_reason:
+        tags["nnexp.stopped"] = trained.stop_reason
     numbers = {"measuring_seconds": float(trained.measuring_seconds)}
     if not prepared.method.needs_gradient:
         found = [int(pair[0]) for pair in trained.improvements]
@@ -136,7 +139,7 @@ def optional(part: str, warnings: list[str]) -> Iterator[None]:
 
 def reason_of(error: BaseException) -> str:
     """The error's type and the first line of its message."""
-    lines = str(error).strip().splitlines()
+    lines = conceal(str(error)).strip().splitlines()
     kind = type(error).__name__
     return f"{kind}: {lines[0]}" if lines else kind
 

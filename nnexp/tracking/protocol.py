@@ -117,6 +117,9 @@ class Store(Protocol):
     ) -> Run:
         """Begin a run at ``started`` (ms since 1970), else now, as a child of ``parent`` if there is one."""
 
+    def beat(self) -> None:
+        """See that runs may still be recorded here, and give the sweep's sign of life."""
+
     def run_url(self, run_id: str) -> str:
         """The address of a run's page."""
 

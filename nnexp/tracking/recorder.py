@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
+import shlex
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 
-from nnexp.tracking import files
+from nnexp.tracking import files, journal
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
+from nnexp.tracking.journal import Beginning, Entry
+from nnexp.tracking.locations import StoreLost, SweepTaken
 from nnexp.tracking.outcome import Outcome, optional, outcome, per_decade, reason_of
 from nnexp.tracking.plain import flatten
 from nnexp.tracking.protocol import Rows, Run, Store, milliseconds
@@ -25,6 +31,11 @@ __all__ = [
     *("ENDINGS", "RunResult", "Thinning", "flatten", "last_tags", "publish"),
     *("reason_of", "record_run", "result", "start_tags"),
 ]
+
+LOG = logging.getLogger(__name__)
+
+PAUSES = (0.0, 0.5, 3.0, 8.0)
+"""Seconds before a run that is trained here is recorded again, on top of what MLflow's client does by itself."""
 
 ENDINGS = {"finished": "FINISHED", "diverged": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 """MLflow's status of a run for each of ours."""
@@ -85,7 +96,7 @@ def start_tags(config: Any, overrides: Sequence[str]) -> dict[str, str]:
     own = {"nnexp.kind": "run", "nnexp.method": str(config.optimizer.name)}
     if data := config.dataset.digest():
         own["nnexp.data"] = data
-    return own | ({"nnexp.overrides": " ".join(overrides)} if overrides else {})
+    return own | ({"nnexp.overrides": shlex.join(overrides)} if overrides else {})
 
 
 def record_run(
@@ -99,11 +110,13 @@ def record_run(
     on_rows: Callable[[Rows], None] | None = None,
     on_start: Callable[[str, str], None] | None = None,
     runs: int = 1,
+    place: Path | None = None,
 ) -> RunResult:
     """Train a group of one run to its end as one run of ``store``.
 
     Rows are sent while training. Whatever interrupts it, what was reached is recorded: the run ends as
-    FAILED for an ``Exception`` and as KILLED for any other ``BaseException``, which is raised again.
+    FAILED for an ``Exception`` and as KILLED for any other ``BaseException``, which is raised again. A store that
+    cannot be reached meanwhile does not end training: what it does not take in the end is an entry at ``place``.
 
     Args:
         group: of one run that has not been trained.
@@ -114,12 +127,43 @@ def record_run(
         on_rows: called with each batch of rows.
         on_start: called with the run's id and page once it exists.
         runs: how many the whole command has.
+        place: a folder for what could not be recorded; without it an error of the store is raised.
     """
     trained, machine = group.runs[0], environment()
     started = milliseconds()
     own = environment_tags(machine) | start_tags(config, overrides) | heartbeat()
-    run = store.start(name, flatten(config), own | dict(tags), parent, started)
+    own |= {journal.ENTRY: uuid4().hex} | dict(tags)
+    begin = Beginning(name, flatten(config), own, started)
+    run = store.start(name, begin.params, own, parent, started)
     url = store.run_url(run.run_id)
+
+    def send(made: Outcome) -> RunResult:
+        ends = last_tags(made, config)
+        error: Exception | None = None
+        for pause in PAUSES if place is not None else (0.0,):
+            sleep(pause)
+            try:
+                publish(run, made, copy(thinning), ends)
+                return result(run.run_id, url, made)
+            except SweepTaken:
+                raise
+            except Exception as caught:
+                error = caught
+                LOG.warning("the run could not be recorded (%s)", reason_of(error))
+                if isinstance(error, StoreLost):
+                    break
+        assert error is not None
+        if place is None:
+            raise error
+        entry = Entry(config.tracking.experiment, begin, ends, per_decade(config.tracking.points, runs), made)
+        journal.write(place, entry)
+        with contextlib.suppress(Exception):
+            run.finish(
+                "FAILED", {"nnexp.status": "failed", "nnexp.reason": f"not recorded ({reason_of(error)})"}
+            )
+        reason = f"not recorded ({reason_of(error)}); its files are in {place}"
+        return result("", "", made)._replace(status="failed", reason=reason)
+
     thinning = Thinning(per_decade(config.tracking.points, runs))
     try:
         if on_start is not None:
@@ -130,14 +174,25 @@ def record_run(
             chosen, alive = thinning.select(rows), None
             if perf_counter() - beat >= HEARTBEAT_SECONDS:
                 beat, alive = perf_counter(), heartbeat()
-            run.record(chosen, tags=alive)
+            try:
+                run.record(chosen, tags=alive)
+                if alive is not None:
+                    store.beat()
+            except SweepTaken:
+                raise
+            except Exception as error:
+                if place is None:
+                    raise
+                # They are sent once more at the end.
+                thinning = Thinning(per_decade(config.tracking.points, runs))
+                LOG.warning("rows or heartbeat could not be sent (%s)", reason_of(error))
             if on_rows is not None:
                 on_rows(rows)
-        made = outcome(trained, config, machine, started, milliseconds(), runs)
-        publish(run, made, thinning, last_tags(made, config))
-        return result(run.run_id, url, made)
+        return send(outcome(trained, config, machine, started, milliseconds(), runs))
+    except SweepTaken:
+        raise
     except BaseException as error:
-        _rescue(run, trained, config, machine, started, thinning, error)
+        _rescue(run, trained, config, machine, started, send, error)
         raise
 
 
@@ -210,7 +265,7 @@ def _rescue(
     config: Any,
     machine: dict[str, Any],
     started: int,
-    thinning: Thinning,
+    send: Callable[[Outcome], RunResult],
     error: BaseException,
 ) -> None:
     """Record what was reached and end the run; nothing raised here may hide ``error``."""
@@ -221,8 +276,7 @@ def _rescue(
         with contextlib.suppress(Exception):
             trained.stop()
         with contextlib.suppress(Exception):
-            made = outcome(trained, config, machine, started, milliseconds(), error=error)
-            publish(run, made, thinning, last_tags(made, config))
+            send(outcome(trained, config, machine, started, milliseconds(), error=error))
             done = True
     finally:
         # A second interruption ends the rescue, and still not the run's end.

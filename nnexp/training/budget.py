@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -11,19 +12,27 @@ from nnexp.config.settings import Range, setting
 
 @dataclass(frozen=True)
 class Budget:
-    """When a run ends: whichever limit comes first, at least one of them given.
+    """When a run ends: whichever limit comes first, at least one of iterations, evaluations and seconds given.
 
-    ``iterations`` and ``evaluations`` are never exceeded, ``seconds`` of training by at most one block.
+    ``iterations`` and ``evaluations`` are never exceeded, ``seconds`` of training by at most one block. A run with a
+    ``target`` or ``patience`` may end before, at one of its rows.
     """
 
     iterations: int | None = setting(None, "candidates considered, or updates", Range(1))
     evaluations: int | None = setting(None, "forward passes; a backward pass counts as two", Range(1))
     seconds: float | None = setting(None, "time of training", Range(0, above=True))
+    target: float | None = setting(None, "value of measure at which a run ends")
+    patience: int | None = setting(
+        None, "iterations without a better value of measure after which a run ends", Range(1)
+    )
+    measure: Literal["auto", "loss", "accuracy", "val_loss", "val_accuracy"] = setting(
+        "auto", "what target and patience look at; auto: val_loss where samples are held out, else loss"
+    )
 
     @property
     def unlimited(self) -> bool:
         """Whether no limit is given."""
-        return self == Budget()
+        return self.iterations is self.evaluations is self.seconds is None
 
     def updates(self, evaluations: int) -> int:
         """The most updates that there is room for, of a method that takes so many ``evaluations`` for each.

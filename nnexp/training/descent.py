@@ -255,6 +255,15 @@ class Descent:
         """Whether a run ended because its loss or a weight was not finite."""
         return bool(self.diverged[run])
 
+    def leave(self, run: int) -> None:
+        """Train a run no further; to be called between two calls of :meth:`advance`, when no row waits."""
+        active = self._active
+        if active is not None and run in active.runs:
+            stays = active.runs != run
+            left = active.select(np.flatnonzero(stays)) if stays.any() else None
+            self._answers[run], self._iterations[run] = active.answer.of(~stays), self._count
+            self._shares[run], self._active = self._share, left
+
     def improvements(self, run: int) -> list[tuple[int, float]]:
         """None: gradient runs have no candidates."""
         return []

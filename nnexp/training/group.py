@@ -136,6 +136,8 @@ class Group:
             while (block := computation.advance()) is not None:
                 for position, rows in block:
                     self.runs[runs[position]].add(rows)
+                for at in runs:
+                    self.runs[at].leave_if_stopped()
                 yield
 
     def _collect(self) -> None:

@@ -16,7 +16,7 @@ from nnexp.network.architecture import MLP
 from nnexp.network.network import Network
 from nnexp.notebook.data import notebook_data
 from nnexp.notebook.start import notebook_start
-from nnexp.optim import Draws, Method, SearchMethod
+from nnexp.optim import Draws, Method, RandomPerturbation, SearchMethod
 from nnexp.optim.draws import draws_from
 from nnexp.training.problem import Problem
 from nnexp.training.run_settings import RunSettings
@@ -117,6 +117,7 @@ def _data(settings: RunSettings, source: dict[str, np.random.Generator]) -> Spli
 
 def _method(settings: RunSettings) -> Method:
     method = settings.optimizer
+    method.check()
     if isinstance(method, SearchMethod) and method.score_start is None:
         return replace(method, score_start=settings.streams != "notebook")
     return method
@@ -137,7 +138,7 @@ def _start(
 
 def _earlier_candidates(settings: RunSettings) -> int:
     """Candidates that the notebook's random search drew before its perturbation."""
-    if settings.optimizer.name != "perturb":
+    if not isinstance(settings.optimizer, RandomPerturbation):
         return 0
     if settings.budget.iterations is None:
         raise ConfigError(

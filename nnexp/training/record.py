@@ -11,6 +11,7 @@ from nnexp.training.marks import log_spaced, mark_after
 from nnexp.training.prepare import Prepared
 from nnexp.training.problem import Evaluation
 from nnexp.training.rows import Progress, Rows, Step
+from nnexp.training.stopping import Stopping
 
 Array = np.ndarray[Any, Any]
 
@@ -66,17 +67,33 @@ class Record:
     def __init__(self, prepared: Prepared) -> None:
         self.prepared = prepared
         self._parts: list[History] = []
+        self._given = 0  # parts
         self._pending: list[Rows] = []
         self.waiting = 0
         self.measuring_seconds = 0.0
         self._kept: list[tuple[int, Array, float]] = []
         self._best: tuple[float, Array] = (np.inf, prepared.theta)
         self._keep_from = 0
+        self._best_value = np.inf
         self._last: tuple[int, Array, float] | None = None
+        self._stopping = Stopping(prepared.settings.budget, prepared.problem.test is not None)
+        # Weights are kept as early stopping means to keep them; else the training loss tells what is best.
+        self._best_by = self._stopping.measure if self._stopping.wanted else "loss"
+        self._stop: Progress | None = None
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether the budget asks to end a run for what its rows show, so that they must be measured at once."""
+        return self._stopping.wanted
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the run ended before its budget was spent: ``target`` or ``patience``; empty where it did not."""
+        return self._stopping.reason
 
     def add(self, rows: Rows) -> None:
         """Keep rows to be measured, unless they are there: after an interruption they may come again."""
-        if rows.iteration[-1] <= self.last_iteration:
+        if self._stop is not None or rows.iteration[-1] <= self.last_iteration:
             return
         self._pending.append(rows)
         self.waiting += rows.theta.nbytes
@@ -102,12 +119,12 @@ class Record:
 
     @property
     def best_theta(self) -> Array:
-        """The theta ``(P,)`` with the lowest loss among the rows."""
+        """The theta ``(P,)`` that is best among the rows: by training loss, or what patience looks at."""
         return self._best[1]
 
     @property
     def best_loss(self) -> float:
-        """The lowest loss among the rows, +inf before one was measured."""
+        """The training loss of the best theta, +inf before one was measured."""
         return self._best[0]
 
     @property
@@ -133,10 +150,16 @@ class Record:
         return self.measure()
 
     def measure(self) -> History:
-        """Measure the rows that were added, and give them."""
+        """Measure the rows that were added, and give those that were not given before."""
+        self.look()
+        parts, self._given = self._parts[self._given :], len(self._parts)
+        return join(parts)
+
+    def look(self) -> None:
+        """Measure the rows that were added, and end the run at the first that says so."""
         pending = self._pending
         if not pending:
-            return join([])
+            return
         rows = pending[0] if len(pending) == 1 else Rows(*map(np.concatenate, zip(*pending, strict=True)))
         problem, theta = self.prepared.problem, rows.theta
         # A full-batch gradient step knows its own loss and accuracy, or that there is none.
@@ -160,24 +183,31 @@ class Record:
             _finite(seen.val_loss),
             seen.val_accuracy,
         )
-        self._keep(rows.iteration, theta, part.loss)
+        stop = self._stopping.first(part) if self._stopping.wanted else None
+        if stop is not None:
+            # Training has gone on meanwhile; what it did is no part of the run.
+            part = History(*(column[: stop + 1] for column in part))
+            rows = Rows(*(column[: stop + 1] for column in rows))
+            last = rows.steps()[-1]
+            self._stop = Progress(last.theta.copy(), last.iteration, last.evaluations, last.seconds)
+        self._keep(rows.iteration, rows.theta, part.loss, getattr(part, self._best_by))
         # Together, without a call between that a signal could come in at.
         parts = [*self._parts, part]
         self._parts, self._pending, self.waiting = parts, [], 0
-        return part
 
-    def _keep(self, iteration: Array, theta: Array, loss: Array) -> None:
+    def _keep(self, iteration: Array, theta: Array, loss: Array, value: Array) -> None:
         """Copies of the weights that will be asked for: the best, the last, and those of the marks."""
 
         def row(at: int) -> tuple[int, Array, float]:
             return int(iteration[at]), theta[at].copy(), float(loss[at])
 
         self._last = row(len(loss) - 1)
-        comparable = np.where(np.isnan(loss), np.inf, loss)
+        signed = -value if "accuracy" in self._best_by else value
+        comparable = np.where(np.isnan(signed), np.inf, signed)
         # The last of equals, so that a plateau's end counts.
         at = len(loss) - 1 - int(comparable[::-1].argmin())
-        if loss[at] <= self._best[0]:
-            self._best = (float(loss[at]), theta[at].copy())
+        if comparable[at] <= self._best_value:
+            self._best_value, self._best = float(comparable[at]), (float(loss[at]), theta[at].copy())
         while self._keep_from <= iteration[-1]:
             at = int(np.searchsorted(iteration, self._keep_from))
             kept, keep_from = [*self._kept, row(at)], mark_after(int(iteration[at]))

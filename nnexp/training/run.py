@@ -29,6 +29,9 @@ class Computation(Protocol):
     def has_diverged(self, run: int) -> bool:
         """Whether a run ended because a number was not finite."""
 
+    def leave(self, run: int) -> None:
+        """Train a run no further; to be called between two calls of :meth:`advance`."""
+
     def improvements(self, run: int) -> list[tuple[int, float]]:
         """Candidates, counted from 0, that became the answer, each with its loss."""
 
@@ -53,7 +56,14 @@ class Run(Record):
 
     @property
     def _progress(self) -> Progress:
-        return self._computation.progress(self._position)
+        return self._stop or self._computation.progress(self._position)
+
+    def leave_if_stopped(self) -> None:
+        """End the training of a run whose rows say so; others go on."""
+        if self.stops_early:
+            self.look()
+            if self._stop is not None:
+                self._computation.leave(self._position)
 
     @property
     def final_theta(self) -> Array:
@@ -63,12 +73,13 @@ class Run(Record):
     @property
     def improvements(self) -> list[tuple[int, float]]:
         """A gradient-free run's improvements: candidate, counted from 0, and its loss."""
-        return self._computation.improvements(self._position)
+        pairs = self._computation.improvements(self._position)
+        return pairs if self._stop is None else [pair for pair in pairs if pair[0] < self._stop.iteration]
 
     @property
     def diverged(self) -> bool:
         """Whether training ended early, because a loss or a weight was not finite."""
-        return self._computation.has_diverged(self._position)
+        return self._stop is None and self._computation.has_diverged(self._position)
 
     @property
     def status(self) -> str:
@@ -86,7 +97,11 @@ class Run(Record):
             (evaluations, budget.evaluations),
             (now.seconds, budget.seconds),
         )
-        return self.diverged or any(most is not None and reached >= most for reached, most in spent)
+        return (
+            self._stop is not None
+            or self.diverged
+            or any(most is not None and reached >= most for reached, most in spent)
+        )
 
     @property
     def iterations(self) -> int:

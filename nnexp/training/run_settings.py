@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from nnexp.config.settings import ConfigError, Range, setting
+from nnexp.config.settings import ConfigError, Range, kinds_of, setting, snake_case
 from nnexp.data import Dataset, Spiral
 from nnexp.losses import CrossEntropy, Loss
 from nnexp.network import MLP, Architecture
 from nnexp.optim import SGD, Method
+from nnexp.optim.schedules import Schedule
 from nnexp.training.budget import Budget
 
 
@@ -36,7 +37,8 @@ class RunSettings:
     )
     accumulate: Literal["float64"] | None = setting(None, "matrix products in float64, rounded to dtype")
     seeds: Seeds = Seeds()
-    architecture: Architecture = MLP()
+    # Each its own, for its lists can be written to.
+    architecture: Architecture = field(default_factory=MLP)
     dataset: Dataset = Spiral()
     optimizer: Method = SGD()
     loss: Loss = CrossEntropy()
@@ -46,10 +48,18 @@ class RunSettings:
         """Check what settings say together.
 
         Raises:
-            ConfigError: a budget without a limit.
+            ConfigError: a budget without a limit, or of seconds alone where a schedule needs a number of updates.
         """
         if self.budget.unlimited:
             raise ConfigError(
                 "budget.iterations=null: expected at least one of budget.iterations, budget.evaluations, "
                 "budget.seconds"
             )
+        if self.budget.iterations is None and self.budget.evaluations is None:
+            for kind in kinds_of(self.optimizer):
+                if issubclass(kind, Schedule) and kind.needs_total:
+                    name = snake_case(kind.__name__)
+                    raise ConfigError(
+                        f"optimizer.schedule={name}: expected budget.iterations or budget.evaluations with it, "
+                        "for it needs the number of updates"
+                    )

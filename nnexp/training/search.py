@@ -48,7 +48,7 @@ class Search:
         theta, trained = np.array(theta, problem.network.dtype), problem.network.layout.trained
         # Methods do not see what is not trained.
         self._rest = theta[trained:]
-        self._state: State = method.init(theta[:trained], inf, draws)
+        self._state = State(theta[:trained], inf, 0, None)
         self._evaluations = 0
         self._improvements: list[tuple[int, float]] = []
         self.seconds = 0.0
@@ -69,8 +69,12 @@ class Search:
         )
 
     def has_diverged(self, run: int = 0) -> bool:
-        """Never: a candidate whose loss is not finite is not taken."""
+        """Never: a candidate whose loss is not finite is not taken; an answer that was not scored shows in its row."""
         return False
+
+    def leave(self, run: int = 0) -> None:
+        """Search no further."""
+        self._ended = True
 
     def improvements(self, run: int = 0) -> list[tuple[int, float]]:
         """Candidates, counted from 0, that became the answer, each with its loss."""
@@ -145,12 +149,12 @@ class Search:
 
     def _start(self) -> None:
         self._started = True
+        theta, loss = self._state.theta, inf
         if self._method.score_start:
-            theta = self._state.theta
             scored = self._problem.score(self._whole(theta[None])).loss
             assert scored is not None
-            self._evaluations = 1
-            self._state = self._method.init(theta, float(scored[0]), self._draws)
+            self._evaluations, loss = 1, float(scored[0])
+        self._state = self._method.init(theta, loss, self._draws)
         self._steps = self._passed(self._state, self._state, self._evaluations)
 
     def _row(self, iteration: int, evaluations: int, theta: Array, loss: float) -> Step:
@@ -158,7 +162,7 @@ class Search:
         return Step(iteration, evaluations, self._clock(), known, nan, self._whole(theta))
 
     def _passed(self, before: State, after: State, spent: int) -> list[Step]:
-        """Rows of the marks up to ``after``, each with what was best by then."""
+        """Rows of the marks up to ``after``, each with the answer by then."""
         theta, loss, steps = before.theta, before.loss, []
         found = list(after.found)
         while self._mark <= after.iteration:
@@ -166,5 +170,8 @@ class Search:
             self._mark = next(self._marks)
             while found and found[0].iteration <= mark:
                 _, theta, loss = found.pop(0)
+            if mark == after.iteration:
+                # An answer that is no candidate is not among those found.
+                theta, loss = after.theta, after.loss
             steps.append(self._row(mark, spent + mark - before.iteration, theta, loss))
         return steps

@@ -21,10 +21,10 @@ if hasattr(os, "sched_setaffinity"):
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import rivals
-from nnexp.training.session import prepare
 
 from nnexp.config.schema import Config, from_mapping
 from nnexp.training.group import Group, chunk
+from nnexp.training.prepare import prepare
 
 ROUNDS = 5
 JAX_RUNS = 32
@@ -39,8 +39,6 @@ def config(hidden: int, seed: int, steps: int) -> Config:
     return from_mapping(
         {
             "seed": seed,
-            "seeds": {},
-            "sweep": {},
             "architecture": {"name": "mlp", "hidden": [hidden]},
             "dataset": {"name": "spiral", "test_samples": 0},
             "optimizer": {"name": "sgd", "learning_rate": 1.0},
@@ -54,10 +52,12 @@ def config(hidden: int, seed: int, steps: int) -> Config:
 def group(hidden: int, runs: int, total: int) -> Worker:
     """``runs`` together, for about ``total`` steps of runs; preparing is left out, as compiling is for JAX."""
     steps = max(50, total // runs)
-    waiting = [[prepare(config(hidden, seed, steps)) for seed in range(runs)] for _ in range(ROUNDS)]
+    waiting = [
+        [prepare(config(hidden, seed, steps), log_every=1) for seed in range(runs)] for _ in range(ROUNDS)
+    ]
 
     def train() -> object:
-        return list(Group(waiting.pop()).run())
+        return list(Group(waiting.pop()).train())
 
     return train, runs * steps
 

@@ -13,10 +13,10 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
 import numpy as np
-from nnexp.data.datasets import generated
-from nnexp.losses.losses import make_loss
 
+from nnexp.data import Spiral
 from nnexp.inside import Trajectory, boundary_frames, loss_plane
+from nnexp.losses import CrossEntropy
 from nnexp.network.network import Network
 from nnexp.pictures.boundary import boundary_classes
 from nnexp.training.problem import Problem
@@ -28,7 +28,7 @@ def paths() -> list[Trajectory]:
     """Three random walks from one start."""
     rng = np.random.default_rng(0)
     network = Network(2, (64,), 3)
-    problem = Problem(network, make_loss("cross_entropy", "softmax"), generated("spiral", 100, 3, rng))
+    problem = Problem(network, CrossEntropy(), Spiral(classes=3).points(100, rng))
     start, zeros = network.initial(rng, 0.1), np.zeros(SNAPSHOTS)
     found = []
     for label in "abc":

@@ -18,10 +18,10 @@ if hasattr(os, "sched_setaffinity"):
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import notebook_reference as reference
-from nnexp.training.session import Session, prepare
 from rivals import pytorch
 
 from nnexp.sweep.compose.jobs import compose
+from nnexp.training import prepare, train
 
 ITERATIONS = 10_000
 STEPS = 2_000
@@ -39,26 +39,22 @@ def best(*workers: Callable[[], object]) -> list[float]:
     return [min(own) for own in times]
 
 
-def session(*overrides: str) -> Callable[[], object]:
+def training(*overrides: str) -> Callable[[], object]:
     (config,) = compose([overrides])
-
-    def train() -> object:
-        return list(Session(prepare(config)).run())
-
-    return train
+    return lambda: train(config, config.tracking.log_every, config.tracking.snapshots)
 
 
 def main() -> None:
     print(f"{'comparison':58} {'nnexp':>9} {'other':>9} {'ratio':>7}")
     for method, loop in (("random", reference.loop_random), ("perturb", reference.loop_perturb)):
-        own = session(f"optimizer={method}", "dataset.test_samples=0", f"budget.iterations={ITERATIONS}")
+        own = training(f"optimizer={method}", "dataset.test_samples=0", f"budget.iterations={ITERATIONS}")
         ours, theirs = best(own, lambda loop=loop: loop(ITERATIONS))
         report(f"{method}, {ITERATIONS:,} iterations, to the notebook's loop", ours, theirs)
-        own = session("+experiment=notebook", f"optimizer={method}")
+        own = training("+experiment=notebook", f"optimizer={method}")
         ours, theirs = best(own, lambda loop=loop: loop(ITERATIONS))
         report("  the same with the notebook's own draws and rounding", ours, theirs)
     for hidden in (3, 64):
-        own = session(
+        own = training(
             "optimizer=sgd", f"architecture.hidden=[{hidden}]", "dataset.test_samples=0",
             f"budget.iterations={STEPS}", "tracking.log_every=1",
         )  # fmt: skip

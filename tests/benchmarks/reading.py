@@ -28,12 +28,13 @@ def make(folder: Path, runs: int) -> str:
     """A store of ``runs`` runs as nnexp records them; their numbers are made up."""
     import numpy as np
     from mlflow.entities import Metric, Param, RunTag
-    from nnexp.training.session import History
 
-    from nnexp.config.schema import Budget, Config, Perturb, Random, Sgd
+    from nnexp.config.schema import Config
+    from nnexp.optim import SGD, RandomPerturbation, RandomSearch
     from nnexp.tracking.files import history_table, write
     from nnexp.tracking.mlflow_store import Store
     from nnexp.tracking.plain import flatten
+    from nnexp.training import Budget, History
 
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     if (folder / "mlflow.db").exists():
@@ -42,7 +43,7 @@ def make(folder: Path, runs: int) -> str:
     rng = np.random.default_rng(0)
     iteration = np.unique(np.geomspace(1, 10_000, 130).astype(int))[:POINTS]
     for number in range(runs):
-        optimizer = (Random(), Perturb(), Sgd())[number % 3]
+        optimizer = (RandomSearch(), RandomPerturbation(), SGD())[number % 3]
         config = Config(seed=number // 3, optimizer=optimizer, budget=Budget(iterations=10_000))
         tags = {"nnexp.method": optimizer.name, "nnexp.kind": "run", "nnexp.sweep_id": "bench"}
         start = 1_700_000_000_000 + number

@@ -15,29 +15,23 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
-from nnexp.training.session import Session, prepare
-
 from nnexp.config.schema import Config
 from nnexp.sweep.compose.jobs import compose
 from nnexp.sweep.plan import plan
 from nnexp.training.group import Group
+from nnexp.training.prepare import prepare
 
 SEEDS, WORKERS, ALONE, ROUNDS = 100, 2, 6, 3
 
 
-def together(configs: list[Config]) -> float:
-    """Seconds a run."""
+def seconds(groups: list[list[Config]]) -> float:
+    """Of a run in these groups."""
     start = process_time()
-    for _ in Group([prepare(config) for config in configs]).run():
-        pass
-    return (process_time() - start) / len(configs)
-
-
-def alone(configs: list[Config]) -> float:
-    start = process_time()
-    for config in configs:
-        list(Session(prepare(config)).run())
-    return (process_time() - start) / len(configs)
+    for configs in groups:
+        group = Group([prepare(one, one.tracking.log_every, one.tracking.snapshots) for one in configs])
+        for _ in group.train():
+            pass
+    return (process_time() - start) / sum(map(len, groups))
 
 
 def main() -> None:
@@ -53,7 +47,7 @@ def main() -> None:
         totals = [0.0, 0.0]
         for method in methods:
             group = next(group for group in groups if group[0].optimizer.name == method)
-            rounds = [(alone(group[:ALONE]), together(group)) for _ in range(ROUNDS)]
+            rounds = [(seconds([[one] for one in group[:ALONE]]), seconds([group])) for _ in range(ROUNDS)]
             one, many = (min(times) for times in zip(*rounds, strict=True))
             totals = [totals[0] + SEEDS * one, totals[1] + SEEDS * many]
             print(

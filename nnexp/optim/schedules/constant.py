@@ -22,6 +22,5 @@ class Constant(Schedule):
         return np.ones((len(t), len(total)))
 
     def bind(self, at: At, learning_rate: Any) -> tuple[Array, list[Call]]:
-        if self.warmup:
-            return super().bind(at, learning_rate)
-        return at.full(learning_rate), []
+        # Without warm-up the rate costs no call.
+        return super().bind(at, learning_rate) if np.any(self.warmup) else (at.full(learning_rate), [])

@@ -14,7 +14,8 @@ A block says axes that belong together, as the command line would, so what only 
           budget.iterations: 1000,5000
 
 The jobs of a block are all combinations of its axes, and those of the grid the blocks' jobs one after another. An
-interval without ``samples`` is for Optuna to search, where ``sweep.trials`` says so.
+interval without ``samples`` is for Optuna to search, where ``sweep.trials`` says so. ``search`` in place of values is
+the interval that the setting knows itself.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from nnexp.config.schema import ConfigError
 from nnexp.config.settings import shown
 from nnexp.sweep.compose.axes import Axis, checked, from_setting, parsed
+from nnexp.sweep.compose.searches import with_intervals
 
 WORDS = ("zip", "samples", "sample_seed")
 """What a block says beside its axes."""
@@ -149,6 +151,7 @@ def _points(blocks: Sequence[Mapping[str, Any]], parser: OverridesParser, search
 
 
 def _block(block: Mapping[str, Any], name: str, parser: OverridesParser, search: bool) -> list[_Point]:
+    block = with_intervals(block, name)
     axes = {
         key: from_setting(parser, f"{name}.{key}", key, value)
         for key, value in block.items()

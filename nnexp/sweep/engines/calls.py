@@ -11,10 +11,12 @@ from multiprocessing import resource_tracker
 from typing import Any, NamedTuple, Protocol
 
 import joblib
-from threadpoolctl import ThreadpoolController
 
-from nnexp.process import deaf
+from nnexp.process import blas, deaf
 from nnexp.sweep.engines.portable import portable
+
+# Here, and in each worker, before another thread may import.
+blas()
 
 
 class EngineError(ValueError):
@@ -58,8 +60,7 @@ class Engine(Protocol):
 
 def pin(jobs: int) -> Pin:
     """The pin of ``jobs`` workers, which use no more BLAS threads each than this process does now."""
-    pools = ThreadpoolController().select(user_api="blas").info()
-    return Pin(max((pool["num_threads"] for pool in pools), default=joblib.cpu_count()), jobs)
+    return Pin(max((pool["num_threads"] for pool in blas().info()), default=joblib.cpu_count()), jobs)
 
 
 def call(function: Callable[[Any], Any], task: Any, pinned: Pin | None = None) -> Outcome:
@@ -67,7 +68,7 @@ def call(function: Callable[[Any], Any], task: Any, pinned: Pin | None = None) -
     try:
         if pinned is None:
             return Outcome(function(task), None)
-        with ThreadpoolController().limit(limits=pinned.threads, user_api="blas"):
+        with blas().limit(limits=pinned.threads):
             return Outcome(function(task), None)
     except Exception as error:
         return Outcome(None, portable(error))

@@ -34,9 +34,14 @@ class Dask:
         # Dask tells of every connection, also in the workers that it starts.
         logging.getLogger("distributed").setLevel(logging.ERROR)
         if address is None:
+            # Whoever may connect may run code: only who has this certificate, and on this machine.
+            security = distributed.Security.temporary()
             self._cluster = distributed.LocalCluster(
                 n_workers=self._most or joblib.cpu_count(),
                 threads_per_worker=1,
+                host="127.0.0.1",
+                protocol="tls://",
+                security=security,
                 dashboard_address="127.0.0.1:0",
                 env={"DASK_LOGGING__DISTRIBUTED": "error"},
             )

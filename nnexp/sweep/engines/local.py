@@ -11,8 +11,8 @@ from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from typing import Any
 
 from joblib.externals.loky import ProcessPoolExecutor
-from threadpoolctl import ThreadpoolController
 
+from nnexp.process import blas
 from nnexp.sweep.engines.calls import Outcome, Pin, call
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -68,7 +68,7 @@ class Threads:
     def __init__(self, jobs: int, pinned: Pin) -> None:
         self.jobs = jobs
         # The number of BLAS threads is one for the whole process, so it is set once for all calls.
-        self._limits = ThreadpoolController().limit(limits=pinned.threads, user_api="blas")
+        self._limits = blas().limit(limits=pinned.threads)
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="nnexp")
 
     def width(self) -> int:

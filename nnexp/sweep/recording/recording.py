@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
@@ -13,21 +12,21 @@ from time import perf_counter, sleep
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from nnexp.sweep.identity import config_hash
-from nnexp.sweep.recording.spool import Spool, Spooled
+from nnexp.sweep.recording.spool import Spool, Spooled, beginning, journal_entry
 from nnexp.sweep.trial import Trial
-from nnexp.tracking import files
-from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
+from nnexp.tracking.claim import Claim
+from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS
+from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken, database
 from nnexp.tracking.outcome import Outcome, per_decade, reason_of
-from nnexp.tracking.recorder import RunResult, Thinning, flatten, last_tags, publish, result, start_tags
+from nnexp.tracking.recorder import RunResult, Thinning, flatten, last_tags, publish, result
 
 LOG = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 """How often rows of runs that take long are looked for."""
 
-PAUSES = (0.5, 3.0)
-"""Seconds before recording is tried again, on top of what MLflow's client does by itself."""
+PAUSES = (0.5, 3.0, 8.0, 20.0)
+"""Seconds before recording is tried again, on top of what MLflow's client does by itself: a server may be restarted."""
 
 
 class Home(NamedTuple):
@@ -79,7 +78,11 @@ class Recording:
         self._ended: set[int] = set()
         self._lock = threading.RLock()
         self._over = threading.Event()
-        self._beat: Any = None
+        self._claim: Claim | None = None
+        self._failing = False
+        self._unsure: set[int] = set()
+        self._away: StoreError | None = None
+        self._taken: SweepTaken | None = None
         self._thread = threading.Thread(target=self._watch, name="nnexp-recording", daemon=True)
 
     def __enter__(self) -> Recording:
@@ -91,16 +94,50 @@ class Recording:
     ) -> None:
         self._over.set()
         self._thread.join()
-        for entry in self._entries.values():
-            # Only an interruption leaves runs that have not ended.
-            if entry.ended:
-                continue
-            with contextlib.suppress(Exception):
-                entry.run.finish("KILLED", {"nnexp.status": "killed", "nnexp.reason": "the sweep was ended"})
+        # Only an interruption, or a store that is away, leaves runs that have not ended.
+        left = [entry for entry in self._entries.values() if not entry.ended]
+        if self._away is not None:
+            LOG.warning("%s", self._away)
+            return
+        for entry in left:
+            try:
+                if self._taken is None:
+                    entry.run.finish(
+                        "KILLED", {"nnexp.status": "killed", "nnexp.reason": "the sweep was ended"}
+                    )
+            except SweepTaken as taken:
+                self._taken = taken
+            except Exception as caught:
+                LOG.warning("run %s was not ended (%s)", entry.run.run_id, reason_of(caught))
+        if self._taken is not None:
+            # Who has the sweep now does not know of those that were begun since.
+            for entry in left:
+                with contextlib.suppress(Exception):
+                    entry.home.store.client.delete_run(entry.run.run_id)
+            if not isinstance(error, SweepTaken):
+                raise self._taken
+        else:
+            self._remove_ghosts()
 
-    def keep_alive(self, run: Any) -> None:
-        """Set the heartbeat of the run (the parent) from now on."""
-        self._beat = run
+    def _remove_ghosts(self) -> None:
+        """Delete runs of this sweep that were begun twice, where the store's answer was lost on its way."""
+        if self._claim is None:
+            return
+        with contextlib.suppress(Exception):
+            for store in {self.home(job).store for job in self.jobs.values()}:
+                for run in store.search(f"{self._sweep} and attributes.status = 'RUNNING'"):
+                    if run.info.run_id == self._claim.run.run_id:
+                        continue
+                    LOG.warning("run %s was begun twice and is deleted", run.info.run_id)
+                    store.client.delete_run(run.info.run_id)
+
+    @property
+    def _sweep(self) -> str:
+        return f"tags.`nnexp.sweep_id` = '{self.tags.get('nnexp.sweep_id', '')}'"
+
+    def keep_alive(self, claim: Claim) -> None:
+        """Give the sweep's signs of life from now on, and see that it is still ours."""
+        self._claim = claim
 
     def adopt(self, found: Iterable[Any]) -> None:
         """Go on with runs that another process of the same sweep began to record, and maybe ended.
@@ -126,63 +163,100 @@ class Recording:
     def take(self, job: Trial, made: Outcome | Exception) -> RunResult:
         """Record a job's outcome, or the exception that took the place of one, and write its log.
 
-        A store that fails is tried again; if it stays so, what the run left is written beside its log.
+        A store that fails is tried again. If it stays so the run's entry stays in the journal, and so do those of
+        all that come after where the store itself is away.
 
         Raises:
             StoreError: the store cannot be opened at all.
+            SweepTaken: another process has gone on with the sweep.
         """
         self.home(job)
         start = perf_counter()
         if isinstance(made, Exception):
             made = lost(made)
-        error: Exception | None = None
-        for pause in (0.0, *PAUSES):
-            sleep(pause)
+        made = self.spool.keep(journal_entry(job, self.tags, self.runs, made))
+        if self._taken is not None:
+            raise self._taken
+        ended = self._away or self._tried(job, made)
+        if isinstance(ended, Exception):
+            ended = unrecorded(made, ended)
+        try:
+            _log(job, made, ended)
+        except OSError as error:
+            LOG.warning("%s cannot be written: %s", job.log, error)
+        self.seconds += perf_counter() - start
+        return ended
+
+    def _tried(self, job: Trial, made: Outcome) -> RunResult | Exception:
+        local = database(self.home(job).store.uri) is not None
+        # A store that failed for one run is not waited for again before it has taken another.
+        pauses = () if self._failing else PAUSES[:2] if local else PAUSES
+        for pause in (0.0, *pauses):
+            until = perf_counter() + pause
+            while perf_counter() < until and not self.spool.stopped:
+                sleep(min(pause, 0.1))
             try:
                 with self._lock:
                     ended = self._publish(job, made)
                     self._ended.add(job.number)
                     self._entries.pop(job.number, None)
-                break
+                self._failing = False
+                return ended
+            except SweepTaken:
+                raise
+            except StoreLost as caught:
+                self._away = caught
+                return caught
             except Exception as caught:
-                LOG.exception("job %d could not be recorded", job.number)
+                LOG.warning("job %d could not be recorded (%s)", job.number, reason_of(caught))
                 error = caught
-        else:
-            assert error is not None
-            place = job.log.parent / "unrecorded"
-            files.write(place, made.files)
-            where = str(place)
-            if made.folder is not None and Path(made.folder).exists():
-                shutil.copytree(made.folder, place, dirs_exist_ok=True)
-            elif made.folder is not None:
-                where = "its run's artifacts"
-            reason = f"not recorded ({reason_of(error)}); its files are in {where}"
-            ended = result("", "", made)._replace(status="failed", reason=reason)
-        _log(job, made, ended)
-        self.seconds += perf_counter() - start
-        return ended
+                self._unsure.add(job.number)
+            if self.spool.stopped:
+                # Who interrupted it need not wait for a store that may never come back.
+                break
+        self._failing = True
+        self._give_up(job, error)
+        return error
+
+    def _give_up(self, job: Trial, error: Exception) -> None:
+        """Say in the store that a run is not there whole, or that the store is away, for all that come."""
+        store = self.home(job).store
+        try:
+            store.answer()
+        except StoreError as away:
+            self._away = away
+            return
+        if (begun := self._entries.get(job.number)) is not None and not begun.ended:
+            with contextlib.suppress(Exception):
+                tags = {"nnexp.status": "failed", "nnexp.reason": f"not recorded ({reason_of(error)})"}
+                begun.run.finish("FAILED", tags)
+                begun.ended = True
 
     def _publish(self, job: Trial, made: Outcome) -> RunResult:
-        entry, tags = self._entries.get(job.number), last_tags(made, job.config)
-        if entry is None:
+        begun, tags = self._entries.get(job.number), last_tags(made, job.config)
+        if begun is None:
             # With the run's beginning tags cost next to nothing, on their own a query each.
-            entry = self._begin(job, made.started, tags)
-            entry.tagged = True
-        if not entry.ended:
+            begun = self._begin(job, made.started, tags)
+            begun.tagged = True
+        if not begun.ended:
             # A copy, for this may fail and is done again then; and what an adopted run has is not known.
-            thinning = self._thinning(job) if entry.adopted else copy(entry.thinning)
-            publish(entry.run, made, thinning, None if entry.tagged else tags, entry.params)
-        return result(entry.run.run_id, entry.home.store.run_url(entry.run.run_id), made)
+            thinning = self._thinning(job) if begun.adopted else copy(begun.thinning)
+            publish(begun.run, made, thinning, None if begun.tagged else tags, begun.params)
+        return result(begun.run.run_id, begun.home.store.run_url(begun.run.run_id), made)
 
     def _begin(self, job: Trial, started: int, more: dict[str, str]) -> _Entry:
         home = self.home(job)
-        tags = start_tags(job.config, job.overrides) | self.tags | more
-        tags |= {
-            "nnexp.config_hash": config_hash(job.config),
-            "nnexp.code_hash": job.code,
-            "nnexp.job": str(job.number),
-        }
-        return self._entry(job, home, home.store.start(job.name, {}, tags, home.parent, started))
+        begin = beginning(job, self.tags, started)
+        if job.number in self._unsure and "nnexp.sweep_id" in self.tags:
+            # It may have been begun, and the answer been lost.
+            found = home.store.search(f"{self._sweep} and tags.`nnexp.job` = '{job.number}'")
+            if found := [run for run in found if run.info.status == "RUNNING"]:
+                begun = self._entry(job, home, home.store.run(found[0].info.run_id))
+                begun.run.record(tags=begin.tags | more)
+                return begun
+        return self._entry(
+            job, home, home.store.start(begin.name, {}, begin.tags | more, home.parent, started)
+        )
 
     def _entry(self, job: Trial, home: Home, run: Any) -> _Entry:
         entry = self._entries[job.number] = _Entry(home, run, self._thinning(job), flatten(job.config))
@@ -203,12 +277,19 @@ class Recording:
             try:
                 for spooled in self.spool.take():
                     self._live(spooled)
-                if self._beat is not None and perf_counter() - beat >= HEARTBEAT_SECONDS:
+                if self._claim is not None and perf_counter() - beat >= HEARTBEAT_SECONDS:
                     beat = perf_counter()
-                    self._beat.record(tags=heartbeat())
-            except Exception:
+                    self._claim.beat()
+            except SweepTaken as taken:
+                self._taken = taken
+                self.spool.stop()
+                return
+            except StoreLost as away:
+                self._away = away
+                return
+            except Exception as error:
                 # The rows are sent once more when their run has ended.
-                LOG.warning("rows or heartbeat could not be sent", exc_info=True)
+                LOG.warning("rows or heartbeat could not be sent (%s)", reason_of(error))
 
     def _live(self, spooled: Spooled) -> None:
         job = self.jobs[spooled.number]
@@ -225,6 +306,20 @@ class Recording:
             # What could not be sent is to be sent with the next rows.
             entry.thinning = thinning
             entry.params = None
+
+
+def unrecorded(made: Outcome, why: Exception) -> RunResult:
+    """The result of a run that its store does not have; it has no id."""
+    reason = f"not recorded ({reason_of(why)}); its files are in {_place(made)}"
+    return result("", "", made)._replace(status="failed", reason=reason)
+
+
+def _place(made: Outcome) -> str:
+    """Where an outcome's files are."""
+    if made.folder is None:
+        return "no folder, none could be written"
+    folder = Path(made.folder)
+    return "its run's artifacts" if folder.is_symlink() else str(folder.parent)
 
 
 def lost(error: Exception) -> Outcome:

@@ -7,11 +7,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nnexp.sweep.recording.process import Lost, RecordingProcess
-from nnexp.sweep.recording.recording import LOOK_SECONDS, Recording, lost
+from nnexp.sweep.recording.recording import LOOK_SECONDS, Recording, lost, unrecorded
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -26,6 +27,9 @@ LOG = logging.getLogger(__name__)
 
 AHEAD = 2
 """Outcomes under way to the process: it need not wait for the next one."""
+
+STOP_SECONDS = 15.0
+"""How long an answer may take in a sweep that was told to stop; what waits is in the journal."""
 
 HURRY_SECONDS = 3.0
 """How long the process may take to end its runs where everything is to end at once."""
@@ -85,7 +89,9 @@ class RemoteRecording:
     ) -> None:
         self._process, self._spool, self._here = process, spool, here
         self._begin = (jobs, tags, spool.folder, code, runs)
+        self.tags = tags
         self._local: Recording | None = None
+        self._given_up = False
         self.seconds = 0.0
         self._moving = threading.Lock()
         self._over = threading.Event()
@@ -101,6 +107,8 @@ class RemoteRecording:
     ) -> None:
         self._over.set()
         self._thread.join()
+        if self._given_up:
+            return
         if self._local is None:
             at_once = kind is not None and not issubclass(kind, Exception)
             try:
@@ -128,26 +136,46 @@ class RemoteRecording:
         rest = deque((job, lost(one) if isinstance(one, Exception) else one) for job, one in made)
         sent: deque[tuple[tuple[Trial, Outcome], Future[RunResult]]] = deque()
         while rest or sent:
+            if self._given_up and not sent:
+                job, one = rest.popleft()
+                yield job, unrecorded(one, TimeoutError("the store did not answer"))
+                continue
             if self._local is not None or self._begun.exception() is not None:
                 yield from self._go_on_here().take_all([*(pair for pair, _ in sent), *rest])
                 return
-            while rest and len(sent) < AHEAD:
+            while rest and len(sent) < AHEAD and not self._given_up:
                 job, one = rest[0]
                 sent.append((rest[0], self._process.call("take", job.number, one)))
                 rest.popleft()
-            (job, _), future = sent[0]
+            (job, made_of), future = sent[0]
             try:
-                result = future.result()
+                result = self._answer(future)
             except Lost:
-                self._go_on_here()
-                continue
+                if not self._given_up:
+                    self._go_on_here()
+                    continue
+                result = unrecorded(made_of, TimeoutError("the store did not answer"))
             sent.popleft()
             yield job, result
+
+    def _answer(self, future: Future[RunResult]) -> RunResult:
+        """What the process answers, :class:`Lost` where it takes too long to end in order."""
+        since = perf_counter()
+        while not self._given_up:
+            try:
+                return future.result(0.5)
+            except TimeoutError:
+                if not self._spool.stopped:
+                    since = perf_counter()
+                elif perf_counter() - since > STOP_SECONDS:
+                    self._given_up = True
+                    self._process.kill()
+        raise Lost
 
     def _watch(self) -> None:
         """Go on here as soon as the process is lost: the sweep's signs of life may not stop."""
         while not self._over.wait(LOOK_SECONDS):
-            if self._process.lost.is_set():
+            if self._process.lost.is_set() and not self._given_up:
                 try:
                     self._go_on_here()
                 except Exception:

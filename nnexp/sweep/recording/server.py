@@ -15,11 +15,14 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from nnexp.process import leave
+from nnexp.tracking.claim import CLAIM, Claim
+from nnexp.tracking.locations import remember
 
 if TYPE_CHECKING:
     from nnexp.sweep.recording.recording import Recording
     from nnexp.sweep.trial import Trial
-    from nnexp.tracking.mlflow_store import MlflowRun, Store
+    from nnexp.tracking.journal import Beginning
+    from nnexp.tracking.mlflow_store import Store
     from nnexp.tracking.outcome import Outcome
     from nnexp.tracking.recorder import RunResult
 
@@ -34,25 +37,20 @@ class Opened(NamedTuple):
     parent: str
 
 
-class Beginning(NamedTuple):
-    """What a parent run begins with; see :meth:`nnexp.tracking.mlflow_store.Store.start_parent`."""
-
-    name: str
-    params: dict[str, str]
-    tags: dict[str, str]
-    started: int
-
-
 class Server:
     """A sweep's store, its parent run, and the recording of its jobs."""
 
     def __init__(self) -> None:
         self._stores: dict[tuple[str | None, str], Store | Exception] = {}
         self._home: Store | None = None
-        self._parent: MlflowRun | None = None
+        self._claim: Claim | None = None
         self._recording: Recording | None = None
         self._context = ExitStack()
         self._opening = threading.Lock()
+
+    def remember(self, credentials: Mapping[str, str]) -> None:
+        """Take the passwords of stores, which go from memory to memory."""
+        remember(credentials)
 
     def open_sweep(self, uri: str | None, experiment: str, beginning: Beginning) -> Opened:
         """Open the store and begin the parent run.
@@ -61,12 +59,16 @@ class Server:
             StoreError: the store cannot be opened.
         """
         self._home = self._store(uri, experiment)
-        self._parent = self._home.start_parent(*beginning)
-        return Opened(self._home.uri, self._home.experiment_id, self._parent.run_id)
+        parent = self._home.start_parent(*beginning)
+        self._claim = Claim(parent, beginning.tags[CLAIM])
+        return Opened(self._home.uri, self._home.experiment_id, parent.run_id)
 
     def on_parent(self, method: str, arguments: Sequence[Any], settings: Mapping[str, Any]) -> None:
         """Call a method of the parent run."""
-        getattr(self._parent, method)(*arguments, **settings)
+        assert self._home is not None
+        assert self._claim is not None
+        self._home.claim = self._claim
+        getattr(self._claim.run, method)(*arguments, **settings)
 
     def begin(
         self, jobs: dict[int, Trial], tags: dict[str, str], folder: Path, code: Path, runs: int
@@ -83,14 +85,15 @@ class Server:
 
         def home(job: Trial) -> Home:
             store = self._store(job.config.tracking.uri, job.config.tracking.experiment)
-            if self._parent is None:
+            if self._claim is None:
                 raise RuntimeError("the sweep's parent run could not be begun")
-            return Home(store, self._parent.run_id if store is self._home else None)
+            store.claim = self._claim
+            return Home(store, self._claim.run.run_id if store is self._home else None)
 
         self._context.enter_context(loaded_from(code))
         self._recording = Recording(jobs, home, tags, Spool(folder), runs)
-        if self._parent is not None:
-            self._recording.keep_alive(self._parent)
+        if self._claim is not None:
+            self._recording.keep_alive(self._claim)
         self._context.enter_context(self._recording)
 
     def take(self, number: int, made: Outcome) -> RunResult:

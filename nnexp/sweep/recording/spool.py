@@ -1,21 +1,30 @@
-"""A folder that workers on this machine share with their sweep: rows as they come, and the word to stop."""
+"""A folder that workers on this machine share with their sweep: rows as they come, and the word to stop.
+
+Beside it lies the journal: what has ended, until its store has it.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import numpy as np
 
-from nnexp.tracking import files
-from nnexp.tracking.outcome import Outcome
+from nnexp.sweep.identity import config_hash
+from nnexp.sweep.trial import Trial
+from nnexp.tracking import journal
+from nnexp.tracking.journal import Beginning, Entry
+from nnexp.tracking.outcome import Outcome, per_decade
+from nnexp.tracking.plain import flatten
+from nnexp.tracking.recorder import last_tags, start_tags
 from nnexp.training.record import History
 
 Array = np.ndarray[Any, Any]
+LOG = logging.getLogger(__name__)
 
 
 class Spooled(NamedTuple):
@@ -55,16 +64,25 @@ class Spool:
     def _flag(self) -> Path:
         return self.folder / "stop"
 
-    def keep(self, number: int, made: Outcome) -> Outcome:
-        """The outcome of the job ``number`` with its files in a folder here, if this machine has one.
+    @property
+    def journal(self) -> Path:
+        """The folder of entries."""
+        return self.folder.parent / journal.FOLDER
+
+    def keep(self, entry: Entry) -> Outcome:
+        """The entry's outcome with its files in the journal, if this machine has one that can be written.
 
         So workers write them, and who records moves them.
         """
-        if not made.files or not self.folder.is_dir():
+        made = entry.made
+        if not self.folder.is_dir() or (made.folder is not None and Path(made.folder).exists()):
             return made
-        place = self.folder / "files" / f"{number:06}-{uuid4().hex}"
-        files.write(place, made.files)
-        return made._replace(files={}, folder=str(place))
+        try:
+            return journal.write(self.journal / f"{int(entry.begin.tags['nnexp.job']):06}", entry)
+        except OSError as error:
+            # It may still be recorded.
+            LOG.warning("%s cannot be written: %s", self.journal, error)
+            return made
 
     def put(self, started: int, parts: Sequence[tuple[int, History]]) -> None:
         """Leave rows by the job's number; nothing on a machine that does not have the folder."""
@@ -76,9 +94,14 @@ class Spool:
         name = f"{parts[0][0]:06}-{os.getpid()}-{self._count:06}"
         self._count += 1
         place = self.folder / f".{name}"
-        with open(place, "wb") as file:
-            np.savez(file, started=np.int64(started), **arrays)
-        place.rename(self.folder / f"{name}.npz")
+        try:
+            with open(place, "wb") as file:
+                np.savez(file, started=np.int64(started), **arrays)
+            place.rename(self.folder / f"{name}.npz")
+        except OSError as error:
+            # They are sent once more when their runs have ended.
+            LOG.warning("%s cannot be written: %s", place, error)
+            place.unlink(missing_ok=True)
 
     def take(self) -> Iterator[Spooled]:
         """The rows that were left since the last call."""
@@ -89,3 +112,21 @@ class Spool:
                     columns = (arrays[f"{number}/{name}"] for name in History._fields)
                     yield Spooled(number, int(arrays["started"]), History(*columns))
             file.unlink()
+
+
+def beginning(job: Trial, tags: dict[str, str], started: int) -> Beginning:
+    """What a job's run begins with, beside the sweep's ``tags``."""
+    own = {"nnexp.config_hash": config_hash(job.config), "nnexp.code_hash": job.code}
+    own["nnexp.job"] = str(job.number)
+    return Beginning(
+        job.name, flatten(job.config), start_tags(job.config, job.overrides) | tags | own, started
+    )
+
+
+def journal_entry(job: Trial, tags: dict[str, str], runs: int, made: Outcome) -> Entry:
+    """A job's run for the journal; ``runs`` is how many the command has."""
+    tracking = job.config.tracking
+    begin = beginning(job, tags, made.started)
+    return Entry(
+        tracking.experiment, begin, last_tags(made, job.config), per_decade(tracking.points, runs), made
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -39,28 +38,5 @@ def chain(*rules: Rule) -> Rule:
             calls += bound.calls
             step = bound.step
         return Bound(calls, step)
-
-    return bind
-
-
-def scale_by(factor: Any) -> Rule:
-    """``step = factor * g``, the factor a number or one a run ``(R,)``."""
-
-    def bind(at: At, step: Array) -> Bound:
-        scaled, rate = np.empty_like(step), at.full(factor)
-        return Bound([partial(np.multiply, rate, step, scaled)], scaled)
-
-    return bind
-
-
-def trace(momentum: Any) -> Rule:
-    """``v = momentum * v + g``, ``step = v``, ``v_0 = 0`` (Polyak, 1964; Sutskever et al., 2013)."""
-
-    def bind(at: At, step: Array) -> Bound:
-        velocity, share = at.remembered("velocity"), at.full(momentum)
-        return Bound(
-            [partial(np.multiply, share, velocity, velocity), partial(np.add, velocity, step, velocity)],
-            velocity,
-        )
 
     return bind

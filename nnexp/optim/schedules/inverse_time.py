@@ -1,0 +1,25 @@
+"""A learning rate that falls as one over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nnexp.config.settings import Range, setting
+from nnexp.optim.schedules.schedule import Schedule
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class InverseTime(Schedule):
+    """``factor(t) = 1 / (1 + decay * t)`` (Robbins and Monro, 1951)."""
+
+    decay: float = setting(
+        0.001, "how fast the rate falls: it is halved after 1 / decay updates", Range(0), per_run=True
+    )
+
+    def factor(self, t: Array, total: Array) -> Array:
+        return np.asarray(1 / (1 + self.decay * t))

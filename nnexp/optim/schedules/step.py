@@ -1,0 +1,24 @@
+"""A learning rate that falls in steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nnexp.config.settings import Range, setting
+from nnexp.optim.schedules.schedule import Schedule
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Step(Schedule):
+    """``factor(t) = decay^floor(t / every)``."""
+
+    every: int = setting(1000, "updates from step to step", Range(1), per_run=True)
+    decay: float = setting(0.5, "what is left of the rate after a step", Range(0, 1), per_run=True)
+
+    def factor(self, t: Array, total: Array) -> Array:
+        return np.asarray(self.decay ** np.floor(t / self.every))

@@ -1,0 +1,234 @@
+"""Contracts that parts keep, as functions for tests: nnexp's own run them over every conf file, yours over your parts.
+
+Each raises AssertionError with what is wrong. They train small networks, alone and in groups, in well under a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+
+from nnexp.config.settings import plain
+from nnexp.data import Data, Dataset, Spiral, frozen
+from nnexp.data.streams import streams
+from nnexp.losses import CrossEntropy, Loss, SquaredError
+from nnexp.network import MLP, Activation, Linear, Sigmoid, Softmax
+from nnexp.optim import SGD, GradientMethod, Method
+from nnexp.optim.schedules import Schedule
+from nnexp.training import Budget, Group, Problem, Run, RunSettings
+
+Array = np.ndarray[Any, Any]
+
+SMALL = RunSettings(
+    architecture=MLP(hidden=[5], init_scale=0.5),
+    dataset=Spiral(samples=11, test_samples=4),
+    optimizer=SGD(0.5),
+    budget=Budget(iterations=40),
+)
+"""A run that takes milliseconds."""
+
+TOLERANCE = 1e-6
+"""Of a gradient in float64 beside a finite difference, relative to the largest."""
+
+
+def check_method(method: Method, settings: RunSettings = SMALL) -> None:
+    """A method is repeatable, keeps its budget, counts what it spends, and gives equal bits in a group and alone.
+
+    Args:
+        method: with settings that are allowed.
+        settings: of the run that it trains.
+    """
+    for dtype in ("float32", "float64"):
+        own = replace(settings, optimizer=method, dtype=dtype)
+        check_group(_variants(own))
+        batch = getattr(method, "batch_size", None)
+        if isinstance(method, GradientMethod) and batch is None and _takes(method, batch_size=7):
+            check_group(_variants(replace(own, optimizer=replace(method, batch_size=7))))
+    (run,) = _trained([replace(settings, optimizer=method)])
+    budget = settings.budget
+    assert budget.iterations is None or run.iterations <= budget.iterations, (
+        "it did more iterations than its budget"
+    )
+    rows = run.history
+    assert (np.diff(rows.iteration) > 0).all(), "iterations of its rows do not go up"
+    assert (np.diff(rows.evaluations) >= 0).all(), "evaluations of its rows go down"
+    assert np.isfinite(run.final_theta).all(), "its answer has numbers that are not finite"
+    assert not np.array_equal(run.final_theta, run.prepared.theta), "it never moved"
+    limited = replace(settings, optimizer=method, budget=Budget(evaluations=25))
+    (short,) = _trained([limited])
+    assert short.evaluations <= 25, "it spent more evaluations than its budget"
+
+
+def check_schedule(schedule: Schedule) -> None:
+    """A schedule's rates are finite and not negative, and runs of unlike budgets are equal in a group and alone."""
+    factors = schedule.factor(np.arange(100.0)[:, None], np.array([100.0, 40.0]))
+    assert np.broadcast_shapes(np.shape(factors), (100, 2)) == (100, 2), (
+        "factor(t (T, 1), total (R,)) is not (T, R)"
+    )
+    assert np.isfinite(factors).all(), "a factor is not finite"
+    assert (np.asarray(factors) >= 0).all(), "a factor is negative"
+    check_method(replace(SGD(0.3), schedule=schedule))
+
+
+def check_activation(activation: Activation) -> None:
+    """An activation's pullback is the derivative of its value, and networks with it are equal in a group and alone."""
+    if activation.elementwise:
+        settings = replace(
+            SMALL, architecture=replace(MLP(hidden=[4, 3], init_scale=0.7), activation=activation)
+        )
+        check_gradient(settings)
+        check_group(_variants(settings))
+    loss = CrossEntropy(clip=1e-7) if activation.probabilities else SquaredError()
+    output = replace(
+        SMALL, architecture=replace(MLP(hidden=[4], init_scale=0.5), output=activation), loss=loss
+    )
+    check_gradient(output)
+    check_group(_variants(replace(output, optimizer=SGD(0.01))))
+    z = np.linspace(-3, 3, 24).reshape(2, 3, 4)
+    ones = activation(np.ones((1, 1, 1)))
+    assert activation.keeps_one == bool(ones[0, 0, 0] == 1) or not activation.elementwise, (
+        "keeps_one is wrong"
+    )
+    assert np.isfinite(activation(z.copy())).all(), "it is not finite for numbers from -3 to 3"
+
+
+def check_loss(loss: Loss, output: Activation | None = None) -> None:
+    """A loss's gradient is the derivative of its value, and runs with it are equal in a group and alone.
+
+    Args:
+        output: the activation before it; without it the first of linear, softmax and sigmoid that the loss takes.
+    """
+    chosen = output or next(one for one in (Linear(), Softmax(), Sigmoid()) if _follows(loss, one))
+    loss.check(chosen)
+    settings = replace(
+        SMALL,
+        loss=loss,
+        architecture=replace(MLP(hidden=[4], init_scale=0.5), output=chosen),
+        optimizer=SGD(0.01),
+    )
+    check_gradient(settings)
+    check_group(_variants(settings))
+
+
+def check_dataset(dataset: Dataset) -> None:
+    """A dataset is what its sizes say, frozen, and repeatable; runs on it are equal in a group and alone."""
+    sizes = dataset.sizes()
+    for dtype in ("float32", "float64"):
+        split, again = (dataset.load(streams(3), dtype) for _ in range(2))
+        counts = (sizes.samples, sizes.validation, sizes.test)
+        for part, other, samples in zip(split, again, counts, strict=True):
+            assert (0 if part is None else part.x.shape[-1]) == samples, (
+                f"it has not {samples} samples, as it says"
+            )
+            if part is None or other is None:
+                continue
+            assert part.x.dtype == dtype, f"inputs are not {dtype}"
+            writeable = part.x.flags.writeable or part.y.flags.writeable
+            assert not writeable, "its arrays can be written"
+            assert np.isfinite(part.x).all(), "inputs are not finite"
+            assert np.array_equal(part.x, other.x), "one seed gives two inputs"
+            assert np.array_equal(part.y, other.y), "one seed gives two targets"
+            classes = np.issubdtype(part.y.dtype, np.integer)
+            assert part.y.shape[-1] == samples, "there are not as many targets as samples"
+            assert not classes or 0 <= part.y.min() <= part.y.max() < sizes.outputs, "a class is out of range"
+    architecture = MLP(hidden=[4])
+    loss: Loss = CrossEntropy()
+    if not sizes.classes:
+        architecture, loss = replace(architecture, output=Linear()), SquaredError()
+    settings = replace(SMALL, dataset=dataset, architecture=architecture, loss=loss, optimizer=SGD(0.001))
+    check_group(_variants(replace(settings, budget=Budget(iterations=5))))
+
+
+def check_group(settings: Sequence[RunSettings]) -> None:
+    """Runs that are trained together are equal, bit for bit, to each alone and to themselves again."""
+    together, again = _trained(settings), _trained(settings)
+    for at, (run, twin) in enumerate(zip(together, again, strict=True)):
+        (alone,) = _trained([settings[at]])
+        _equal(run, twin, "a second time")
+        _equal(run, alone, "alone")
+
+
+def check_gradient(settings: RunSettings) -> None:
+    """The gradient of a run's loss is its finite difference, in float64 at a random point."""
+    prepared = Group.of(replace(settings, dtype="float64")).runs[0].prepared
+    problem = Problem(prepared.problem.network, prepared.settings.loss, _targets(prepared.problem))
+    rng = np.random.default_rng(0)
+    theta = prepared.theta + 0.1 * rng.standard_normal(prepared.theta.shape)
+    scored = problem.score(theta[None], gradient=True).gradient
+    assert scored is not None
+    gradient = scored[0].copy()
+    step = 1e-6
+    shifts = step * np.eye(len(theta))
+    ahead, behind = (problem.score(theta + shift).loss for shift in (shifts, -shifts))
+    assert ahead is not None
+    assert behind is not None
+    numeric = (ahead - behind) / (2 * step)
+    worst = np.abs(numeric - gradient).max() / max(np.abs(numeric).max(), 1e-3)
+    assert worst < TOLERANCE, f"the gradient differs from finite differences by {worst:.1e}, relatively"
+
+
+def _targets(problem: Problem) -> Data:
+    return frozen(problem.train.x, problem.train.y, np.float64)
+
+
+def _variants(settings: RunSettings) -> list[RunSettings]:
+    """Four runs of one group: unlike seeds, budgets, and settings that may differ."""
+    most = settings.budget.iterations or 20
+    budgets = (most, max(1, most // 3), most, max(1, most - 1))
+    varied = [
+        replace(settings, seed=seed, budget=Budget(iterations=iterations))
+        for seed, iterations in enumerate(budgets)
+    ]
+    rate = getattr(settings.optimizer, "learning_rate", None)
+    if isinstance(settings.optimizer, GradientMethod) and rate is not None:
+        varied[1] = replace(varied[1], optimizer=replace(settings.optimizer, learning_rate=rate / 2))
+    return varied
+
+
+def _trained(settings: Sequence[RunSettings]) -> list[Run]:
+    group = Group.of(settings)
+    for _ in group.train():
+        pass
+    return group.runs
+
+
+def _equal(run: Run, other: Run, how: str) -> None:
+    about = f"{run.prepared.settings.optimizer.name}, seed {run.prepared.settings.seed}"
+    for f in ("iteration", "evaluations", "loss", "accuracy", "val_loss", "val_accuracy"):
+        one, two = getattr(run.history, f), getattr(other.history, f)
+        assert np.array_equal(one, two, equal_nan=True), f"{about}: {f} differs from the run {how}"
+    assert np.array_equal(run.final_theta, other.final_theta), f"{about}: weights differ from the run {how}"
+    assert np.array_equal(run.best_theta, other.best_theta), (
+        f"{about}: best weights differ from the run {how}"
+    )
+    assert run.status == other.status, f"{about}: it is {run.status}, and {other.status} {how}"
+
+
+def _takes(method: Method, **changes: Any) -> bool:
+    known = {f.name for f in fields(method)}
+    if not set(changes) <= known:
+        return False
+    try:
+        replace(method, **changes)
+    except ValueError:
+        return False
+    return True
+
+
+def _follows(loss: Loss, output: Activation) -> bool:
+    try:
+        loss.check(output)
+    except ValueError:
+        return False
+    return True
+
+
+def check_plain(part: Any) -> None:
+    """A part comes back from the plain values that a record has of it."""
+    values = plain(part)
+    assert (
+        type(part).from_settings(**{key: value for key, value in values.items() if key != "_target_"}) == part
+    )

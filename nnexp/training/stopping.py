@@ -1,0 +1,57 @@
+"""Stopping: where a run ends before its budget is spent, since it got where it was to get, or gets no further."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnexp.training.budget import Budget
+
+if TYPE_CHECKING:
+    from nnexp.training.record import History
+
+Array = np.ndarray[Any, Any]
+
+
+class Stopping:
+    """Looks at a run's rows, in order, for the one at which it ends.
+
+    It looks at rows alone, so a run ends at the same one whether it is trained alone or beside others.
+
+    Args:
+        held_out: whether there are samples that are held out from training.
+
+    Attributes:
+        reason: ``target`` or ``patience`` once a row was found, else empty.
+    """
+
+    def __init__(self, budget: Budget, held_out: bool) -> None:
+        self._budget = budget
+        self.measure = budget.measure
+        if self.measure == "auto":
+            self.measure = "val_loss" if held_out else "loss"
+        self._sign = -1.0 if "accuracy" in self.measure else 1.0
+        self._best, self._best_iteration = np.inf, 0
+        self.reason = ""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the budget asks for it."""
+        return self._budget.target is not None or self._budget.patience is not None
+
+    def first(self, rows: History) -> int | None:
+        """The position of the first row at which the run ends; None where it goes on after all of them."""
+        values = self._sign * getattr(rows, self.measure)
+        target = None if self._budget.target is None else self._sign * self._budget.target
+        for at, (iteration, value) in enumerate(zip(rows.iteration.tolist(), values.tolist(), strict=True)):
+            if value < self._best:
+                self._best, self._best_iteration = value, iteration
+            if target is not None and value <= target:
+                self.reason = "target"
+                return at
+            patience = self._budget.patience
+            if patience is not None and iteration - self._best_iteration >= patience:
+                self.reason = "patience"
+                return at
+        return None

@@ -1,0 +1,62 @@
+"""A sweep has one owner: who lost it stops, and no run is there twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from commands import in_store, made_store, nnexp, runs, start, wait_for
+
+SWEEP = (
+    "-m", "optimizer=random", "seed=range(0,6)", "budget.iterations=null", "budget.evaluations=100000",
+    "dataset.samples=50", "tracking=lean", "hydra.launcher.group=1", "hydra.launcher.n_jobs=1",
+)  # fmt: skip
+
+
+def each_once(place: Path) -> None:
+    found = runs(place)
+    assert [(run.data.tags["nnexp.job"], run.info.status) for run in found] == [
+        (str(job), "FINISHED") for job in range(6)
+    ]
+    (parent,) = runs(place, "sweep")
+    assert parent.info.status == "FINISHED"
+
+
+def one_finished(place: Path) -> list[object]:
+    return in_store(place, "select 1 from runs where status = 'FINISHED'")
+
+
+def test_a_sweep_that_was_suspended_and_taken_over_stops_when_it_wakes_up(tmp_path: Path) -> None:
+    made_store(tmp_path)
+    first = start(tmp_path, *SWEEP, start_new_session=True)
+    wait_for(lambda: one_finished(tmp_path))
+    os.killpg(first.pid, signal.SIGSTOP)
+    # As if it had slept for an hour.
+    with closing(sqlite3.connect(tmp_path / "runs" / "mlflow.db")) as store, store:
+        store.execute("update tags set value = '1000' where key = 'nnexp.heartbeat'")
+    taken = nnexp(tmp_path, *SWEEP, "sweep.resume=true")
+    assert taken.returncode == 0, taken.stdout + taken.stderr
+    each_once(tmp_path)
+    os.killpg(first.pid, signal.SIGCONT)
+    out, error = first.communicate(timeout=120)
+    assert first.returncode == 1, out + error
+    assert len(error.splitlines()) == 1, error
+    assert "has gone on with it; this command ends" in error
+    each_once(tmp_path)
+
+
+def test_of_two_that_resume_at_once_one_goes_on(tmp_path: Path) -> None:
+    made_store(tmp_path)
+    first = start(tmp_path, *SWEEP)
+    wait_for(lambda: one_finished(tmp_path))
+    first.kill()
+    first.communicate()
+    both = [start(tmp_path, *SWEEP, "sweep.resume=true") for _ in range(2)]
+    said = [one.communicate(timeout=180) for one in both]
+    assert sorted(one.returncode for one in both)[0] == 0, said
+    (loser,) = (error for (_, error), one in zip(said, both, strict=True) if one.returncode != 0)
+    assert len(loser.splitlines()) == 1, loser
+    each_once(tmp_path)

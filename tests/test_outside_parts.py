@@ -1,0 +1,239 @@
+"""Parts of one's own, in a folder outside the repository, as the README writes them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import children, in_store, made_store, runs, start, wait_for
+from conftest import ROOT, surroundings
+from required import need_module
+
+from nnexp.config.settings import ConfigError
+from nnexp.inside import load_trajectories
+from nnexp.results import load_history, load_runs
+
+SWEEP = (
+    *("-m", "optimizer=sgd,sign_descent", "seed=range(0,3)", "optimizer.learning_rate=0.01"),
+    *(
+        "architecture.activation=softsign",
+        "loss=log_cosh",
+        "dataset=rings",
+        "budget.iterations=80",
+        "tracking=lean",
+    ),
+)
+METHOD = Path("my_lab") / "sign_descent.py"
+
+
+def section() -> str:
+    text = (ROOT / "README.md").read_text("utf-8")
+    return text[text.index("## Extending") : text.index("## From Python")]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    """A folder with the README's Python files, and conf files made by its commands."""
+    for content, name in re.findall(r"```python\n(# (my_lab/\w+\.py)\n.*?)```", section(), re.DOTALL):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    for line in re.findall(r"^(mkdir .*|nnexp --conf-file .*)$", section(), re.MULTILINE):
+        words, _, file = line.partition(" > ")
+        if words.startswith("mkdir"):
+            for folder in shlex.split(words)[2:]:
+                (tmp_path / folder).mkdir(parents=True)
+        else:
+            (tmp_path / file).write_text(command(tmp_path, *shlex.split(words)[1:]).stdout)
+    return tmp_path
+
+
+def command(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "nnexp.run", *arguments],
+        cwd=place, env=surroundings(), capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def histories(place: Path, sweep: str | None = None) -> dict[tuple[str, int], list[float]]:
+    uri = f"sqlite:///{place / 'runs' / 'mlflow.db'}"
+    table = load_runs(uri, sweep=sweep)
+    rows = load_history(table, uri).sort_values("iteration")
+    return {key: own["loss"].tolist() for key, own in rows.groupby(["method", "seed"])}
+
+
+def test_a_sweep_over_own_parts_is_batched_equal_to_alone_and_its_models_predict(lab: Path) -> None:
+    done = command(lab, "--config-dir", "my_conf", *SWEEP, "tracking.model=true", "hydra.launcher.n_jobs=2")
+    assert "failed" not in done.stdout
+    (log,) = lab.glob("runs/hydra/*/*/sweep.log")
+    assert sorted(re.findall(r"(\d+) runs trained together", log.read_text())) == ["3", "3"]
+    together = histories(lab)
+    alone = lab / "alone"
+    alone.mkdir()
+    command(alone, "--config-dir", "../my_conf", *SWEEP, "hydra/launcher=basic")
+    assert histories(alone) == together
+    assert len(together) == 6
+    code = {run.data.params["optimizer.name"]: run.data.tags["nnexp.code_hash"] for run in runs(lab)}
+    assert code["sgd"] != code["sign_descent"]  # a run's code is that of its own parts
+    # Without the lab: the model has the activation's source.
+    (model, *_) = sorted(lab.glob("runs/artifacts/**/MLmodel"))
+    predict = "import sys, mlflow; print(mlflow.pyfunc.load_model(sys.argv[1]).predict([[0.5, 0.5]]).shape)"
+    away = lab / "away"
+    away.mkdir()
+    found = subprocess.run(
+        [sys.executable, "-c", predict, str(model.parent)], cwd=away, capture_output=True, text=True, check=False,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+    )  # fmt: skip
+    assert found.stdout.strip() == "(1, 2)", found.stderr
+
+
+def test_an_edit_of_a_part_makes_resume_run_again_what_it_concerns(lab: Path) -> None:
+    other = [argument for argument in SWEEP if "=softsign" not in argument and "=log_cosh" not in argument]
+    command(lab, "--config-dir", "my_conf", *other)
+    again = command(lab, "--config-dir", "my_conf", *other, "sweep.resume=true")
+    assert "6 runs are there and skipped" in again.stdout
+    (lab / METHOD).write_text((lab / METHOD).read_text().replace("np.sign", "np.cbrt"))
+    # The dataset is outside too: an edit of the method alone concerns the method's runs.
+    edited = command(lab, "--config-dir", "my_conf", *other, "sweep.resume=true")
+    assert "3 runs are there and skipped; run again: 3 of other code" in edited.stdout
+
+
+def test_a_killed_sweep_over_own_parts_is_resumed(lab: Path) -> None:
+    made_store(lab)
+    long = [*SWEEP, "budget.iterations=20000", "hydra.launcher.n_jobs=2", "hydra.launcher.group=1"]
+    sweep = start(lab, "--config-dir", "my_conf", *long, env=surroundings())
+    wait_for(lambda: in_store(lab, "select 1 from runs where status = 'FINISHED'"))
+    sweep.kill()
+    sweep.communicate()
+    done = command(lab, "--config-dir", "my_conf", *long, "sweep.resume=true")
+    assert re.search(r"[1-9] runs are there and skipped", done.stdout)
+    assert sorted(run.info.status for run in runs(lab)) == ["FINISHED"] * 6
+    assert len(histories(lab)) == 6
+
+
+def test_workers_of_a_cluster_import_own_parts(lab: Path, request: pytest.FixtureRequest) -> None:
+    need_module("distributed", "dask")
+    command(
+        lab, "--config-dir", "my_conf", *SWEEP,
+        "hydra.launcher.backend=dask", "hydra.launcher.n_jobs=2",
+    )  # fmt: skip
+    assert len(histories(lab)) == 6
+
+
+def test_help_and_listings_see_own_parts(lab: Path) -> None:
+    settings = command(lab, "--config-dir", "my_conf", "--help", "optimizer").stdout
+    assert "sign_descent: theta = theta - learning_rate * sign(gradient)." in settings
+    nested = command(lab, "--config-dir", "my_conf", "--help", "optimizer/schedule").stdout
+    assert re.search(r"optimizer.schedule.scale=100.0 +updates until", nested)
+    assert "6 jobs, nothing trained" in command(lab, "--config-dir", "my_conf", "--dry-run", *SWEEP).stdout
+    composed = command(lab, "--config-dir=my_conf", "--cfg", "job", "optimizer=sign_descent").stdout
+    assert "_target_: my_lab.sign_descent.SignDescent" in composed
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("_target_: my_lab.nothing.Here", "module my_lab.nothing cannot be imported (ModuleNotFoundError"),
+        ("_target_: my_lab.sign_descent.Nothing", "module my_lab.sign_descent has no Nothing"),
+        ("_target_: my_lab.sign_descent.sign", "expected a part, a dataclass that inherits"),
+        ("_target_: my_lab.log_cosh.LogCosh", "expected a class of the family Method"),
+        ("_target_: my_lab.broken.Broken", "module my_lab.broken cannot be imported (SyntaxError"),
+        ("_target_: 3", "expected a class's full name"),
+        (
+            "_target_: my_lab.sign_descent.SignDescent\nspeed: 3",
+            "optimizer.speed=3: unknown; expected one of",
+        ),
+        (
+            "_target_: my_lab.sign_descent.SignDescent\nlearning_rate: -1",
+            "learning_rate=-1: expected a number above 0",
+        ),
+    ],
+)
+@pytest.mark.parametrize("flags", [(), ("-m", "seed=0,1")])
+def test_a_part_that_cannot_be_is_one_line(lab: Path, text: str, words: str, flags: tuple[str, ...]) -> None:
+    (lab / "my_lab" / "broken.py").write_text("def:\n")
+    (lab / "my_conf" / "optimizer" / "bad.yaml").write_text(text + "\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "nnexp.run", "--config-dir", "my_conf", *flags, "optimizer=bad"],
+        cwd=lab, env=surroundings(), capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.count("\n") == 1
+    assert words in done.stderr
+    assert not (lab / "runs" / "mlflow.db").exists()
+
+
+def test_a_record_imports_own_parts_only_if_it_may(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command(lab, "--config-dir", "my_conf", *SWEEP[:1], "optimizer=sign_descent", *SWEEP[2:])
+    monkeypatch.syspath_prepend(lab)
+    uri = f"sqlite:///{lab / 'runs' / 'mlflow.db'}"
+    table = load_runs(uri)
+    with pytest.raises(ConfigError, match="a module outside nnexp; name my_lab to let it be imported"):
+        load_trajectories(table, uri)
+    assert "my_lab" not in sys.modules
+    try:
+        paths = load_trajectories(table, uri, modules=["my_lab"])
+    finally:
+        for name in [name for name in sys.modules if name.split(".")[0] == "my_lab"]:
+            del sys.modules[name]
+    assert len(paths) == 3
+    assert np.isfinite(paths[0].theta).all()
+
+
+def test_the_contracts_hold_for_the_readmes_parts(lab: Path) -> None:
+    program = (
+        "from nnexp.testing import *\n"
+        "from my_lab.sign_descent import SignDescent\nfrom my_lab.square_root import SquareRoot\n"
+        "from my_lab.softsign import Softsign\nfrom my_lab.log_cosh import LogCosh\nfrom my_lab.rings import Rings\n"
+        "check_method(SignDescent(0.01)); check_schedule(SquareRoot()); check_activation(Softsign())\n"
+        "check_loss(LogCosh()); check_dataset(Rings())\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=lab, env=surroundings(), check=True)
+
+
+def test_a_method_that_cannot_be_batched_runs_alone_and_is_said_once(lab: Path) -> None:
+    file = lab / METHOD
+    file.write_text(
+        file.read_text().replace("    def rules(self)", "    batched = False\n\n    def rules(self)")
+    )
+    done = command(lab, "--config-dir", "my_conf", *SWEEP)
+    line = "sign_descent: trained one run at a time, for the method cannot be batched"
+    assert done.stdout.count(line) == 1
+    (log,) = lab.glob("runs/hydra/*/*/sweep.log")
+    assert sorted(re.findall(r"(\d+) runs trained together", log.read_text())) == ["1", "1", "1", "3"]
+
+
+def test_an_error_in_a_group_is_logged_and_counted(lab: Path) -> None:
+    file = lab / METHOD
+    # Two rows are fitted to one another wrongly: it works for one run alone.
+    file.write_text(
+        file.read_text().replace("np.empty_like(step)", "np.empty((1, step.shape[1]), step.dtype)")
+    )
+    done = command(lab, "--config-dir", "my_conf", *SWEEP)
+    assert "1 group of runs failed together and ran one at a time" in done.stdout
+    (log,) = lab.glob("runs/hydra/*/*/sweep.log")
+    text = log.read_text()
+    assert re.search(r"ERROR\] - jobs 3, 4, 5 failed together and were trained alone\nTraceback", text)
+    assert "ValueError" in text
+
+
+def test_a_signal_while_own_parts_train_ends_the_runs_as_killed(lab: Path) -> None:
+    made_store(lab)
+    sweep = start(
+        lab, "--config-dir", "my_conf", *SWEEP, "budget.iterations=100000000", "tracking.flush_seconds=0.2",
+        env=surroundings(),
+    )  # fmt: skip
+    wait_for(lambda: children(sweep.pid))
+    wait_for(lambda: any(run.data.metrics for run in runs(lab)))
+    sweep.send_signal(signal.SIGINT)
+    sweep.communicate(timeout=120)
+    assert sweep.returncode == 130
+    assert {run.info.status for run in runs(lab)} == {"KILLED"}

@@ -1,0 +1,77 @@
+"""Which sweep ``sweep.resume`` goes on with: the same one, whatever is in its command."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from commands import nnexp, runs
+
+TINY = ("budget.iterations=5", "dataset.samples=4", "dataset.test_samples=2", "tracking=lean")
+
+
+def sweep_id(place: Path) -> str:
+    return str(runs(place, "sweep")[-1].data.tags["nnexp.sweep_id"])
+
+
+def test_another_grid_is_another_sweep(tmp_path: Path) -> None:
+    grid = "sweep.grid=[{optimizer:%s}]"
+    assert nnexp(tmp_path, "-m", grid % "random", "seed=0,1", *TINY).returncode == 0
+    first = sweep_id(tmp_path)
+    other = ("-m", grid % "sgd", "seed=0,1", *TINY)
+    done = nnexp(tmp_path, *other, "sweep.resume=true")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "nnexp: sweep.resume=true: expected an earlier start of the same sweep in experiment nnexp; the latest, "
+        f"{first}, has other settings or another sweep.grid, and sweep.resume={first} adds this command's jobs to it\n"
+    )
+    assert len(runs(tmp_path)) == 2
+    again = nnexp(tmp_path, "-m", "seed=0,1", *TINY, grid % "random", "sweep.resume=true")
+    assert again.returncode == 0, again.stderr
+    assert f"sweep {first}: 2 runs are there and skipped" in again.stdout
+    assert "are added" not in again.stdout
+    added = nnexp(tmp_path, *other, f"sweep.resume={first}")
+    assert added.returncode == 0, added.stderr
+    said = f"sweep {first} was started with other settings or another grid; jobs are added to it"
+    assert said in re.sub(r"\s+", " ", added.stdout)
+    assert [run.data.tags["nnexp.method"] for run in runs(tmp_path)].count("sgd") == 2
+
+
+NUMBERS = ",".join(f"[{at}.25]" for at in range(700))
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        (("hydra.job.name=a", "tracking.experiment=two words"), "tracking.experiment=two other"),
+        (("tracking.experiment='two  words, \\'quoted\\''",), "tracking.experiment=quoted"),
+        (
+            ("dataset=points", "architecture=single_layer", "architecture.output=linear", "loss=squared_error",
+             f"dataset.inputs=[{NUMBERS}]", f"dataset.targets=[{NUMBERS}]"),
+            f"dataset.targets=[{NUMBERS[:-2]}6]]",
+        ),
+    ],
+    ids=["space", "quotes", "long"],
+)  # fmt: skip
+def test_the_same_sweep_is_found_whatever_its_values(
+    tmp_path: Path, text: tuple[str, ...], other: str
+) -> None:
+    common = ("-m", "optimizer=sgd", "budget.iterations=5", "tracking=lean")
+    first = nnexp(tmp_path, *common, *text)
+    assert first.returncode == 0, first.stderr
+    count = len(runs(tmp_path))
+    again = nnexp(tmp_path, *common, *text, "sweep.resume=true")
+    assert again.returncode == 0, again.stderr
+    assert f"{count} runs are there and skipped" in again.stdout
+    done = nnexp(tmp_path, *common, *text[:-1], other, "sweep.resume=true")
+    assert done.returncode == 2, done.stdout
+    assert "expected an earlier start of the same sweep" in done.stderr
+    assert len(runs(tmp_path)) == count
+
+
+def test_an_id_may_hold_any_character(tmp_path: Path) -> None:
+    assert nnexp(tmp_path, "-m", "optimizer=sgd", *TINY).returncode == 0
+    done = nnexp(tmp_path, "-m", "optimizer=sgd", *TINY, 'sweep.resume="it\'s"')
+    assert done.returncode == 2
+    assert done.stderr == "nnexp: sweep.resume=it's: expected a sweep's id in experiment nnexp\n"

@@ -1,0 +1,36 @@
+"""A resumed sweep looks at what is there: files of finished runs, and runs of which only the beginning is."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from commands import SMALL, made_store, nnexp, runs
+
+from nnexp.results import load_runs
+from nnexp.tracking.connections import close
+from nnexp.tracking.mlflow_store import Store
+
+
+def test_finished_runs_without_files_are_run_again_and_ghosts_go(tmp_path: Path) -> None:
+    made_store(tmp_path)
+    assert nnexp(tmp_path, "-m", "seed=0,1", *SMALL).returncode == 0
+    first, second = runs(tmp_path)
+    shutil.rmtree(tmp_path / "runs" / "artifacts" / first.info.run_id)
+    store = Store.open(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}", "nnexp")
+    ghost = store.start("ghost", {}, {key: text for key, text in second.data.tags.items() if "nnexp." in key})
+    close()
+    # Until then results leave it out, and count it.
+    found = load_runs(store.uri)
+    assert sorted(found["run_id"]) == sorted([first.info.run_id, second.info.run_id])
+    assert found.attrs["without_params"] == 1
+    done = nnexp(tmp_path, "-m", "seed=0,1", *SMALL, "sweep.resume=true")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 runs are there and skipped; run again: 1 files missing" in done.stdout
+    after = runs(tmp_path)
+    assert len(after) == 2
+    assert {run.info.status for run in after} == {"FINISHED"}
+    assert not {first.info.run_id, ghost.run_id} & {run.info.run_id for run in after}
+    assert second.info.run_id in {run.info.run_id for run in after}
+    for run in after:
+        assert (tmp_path / "runs" / "artifacts" / run.info.run_id / "artifacts" / "history.parquet").is_file()

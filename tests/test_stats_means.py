@@ -1,0 +1,77 @@
+"""Equal means of answers of unlike shapes: whether it is seen, and what tests of means claim."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_sweeps import made_sweep, of
+from scipy import stats
+
+from nnexp.stats import compare, judge
+from nnexp.stats.equal_means import bounded_p, johnson_p, shapes_differ
+from nnexp.stats.permutation import sign_flip
+
+REPEATS = 4000
+NOISE = 3.3 * np.sqrt(0.05 * 0.95 / REPEATS)
+
+
+def accuracies(n: int, repeats: int = REPEATS) -> np.ndarray:
+    """Differences ``(repeats, n)`` of accuracies of mean 0.8, of which one method's are 0.4 in a fifth of runs."""
+    rng = np.random.default_rng(n)
+    even = rng.binomial(100, 0.8, (repeats, n)) / 100
+    return np.asarray(even - np.where(rng.random((repeats, n)) < 0.2, 0.4, 0.9))
+
+
+@pytest.mark.parametrize("n", [6, 10, 20])
+def test_the_test_of_bounded_means_keeps_its_level_where_sign_flips_do_not(n):
+    differences = accuracies(n)
+    assert np.mean(bounded_p(differences) <= 0.05) <= 0.05 + NOISE
+    assert np.mean(sign_flip(differences) <= 0.05) > 0.05 + NOISE
+
+
+def test_the_test_of_bounded_means_finds_a_large_difference_and_knows_no_sign():
+    differences = np.full(16, 0.5)
+    assert bounded_p(differences) < 0.05
+    assert bounded_p(-differences) == pytest.approx(float(bounded_p(differences)))
+    assert bounded_p(np.zeros(16)) == 1
+    assert bounded_p(5 * differences, 5.0) == pytest.approx(float(bounded_p(differences)))
+
+
+def test_johnsons_test_is_students_without_skewness_and_nearer_to_its_level_with_it():
+    even = np.array([-2.0, -1.0, 1.0, 2.0]) + 0.8
+    s, m = even.std(ddof=1), even.mean()
+    assert johnson_p(even) == pytest.approx(2 * stats.t.sf(m / s * 2, 3))
+    rng = np.random.default_rng(0)
+    skewed = rng.normal(1, 0.3, (REPEATS, 20)) - rng.exponential(1, (REPEATS, 20))
+    mine, flips = (np.mean(p <= 0.05) for p in (johnson_p(skewed), sign_flip(skewed[:1500])))
+    assert mine < flips
+    assert mine < 0.08 + NOISE
+    assert np.isnan(johnson_p(np.ones(2)))
+    assert johnson_p(np.ones(5)) == 0
+    assert johnson_p(1e100 * even) == pytest.approx(float(johnson_p(even)))
+
+
+def test_shapes_are_said_to_differ_where_they_do_and_seldom_where_not():
+    rng = np.random.default_rng(1)
+    alike = [shapes_differ(*rng.normal(size=(2, 12))) for _ in range(400)]
+    stuck = [shapes_differ(rng.normal(0.3, 0.05, 12), 1.0 * (rng.random(12) < 0.3)) for _ in range(100)]
+    # Two looks at 5 % each.
+    assert np.mean(alike) < 0.15
+    assert np.mean(stuck) > 0.95
+    assert not shapes_differ(np.ones(8), np.zeros(8))
+
+
+def test_the_verdict_says_that_shapes_differ_and_what_a_test_of_means_gives():
+    rng = np.random.default_rng(3)
+    answers = np.stack([rng.normal(0.8, 0.01, 12), np.where(np.arange(12) < 2, 0.4, 0.88)])[None]
+    runs, history = made_sweep(answers, ["a", "b"], measure="val_accuracy")
+    found = judge(runs, history, measure="val_accuracy", axes=["iteration"])
+    pair = of(found.comparisons["iteration"].overall)
+    assert pair["shapes_differ"]
+    assert pair["p_mean"] == pytest.approx(float(bounded_p(answers[0, 0] - answers[0, 1])))
+    assert "Their answers differ in shape, to which p speaks too" in found.text
+    assert "which holds for any shapes." in found.text
+    assert "Tests: p is of the hypothesis that two methods are alike" in found.text
+    plain = compare(*made_sweep(rng.normal(size=(1, 2, 12)), ["a", "b"]))
+    assert not of(plain.overall)["shapes_differ"]
+    assert "differ in shape" not in plain.verdict

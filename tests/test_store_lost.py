@@ -1,0 +1,102 @@
+"""A store that is taken away under a running sweep: what was trained is kept, said, and brought in later."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import SMALL, in_store, made_store, nnexp, recorders, runs, start, wait_for
+
+from nnexp.tracking.connections import close
+
+SWEEP = (
+    "-m", "optimizer=random", "seed=range(0,3)", "budget.iterations=null", "budget.evaluations=300000",
+    "dataset.samples=50", "tracking=lean", "tracking.flush_seconds=0.2", "hydra.launcher.group=1",
+    "hydra.launcher.n_jobs=1",
+)  # fmt: skip
+
+
+def deleted(place: Path) -> None:
+    for file in (place / "runs").glob("mlflow.db*"):
+        file.unlink()
+    # Nor may this process go on with a file that has no name.
+    close()
+
+
+def renamed(place: Path) -> None:
+    (place / "runs" / "mlflow.db").rename(place / "runs" / "other.db")
+    close()
+
+
+def replaced(place: Path) -> None:
+    deleted(place)
+    shutil.copy(place / "empty.db", place / "runs" / "mlflow.db")
+
+
+def ended(sweep: subprocess.Popen[str]) -> str:
+    out, error = sweep.communicate(timeout=180)
+    assert sweep.returncode == 1, out + error
+    assert "Traceback" not in out + error
+    return out
+
+
+@pytest.mark.parametrize("change", [deleted, renamed, replaced])
+def test_what_was_trained_for_a_store_that_is_gone_is_kept_and_brought_in_once(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    made_store(tmp_path)
+    close()
+    shutil.copy(tmp_path / "runs" / "mlflow.db", tmp_path / "empty.db")
+    sweep = start(tmp_path, *SWEEP)
+    wait_for(lambda: in_store(tmp_path, "select 1 from runs where status = 'FINISHED'"))
+    change(tmp_path)
+    out = ended(sweep)
+    (command,) = re.findall(r"Not recorded: 3 runs\. To bring them in: python -m nnexp\.run (.+)", out)
+    brought = nnexp(tmp_path, *command.split())
+    assert brought.returncode == 0, brought.stderr
+    assert brought.stdout.endswith(": 3 brought in, 0 were there already\n")
+    found, (parent,) = runs(tmp_path), runs(tmp_path, "sweep")
+    assert [run.data.params["seed"] for run in found] == ["0", "1", "2"]
+    assert {run.info.status for run in found} == {"FINISHED"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in found} == {parent.info.run_id}
+    for run in found:
+        folder = Path(run.info.artifact_uri.removeprefix("file://"))
+        assert (folder / "history.parquet").is_file()
+        assert run.data.metrics["evaluations"] == 300000
+    again = nnexp(tmp_path, *command.split())
+    assert "0 brought in, 0 were there already" in again.stdout
+    # The sweep is whole, and its next start finds all of it.
+    resumed = nnexp(tmp_path, *SWEEP, "sweep.resume=true")
+    assert "3 runs are there and skipped" in resumed.stdout, resumed.stdout + resumed.stderr
+    assert len(runs(tmp_path)) == 3
+
+
+def test_what_ended_before_a_sweep_was_killed_is_there_when_it_is_resumed(tmp_path: Path) -> None:
+    made_store(tmp_path)
+    sweep = start(tmp_path, *SWEEP)
+    wait_for(lambda: in_store(tmp_path, "select 1 from runs where status = 'FINISHED'"))
+    (recorder,) = recorders(sweep.pid)
+    os.kill(recorder, signal.SIGSTOP)
+    waiting = "runs/hydra/*/*/unrecorded/000001/run.json"
+    wait_for(lambda: list(tmp_path.glob(waiting)))
+    sweep.kill()
+    os.kill(recorder, signal.SIGKILL)
+    sweep.communicate()
+    resumed = nnexp(tmp_path, *SWEEP, "sweep.resume=true")
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    found = runs(tmp_path)
+    assert [run.data.tags["nnexp.job"] for run in found] == ["0", "1", "2"]
+    assert {run.info.status for run in found} == {"FINISHED"}
+    assert re.search("[23] runs are there and skipped", resumed.stdout), resumed.stdout
+    assert not list(tmp_path.glob("runs/hydra/*/*/unrecorded"))
+
+
+def test_a_recorded_sweep_leaves_no_journal(tmp_path: Path) -> None:
+    assert nnexp(tmp_path, "-m", "seed=0,1", *SMALL).returncode == 0
+    assert not list(tmp_path.rglob("unrecorded"))
