@@ -75,8 +75,11 @@ def assert_same(sweep: tuple[Any, Any], *jobs: list[str]) -> list[dict[str, Any]
     return made
 
 
+ADDED = ("experiment", "architecture/activation")
+"""Groups of which the default config names no option."""
+
 OPTIONS = [
-    f"{'+' if group == 'experiment' else ''}{group}={option}"
+    f"{'+' if group in ADDED else ''}{group}={option}"
     for group, options in groups().items()
     for option in options
 ]

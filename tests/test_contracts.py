@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from nnexp.losses import Loss
 from nnexp.network import Activation
 from nnexp.optim import Method
 from nnexp.optim.schedules import Schedule
+from tests.data_files import needs
 
 GIVEN = {"points": {"inputs": [[0.5, -1.0], [2.0, 0.25], [1.0, 1.0]], "targets": [[1.0], [0.0], [0.5]]}}
 """Settings without which a part is not whole."""
@@ -44,8 +46,8 @@ def test_losses(values: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("values", parts(Dataset))
-def test_datasets(values: dict[str, Any]) -> None:
-    testing.check_dataset(load_part("dataset", values, Dataset))
+def test_datasets(values: dict[str, Any], tmp_path: Path) -> None:
+    testing.check_dataset(load_part("dataset", values | needs(values["name"], tmp_path), Dataset))
 
 
 @pytest.mark.parametrize("family", [Method, Schedule, Activation, Loss, Dataset])

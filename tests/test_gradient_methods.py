@@ -15,6 +15,7 @@ from required import need_module
 from nnexp.calls import run
 from nnexp.config.places import options
 from nnexp.config.settings import ConfigError, Range, load_part, settings_of
+from nnexp.network import Architecture
 from nnexp.optim import (
     LBFGS,
     SAM,
@@ -333,3 +334,16 @@ def test_train_puts_runs_of_all_gradient_methods_into_their_groups() -> None:
     for one in train(settings):
         assert one.status == "finished"
         assert one.history.loss[-1] < one.history.loss[0]
+
+
+@pytest.mark.parametrize("name", gradient_methods())
+def test_layers_that_are_not_trained_or_draw_keep_groups_equal(name: str) -> None:
+    """Running statistics are moved by no method, and an update that asks again draws what it draws alone."""
+    layers = [{"name": "dense", "neurons": 6}, "batch_norm", "relu", "dropout"]
+    architecture = load_part("architecture", {"name": "layers", "layers": layers}, Architecture)
+    method = load_part("optimizer", name, Method)
+    assert isinstance(method, GradientMethod)
+    for one in (method, with_everything(method, 0.9)):
+        settings = [replace(own, architecture=architecture) for own in unlike_runs(one, "float32")]
+        for together, own in zip(trained(settings), settings, strict=True):
+            assert_equal(together, trained([own])[0])

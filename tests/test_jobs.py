@@ -40,13 +40,12 @@ def test_the_grid_of_methods_gives_each_its_own_settings() -> None:
 
 
 def test_a_clash_in_one_job_alone_is_found() -> None:
-    made = plan(["architecture=mlp,single_layer", "architecture.hidden=[],[3]", "seed=range(0,3)"])
-    with pytest.raises(ConfigError, match=r"^architecture\.hidden=\[\]: expected one or more layers"):
+    made = plan(["budget.iterations=100,null", "budget.evaluations=300,null", "seed=range(0,3)"])
+    with pytest.raises(ConfigError, match=r"^budget\.iterations=null: expected at least one of"):
         check(made.jobs)
-    fine = [
-        job for job in made.jobs if bool(job.task["architecture"]["hidden"]) != ("single" in job.overrides[0])
-    ]
-    assert check(fine).architecture.name == "mlp"
+    fine = [job for job in made.jobs if set(job.task["budget"].values()) != {None}]
+    assert len(fine) == 9
+    assert check(fine).budget.iterations == 100
 
 
 def test_a_setting_of_the_swept_methods_is_known() -> None:
@@ -88,11 +87,11 @@ def test_a_grid_runs_and_its_repeated_jobs_are_said(tmp_path: Path) -> None:
     [
         (
             ["-m", "sweep=methods", "optimizer=sgdd"],
-            r"optimizer=sgdd: unknown; expected one of .*random.*sgd.*; did you mean sgd\?",
+            "optimizer=sgdd: unknown; expected one of ",
         ),
         (
             ["-m", "sweep=methods", "optimizer.momentum=2"],
-            "optimizer.momentum=2: unknown; expected for optimizer=random",
+            "optimizer.momentum=2: unknown; expected for optimizer=",
         ),
         (["-m", "sweep=none"], "sweep=none: unknown; expected one of default, learning_rates"),
         (["-m", "sweep.grid=3"], "sweep.grid=3: expected a list of settings or null"),
@@ -138,7 +137,7 @@ def test_a_dry_run_lists_a_grid(tmp_path: Path) -> None:
 
 def test_the_readme_s_grid_is_one() -> None:
     text = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
-    (grid,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (grid,) = (block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "grid:" in block)
     blocks = yaml.safe_load(grid)["grid"]
     with hydra_sweep() as (loader, _):
         jobs = expand([], blocks, loader).jobs

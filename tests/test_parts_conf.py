@@ -18,6 +18,7 @@ from nnexp.config.settings import Part, hints, load_part, part_hint, plain, sett
 from nnexp.network import Activation
 from nnexp.sweep.compose.jobs import compose, expand, representatives
 from nnexp.training import train
+from tests.data_files import needs
 
 POINTS = ["dataset.inputs=[[1.0,2.0],[0.5,1.5]]", "dataset.targets=[[1.0,0.0],[0.0,1.0]]"]
 
@@ -84,8 +85,10 @@ def composed(*overrides: str) -> Config:
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_each_option_trains(option: str) -> None:
-    config = composed(option, *NEEDS.get(option, []))
+def test_each_option_trains(option: str, tmp_path: Path) -> None:
+    files = needs(option.removeprefix("dataset="), tmp_path)
+    given = [f"dataset.{name}={value}" for name, value in files.items()]
+    config = composed(option, *NEEDS.get(option, []), *given)
     short = replace(config.budget, iterations=3)
     (run,) = train(replace(config, budget=short))
     assert run.status == "finished"

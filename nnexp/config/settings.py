@@ -71,8 +71,8 @@ def setting(default: Any, about: str, within: Values | None = None, *, per_run: 
             key, as ``lambda momentum: momentum > 0`` where zero means other arithmetic.
     """
     metadata = {"about": about, "within": within, "per_run": per_run}
-    if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata=metadata)
+    if isinstance(default, list | dict):
+        return field(default_factory=lambda: default.copy(), metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
@@ -372,9 +372,10 @@ def _numbers(value: Any) -> Any:
 
 
 def _expected(hint: Any, f: Field[Any]) -> str:
-    family = part_hint(hint)
+    several = get_origin(hint) is list
+    family = part_hint(get_args(hint)[0] if several else hint)
     if family is not None:
-        which = "options of " if get_origin(hint) is list else "an option of "
+        which = "options of " if several else "an option of "
         return which + " or ".join(groups_of(family))
     members = _members(hint)
     words = [_words(member) for member in members]
@@ -385,12 +386,14 @@ def _expected(hint: Any, f: Field[Any]) -> str:
     return " or ".join(words)
 
 
-_LISTS: dict[Any, str] = {int: "a list of integers,", dict[str, Any]: "a list of settings"}
+_WORDS: dict[Any, str] = {
+    **{int: "an integer", float: "a number", bool: "true or false", str: "text", dict[str, Any]: "settings"},
+    **{list[int]: "a list of integers,", list[str]: "a list of names"},
+    list[dict[str, Any]]: "a list of settings",
+}
 
 
 def _words(hint: Any) -> str:
     if get_origin(hint) is Literal:
         return ("one of " if len(get_args(hint)) > 1 else "") + ", ".join(get_args(hint))
-    if get_origin(hint) is list:
-        return _LISTS.get(get_args(hint)[0], "a list of numbers")
-    return {int: "an integer", float: "a number", bool: "true or false", str: "text"}.get(hint, "null")
+    return _WORDS.get(hint, "a list of numbers" if get_origin(hint) is list else "null")

@@ -9,11 +9,12 @@ import numpy as np
 
 from nnexp.calls import run
 from nnexp.config.settings import ConfigError, Range, setting
+from nnexp.optim.adam import Adam
 from nnexp.optim.at import At
 from nnexp.optim.draws import Draws
 from nnexp.optim.generational import GenerationalMethod
 from nnexp.optim.gradient_method import GradientMethod
-from nnexp.optim.sgd import SGD
+from nnexp.optim.schedules import needing_total
 
 Array = np.ndarray[Any, Any]
 
@@ -51,7 +52,7 @@ class OpenAIES(GenerationalMethod):
     option: ClassVar[str] = "openai_es"
 
     learning_rate: float = setting(
-        0.02, "step size", Range(0, above=True, log=True, search=(0.001, 1)), per_run=True
+        0.03, "step size", Range(0, above=True, log=True, search=(0.001, 1)), per_run=True
     )
     scale: float = setting(
         0.1,
@@ -60,7 +61,7 @@ class OpenAIES(GenerationalMethod):
         per_run=True,
     )
     population: int = setting(10, "candidates of a generation, an even number", Range(2))
-    update: GradientMethod = setting(SGD(), "the gradient method whose rules make steps of the gradient")
+    update: GradientMethod = setting(Adam(), "the gradient method whose rules make steps of the gradient")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,10 +71,8 @@ class OpenAIES(GenerationalMethod):
             raise ConfigError(
                 f"{self.name}.update={self.update.name}: expected a method of one gradient an update"
             )
-        if self.update.schedule.needs_total:
-            raise ConfigError(
-                f"{self.name}.update.schedule={self.update.schedule.name}: expected one that needs no total"
-            )
+        for schedule in needing_total(self.update):
+            raise ConfigError(f"{self.name}.update.schedule={schedule}: expected one that needs no total")
 
     def start(self, theta: Array, draws: Draws) -> _Memory:
         own = theta.astype(np.float64)

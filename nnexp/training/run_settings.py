@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nnexp.config.settings import ConfigError, Range, kinds_of, setting, snake_case
+from nnexp.config.settings import ConfigError, Range, setting
 from nnexp.data import Dataset, Spiral
 from nnexp.losses import CrossEntropy, Loss
 from nnexp.network import MLP, Architecture
 from nnexp.optim import SGD, Method
-from nnexp.optim.schedules import Schedule
+from nnexp.optim.schedules import needing_total
 from nnexp.training.budget import Budget
 
 
@@ -56,10 +56,8 @@ class RunSettings:
                 "budget.seconds"
             )
         if self.budget.iterations is None and self.budget.evaluations is None:
-            for kind in kinds_of(self.optimizer):
-                if issubclass(kind, Schedule) and kind.needs_total:
-                    name = snake_case(kind.__name__)
-                    raise ConfigError(
-                        f"optimizer.schedule={name}: expected budget.iterations or budget.evaluations with it, "
-                        "for it needs the number of updates"
-                    )
+            for schedule in needing_total(self.optimizer):
+                raise ConfigError(
+                    f"optimizer.schedule={schedule}: expected budget.iterations or budget.evaluations with it, "
+                    "for it needs the number of updates"
+                )

@@ -7,7 +7,7 @@ from nnexp.optim.schedules.exponential import Exponential
 from nnexp.optim.schedules.inverse_time import InverseTime
 from nnexp.optim.schedules.linear import Linear
 from nnexp.optim.schedules.one_cycle import OneCycle
-from nnexp.optim.schedules.schedule import Schedule
+from nnexp.optim.schedules.schedule import Schedule, needing_total
 from nnexp.optim.schedules.sequence import Sequence
 from nnexp.optim.schedules.step import Step
 
@@ -22,4 +22,5 @@ __all__ = [
     "Schedule",
     "Sequence",
     "Step",
+    "needing_total",
 ]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nnexp.calls import Call
-from nnexp.config.settings import Part, Range, setting, take
+from nnexp.config.settings import Part, Range, kinds_of, setting, snake_case, take
 from nnexp.optim.at import At
 from nnexp.optim.table import Formula, Table
 
@@ -55,3 +55,14 @@ class Schedule(Part):
             return [rate * factors[:, 0]]
 
         return rates
+
+
+def needing_total(part: Part) -> list[str]:
+    """The names of the schedules in a part that need to know how many updates there will be.
+
+    >>> from nnexp.optim.schedules import Chain, Cosine, Step
+    >>> needing_total(Chain(schedules=[Step(), Cosine()]))
+    ['cosine']
+    """
+    kinds = (kind for kind in kinds_of(part) if issubclass(kind, Schedule) and kind.needs_total)
+    return sorted(kind.option or snake_case(kind.__name__) for kind in kinds)

@@ -1,0 +1,368 @@
+"""A dataset of one's own: a table in a file, a data frame, or arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+
+from nnexp.config.places import did_you_mean
+from nnexp.config.settings import ConfigError, plain, setting
+from nnexp.data import columns as files
+from nnexp.data import shares
+from nnexp.data.dataset import Dataset, Generators, Sizes, Split
+
+Array = np.ndarray[Any, Any]
+
+MOST_CLASSES = 20
+"""Whole numbers with more different values than these are numbers, unless dataset.task says otherwise."""
+
+NAMES_SHOWN = 12
+
+
+class Rows(NamedTuple):
+    """All rows of a table as numbers: inputs ``x (N, F)``, NaN where missing; ``y`` classes ``(N,)`` or ``(N, C)``.
+
+    ``parts (N,)`` says where each row belongs, ``shape`` is a sample's where it is an image, ``labels`` the classes'
+    own names.
+    """
+
+    x: Array
+    y: Array
+    parts: Array
+    shape: tuple[int, ...]
+    labels: list[str] | None
+
+
+@dataclass(frozen=True)
+class Table(Dataset):
+    """Rows of a CSV, Parquet or NPZ file: columns to predict from, and one to predict.
+
+    An NPZ file's arrays are columns, of one row a sample each; an array of more axes is as many columns, and the only
+    one to predict from may hold images ``(N, channels, height, width)``.
+    """
+
+    path: str | None = setting(None, "a file, by its name CSV, Parquet or NPZ")
+    target: str | None = setting(None, "the column to predict")
+    features: list[str] | None = setting(None, "columns to predict from; null: all others")
+    categorical: list[str] = setting([], "columns to predict from that hold categories, made one-hot")
+    task: Literal["auto", "classes", "numbers"] = setting(
+        "auto", f"what the target holds; auto: classes if texts or up to {MOST_CLASSES} whole numbers"
+    )
+    split: dict[str, Any] | str | None = setting(
+        shares.DEFAULT, "shares or files of validation and test, or a column of train, validation, test"
+    )
+    standardise: bool | Literal["all"] = setting(
+        True, "inputs to mean 0 and deviation 1, by training data alone; all: numbers to predict too"
+    )
+    missing: Literal["refuse", "mean", "drop"] = setting(
+        "refuse", "of missing inputs: an error, the training data's mean, or without the row"
+    )
+    shape: list[int] | None = setting(None, "of a sample that is an image, as [1, 8, 8]; null: of the array")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # Wherever the process, or another, goes afterwards.
+        if self.path is not None:
+            object.__setattr__(self, "path", files.absolute(self.path))
+        if isinstance(self.split, dict):
+            entries = shares.checked(self.split, files=True)
+            absolute = {
+                name: files.absolute(value) for name, value in entries.items() if isinstance(value, str)
+            }
+            object.__setattr__(self, "split", self.split | absolute)
+
+    @classmethod
+    def of(cls, data: Any, target: str, **settings: Any) -> Self:
+        """A table of a pandas data frame, or of arrays by name; it is known in this process alone.
+
+        Args:
+            settings: as a conf file has them, such as ``split`` and ``categorical``.
+
+        Raises:
+            ConfigError: unequal numbers of rows, or a setting that is not allowed.
+        """
+        return cls.from_settings(path=files.give(data), target=target, **settings)
+
+    def sizes(self) -> Sizes:
+        rows = self._rows()
+        given = np.bincount(rows.parts[rows.parts != shares.SHARED], minlength=3)
+        shared = rows.parts == shares.SHARED
+        if shared.any():
+            kinds = np.zeros(len(rows.y), np.int64) if rows.labels is None else rows.y
+            given = given + shares.counts(
+                self._shares(), np.unique(kinds[shared], return_counts=True)[1]
+            ).sum(axis=1)
+        features = rows.shape or rows.x.shape[1]
+        outputs = rows.y.shape[1] if rows.labels is None else len(rows.labels)
+        train, validation, test = given.tolist()
+        return Sizes(features, outputs, train, validation, test, rows.labels is not None)
+
+    def load(self, draws: Generators, dtype: Any) -> Split:
+        rows = self._rows()
+        classes = None if rows.labels is None else rows.y
+        parts = rows.parts
+        if (parts == shares.SHARED).any():
+            parts = shares.drawn(parts, self._shares(), classes, draws["split"])
+        targets = self.standardise == "all" and classes is None
+        return shares.divided(rows.x, rows.y, parts, dtype, bool(self.standardise), targets)
+
+    def digest(self) -> str:
+        if self.path is None:
+            return ""
+        total = " ".join(files.digest(path, name) for name, path in self._files())
+        return total if len(self._files()) == 1 else hashlib.sha256(total.encode()).hexdigest()[:16]
+
+    def labels(self) -> list[str] | None:
+        """The classes' names in order; None where the target is numbers."""
+        return self._rows().labels
+
+    def _shares(self) -> dict[str, float]:
+        entries = shares.checked(self.split, files=True) if isinstance(self.split, dict) else {}
+        return {name: value for name, value in entries.items() if not isinstance(value, str)}
+
+    def _files(self) -> list[tuple[str, str]]:
+        """Each file with its setting, that of training first."""
+        if self.path is None:
+            raise ConfigError("dataset.path=null: expected a file, by its name CSV, Parquet or NPZ")
+        own = self.split if isinstance(self.split, dict) else {}
+        held_out = [(f"dataset.split.{name}", own[name]) for name in shares.PARTS[1:]
+                    if isinstance(own.get(name), str)]  # fmt: skip
+        return [("dataset.path", self.path), *held_out]
+
+    def _rows(self) -> Rows:
+        return _rows(json.dumps(plain(self)), self.digest())
+
+
+def arrays(x: Any, y: Any, **settings: Any) -> Table:
+    """A dataset of arrays: inputs ``x (N, F)``, or images ``(N, channels, height, width)``, and targets ``y (N, ...)``.
+
+    Raises:
+        ConfigError: unequal numbers of rows, or a setting that is not allowed.
+    """
+    return Table.of({"x": x, "y": y}, target="y", **settings)
+
+
+@lru_cache(4)
+def _rows(settings: str, digest: str) -> Rows:
+    """The rows of the table with these settings, whose files have this digest."""
+    values = json.loads(settings)
+    values.pop("_target_")
+    return _Reading(Table.from_settings(**values)).rows()
+
+
+class _Reading:
+    """A table's files as one, with the names of places in them for errors."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.files = table._files()
+        self.columns = [files.read(path, name) for name, path in self.files]
+        self.lengths = [len(next(iter(own.values()))) for own in self.columns]
+
+    def rows(self) -> Rows:
+        table = self.table
+        if table.target is None:
+            raise ConfigError(f"dataset.target=null: expected one of {_listed(list(self.columns[0]))}")
+        target, names = self._column(table.target, "dataset.target"), self._features()
+        keep, parts = np.ones(len(target), bool), self._parts()
+        pieces, shape = [], ()
+        for name in names:
+            column = self._column(name, "dataset.features")
+            piece = self._one_hot(column) if name in table.categorical else self._numbers(column, name)
+            shape = column.shape[1:] if len(names) == 1 and column.ndim > 2 else ()
+            pieces.append(piece)
+        x = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+        gaps = [
+            np.isnan(piece).any(axis=1) if np.issubdtype(piece.dtype, np.floating) else ~keep
+            for piece in pieces
+        ]
+        absent = _absent(target)
+        if table.missing == "drop":
+            keep &= ~absent & ~np.any(gaps, axis=0)
+            if not keep.any():
+                raise ConfigError("dataset.missing=drop: no row is without a missing value")
+        elif absent.any():
+            raise ConfigError(f"{self._place(absent, table.target)}: missing; expected a value to predict")
+        elif table.missing == "refuse":
+            for name, gap in zip(names, gaps, strict=True):
+                if gap.any():
+                    raise ConfigError(
+                        f"{self._place(gap, name)}: missing; dataset.missing=mean or drop would take care of it"
+                    )
+        y, labels = self._target(target, keep)
+        parts, x = parts[keep], x[keep] if not keep.all() else x
+        if not (np.isin(parts, (shares.TRAIN, shares.SHARED))).any():
+            raise ConfigError("dataset.split: no row is left to train")
+        return Rows(x, y, parts, self._shape(x.shape[1], shape), labels)
+
+    def _shape(self, features: int, of_array: tuple[int, ...]) -> tuple[int, ...]:
+        given = self.table.shape
+        if given is not None and prod(given) != features:
+            raise ConfigError(f"dataset.shape={given}: expected a product of {features}, the features")
+        return tuple(given) if given is not None else of_array
+
+    def _features(self) -> list[str]:
+        table = self.table
+        known = list(self.columns[0])
+        if table.features is None:
+            column = table.split if isinstance(table.split, str) else None
+            names = [name for name in known if name not in (table.target, column)]
+        else:
+            names = list(table.features)
+        if not names:
+            raise ConfigError("dataset.features: expected one column or more beside the target")
+        if table.target in names:
+            raise ConfigError(
+                f"dataset.features: {table.target} is the target; it cannot be predicted from itself"
+            )
+        for name in table.categorical:
+            if name not in names:
+                raise ConfigError(f"dataset.categorical: {name} is not among the columns to predict from"
+                                  f"{did_you_mean(name, names)}")  # fmt: skip
+        return names
+
+    def _column(self, name: str, setting: str) -> Any:
+        """A column of all files, one after another."""
+        found = []
+        for (_, path), own in zip(self.files, self.columns, strict=True):
+            if name not in own:
+                known = list(own)
+                raise ConfigError(
+                    f"{setting}={name}: no such column in {_file(path)}; expected one of {_listed(known)}"
+                    f"{did_you_mean(name, known)}"
+                )
+            found.append(own[name])
+        if len(found) == 1:
+            return found[0]
+        if isinstance(found[0], np.ndarray):
+            if len({one.shape[1:] for one in found}) > 1:
+                raise ConfigError(f"{setting}={name}: expected arrays of one shape in all files")
+            return np.concatenate(found)
+        import pandas as pd
+
+        return pd.concat(found, ignore_index=True)
+
+    def _parts(self) -> Array:
+        split, total = self.table.split, sum(self.lengths)
+        if isinstance(split, str):
+            words = self._column(split, "dataset.split").astype(str).to_numpy()
+            known = np.isin(words, shares.PARTS)
+            if not known.all():
+                place = self._place(~known, split)
+                raise ConfigError(f"{place}: {words[~known][0]}; expected train, validation or test")
+            return np.array([shares.PARTS.index(word) for word in words], np.int64)
+        first = shares.SHARED if self.table._shares() else shares.TRAIN
+        names = [name.rpartition(".")[2] for name, _ in self.files[1:]]
+        parts = [first, *(shares.PARTS.index(name) for name in names)]
+        return np.repeat(np.array(parts, np.int64), self.lengths) if total else np.empty(0, np.int64)
+
+    def _numbers(self, column: Any, name: str) -> Array:
+        """A column as numbers ``(N, k)``, NaN where missing."""
+        if isinstance(column, np.ndarray):
+            if column.dtype.kind not in "biuf":
+                raise ConfigError(
+                    f"column {name} of {_file(self.files[0][1])}: expected numbers, not {column.dtype}"
+                )
+            numbers = column.reshape(len(column), -1)
+        else:
+            import pandas as pd
+
+            values = pd.to_numeric(column, errors="coerce")
+            texts = (values.isna() & column.notna()).to_numpy() | (column.dtype.kind in "mMc")
+            if texts.any():
+                text = column[int(texts.argmax())]
+                raise ConfigError(
+                    f"{self._place(texts, name)}: {text!s} is not a number; name the column in "
+                    "dataset.categorical, or leave it out of dataset.features"
+                )
+            numbers = values.to_numpy(np.float64, na_value=np.nan)[:, None]
+        if np.issubdtype(numbers.dtype, np.floating) and (infinite := np.isinf(numbers).any(axis=1)).any():
+            raise ConfigError(f"{self._place(infinite, name)}: expected a finite number")
+        return numbers
+
+    def _one_hot(self, column: Any) -> Array:
+        """A column of categories, one-hot ``(N, k)`` in sorted order, NaN where missing."""
+        import pandas as pd
+
+        values = pd.Categorical(_named(column))
+        table = (values.codes[:, None] == np.arange(len(values.categories))).astype(np.float64)
+        table[values.codes < 0] = np.nan
+        return table
+
+    def _target(self, column: Any, keep: Array) -> tuple[Array, list[str] | None]:
+        """Classes ``(N,)`` with their names, or numbers ``(N, C)``."""
+        table = self.table
+        assert table.target is not None
+        values = column[keep] if isinstance(column, np.ndarray) else column[keep].reset_index(drop=True)
+        if table.task == "numbers" or (table.task == "auto" and not _classes(values)):
+            return self._numbers(column, table.target)[keep].astype(np.float64), None
+        if isinstance(values, np.ndarray):
+            raise ConfigError(
+                f"dataset.target={table.target}: expected one class a row, not {values.shape[1:]}"
+            )
+        import pandas as pd
+
+        kinds = pd.Categorical(_named(values))
+        names = [str(name) for name in kinds.categories]
+        if len(names) < 2:
+            raise ConfigError(
+                f"dataset.target={table.target}: all rows are of one class ({names[0]}); expected two or more"
+            )
+        return kinds.codes.astype(np.int64), names
+
+    def _place(self, rows: Any, column: str) -> str:
+        """The first of the rows that are true, as an error names it."""
+        at = int(np.argmax(rows))
+        for (name, path), length in zip(self.files, self.lengths, strict=True):
+            if at < length:
+                return f"{name}={_file(path)}: row {at + 1}, column {column}"
+            at -= length
+        raise IndexError(at)
+
+
+def _classes(values: Any) -> bool:
+    """Whether a column is classes: texts, truth values, or few whole numbers."""
+    if isinstance(values, np.ndarray):
+        return False
+    if values.dtype.kind not in "iuf":
+        return True
+    distinct = values.unique()
+    return len(distinct) <= MOST_CLASSES and bool((distinct == np.round(distinct)).all())
+
+
+def _named(column: Any) -> Any:
+    """A column of categories whose values can be sorted: all of one type, else as texts."""
+    kinds = {type(value) for value in column.dropna().unique().tolist()}
+    if kinds <= {int, float, bool}:
+        whole = column.dropna()
+        return (
+            column.astype("Int64") if column.dtype.kind == "f" and (whole == whole.round()).all() else column
+        )
+    return column.map(str, na_action="ignore")
+
+
+def _absent(column: Any) -> Any:
+    if isinstance(column, np.ndarray):
+        flat = column.reshape(len(column), -1)
+        return np.isnan(flat).any(axis=1) if flat.dtype.kind == "f" else np.zeros(len(flat), bool)
+    missing: Array = column.isna().to_numpy()
+    return missing
+
+
+def _file(path: str) -> str:
+    """A file's name without its folders."""
+    return path if path.startswith(files.GIVEN) else Path(path).name
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names, not too many of them."""
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
