@@ -22,7 +22,13 @@ from tests.data_files import needs
 
 POINTS = ["dataset.inputs=[[1.0,2.0],[0.5,1.5]]", "dataset.targets=[[1.0,0.0],[0.0,1.0]]"]
 
-NEEDS = {"dataset=points": [*POINTS, "loss=squared_error", "architecture.output=linear"]}
+NUMBERS = ["loss=squared_error", "architecture.output=linear"]
+
+NEEDS = {
+    "dataset=points": [*POINTS, *NUMBERS],
+    "dataset=sine": NUMBERS,
+    "dataset=diabetes": NUMBERS,
+}
 """What an option cannot be without."""
 
 PARTS = sorted(
