@@ -19,6 +19,7 @@ from tests.data_files import needs
 
 GIVEN: dict[str, Any] = {
     "residual": {"layers": ["tanh"]},
+    "embedding": {"words": 4, "size": 3},
     "points": {"inputs": [[0.5, -1.0], [2.0, 0.25], [1.0, 1.0]], "targets": [[1.0], [0.0], [0.5]]},
 }
 """Settings without which a part is not whole."""
