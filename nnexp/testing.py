@@ -171,8 +171,9 @@ def check_loss(loss: Loss, output: Activation | None = None) -> None:
     Args:
         output: the activation before it; without it the first of linear, softmax and sigmoid that the loss takes.
     """
-    chosen = output or next(one for one in (Linear(), Softmax(), Sigmoid()) if _follows(loss, one))
-    loss.check(chosen)
+    chosen = output or next(
+        one for one in (Linear(), Softmax(), Sigmoid()) if _follows(loss, one, SMALL.dataset.sizes().outputs)
+    )
     settings = replace(
         SMALL,
         loss=loss,
@@ -288,9 +289,9 @@ def _takes(method: Method, **changes: Any) -> bool:
     return True
 
 
-def _follows(loss: Loss, output: Activation) -> bool:
+def _follows(loss: Loss, output: Activation, outputs: int) -> bool:
     try:
-        loss.check(output)
+        loss.check(output, outputs)
     except ValueError:
         return False
     return True

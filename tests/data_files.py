@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,23 @@ def table(folder: Path) -> dict[str, Any]:
     return {"path": str(folder / "people.csv"), "target": "buys", "categorical": ["town"]}
 
 
-NEEDS = {"table": table}
+def write_idx(place: Path, array: np.ndarray) -> None:
+    """An array of bytes as an IDX file, compressed if its name says so."""
+    content = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+    content += array.astype(np.uint8).tobytes()
+    place.write_bytes(gzip.compress(content) if place.suffix == ".gz" else content)
+
+
+def images(folder: Path) -> dict[str, Any]:
+    """Forty images of 3 x 4 pixels for training, twelve for test; half of the files are compressed."""
+    rng = np.random.default_rng(6)
+    for name, count in (("train", 40), ("t10k", 12)):
+        write_idx(folder / f"{name}-images-idx3-ubyte.gz", rng.integers(0, 256, (count, 3, 4)))
+        write_idx(folder / f"{name}-labels-idx1-ubyte", rng.integers(0, 10, count))
+    return {"path": str(folder), "validation_samples": 10}
+
+
+NEEDS = {"table": table, "mnist": images, "fashion_mnist": images}
 """Datasets that read files: what writes them into a folder, and returns the settings."""
 
 

@@ -347,3 +347,23 @@ def test_layers_that_are_not_trained_or_draw_keep_groups_equal(name: str) -> Non
         settings = [replace(own, architecture=architecture) for own in unlike_runs(one, "float32")]
         for together, own in zip(trained(settings), settings, strict=True):
             assert_equal(together, trained([own])[0])
+
+
+@pytest.mark.parametrize(
+    "method", [SAM(0.1, rho=0.5), LBFGS(), SAM(0.1, average=0.5), LBFGS(average="polyak")]
+)
+def test_a_method_that_looks_around_answers_with_where_it_stood(method: GradientMethod) -> None:
+    """An interruption may come while theta is elsewhere."""
+    at, _ = bound(SGD())
+    start, seen = at.theta.copy(), []
+
+    def again() -> None:
+        assert not np.array_equal(at.theta, start)
+        seen.append(method.answer(at).copy())
+
+    at = replace(at, again=[again])
+    calls = method.bind(at)
+    at.gradient[...] = 1.0
+    run(calls)
+    np.testing.assert_array_equal(seen, [start])
+    assert not np.array_equal(method.answer(at), start)

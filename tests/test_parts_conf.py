@@ -26,11 +26,16 @@ IMAGES = [
     *("dataset=points", f"dataset.inputs={[[0.1 * at for at in range(16)]]}".replace(" ", "")),
     *("dataset.targets=[[1.0,0.0]]", "architecture.shape=[1,4,4]"),
 ]
+NUMBERS = ["loss=squared_error", "architecture.output=linear"]
 
 NEEDS = {
-    "dataset=points": [*POINTS, "loss=squared_error", "architecture.output=linear"],
+    "dataset=points": [*POINTS, *NUMBERS],
+    "dataset=sine": NUMBERS,
+    "dataset=diabetes": NUMBERS,
     "architecture=cnn": IMAGES,
     "optimizer=cma_es": ["budget.iterations=3"],
+    "loss=binary_cross_entropy": ["architecture.output=sigmoid"],
+    **{f"loss={name}": ["architecture.output=linear"] for name in ("absolute_error", "huber")},
 }
 """What an option cannot be without."""
 

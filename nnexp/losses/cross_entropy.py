@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnexp.calls import Call
-from nnexp.config.settings import ConfigError, Range, setting
+from nnexp.config.settings import ConfigError, Each, Range, setting
 from nnexp.losses.accuracy import Accuracy
 from nnexp.losses.loss import Loss, Measure, mean
 from nnexp.losses.targets import Target
@@ -30,23 +30,50 @@ class CrossEntropy(Loss):
     ``L = mean_n(log sum_c exp z_cn - z_yn)`` and ``dL/dz = (softmax(z) - one_hot(y)) / N``
     (Bishop, Pattern Recognition and Machine Learning, 2006, eq. 4.108-109).
 
-    With it ``L = -mean_n log(sum_c t_cn min(max(a_cn, clip), 1 - clip))``; the gradient is zero where the bounds hold.
+    With ``label_smoothing`` s targets are ``t (1 - s) + s / C`` (Szegedy et al., 2016); with ``class_weights`` the
+    mean is weighted by those of the samples' classes. Both are for softmax without ``clip``.
+
+    With ``clip``: ``L = -mean_n log(sum_c t_cn min(max(a_cn, clip), 1 - clip))``, whose gradient is zero where the
+    bounds hold.
     """
 
     clip: float | None = setting(
         None, "clips probabilities to [clip, 1 - clip]", Range(0, 0.5, above=True, below=True)
     )
+    label_smoothing: float = setting(
+        0.0, "share of a target that is spread over all classes", Range(0, 1, below=True)
+    )
+    class_weights: list[float] | None = setting(
+        None, "a weight for the samples of each class; null: all alike", Each(Range(0))
+    )
 
-    def check(self, output: Activation) -> None:
+    def check(self, output: Activation, outputs: int = 2) -> None:
+        if outputs < 2:
+            raise ConfigError(
+                f"loss={self.name} of one output: expected two outputs or more; "
+                "loss=binary_cross_entropy is for one sigmoid output"
+            )
         if not output.probabilities:
             raise ConfigError(
                 f"loss={self.name} after output={output.name}: expected softmax or sigmoid outputs"
             )
+        plain = not self.label_smoothing and self.class_weights is None
+        if not plain and (self.clip is not None or not isinstance(output, Softmax)):
+            raise ConfigError(
+                f"loss.label_smoothing={self.label_smoothing}, loss.class_weights: expected softmax outputs "
+                "and loss.clip=null"
+            )
+        if self.class_weights is not None and len(self.class_weights) != outputs:
+            raise ConfigError(
+                f"loss.class_weights={self.class_weights}: expected {outputs} weights, one a class"
+            )
 
     def bind(self, z: Array, to: Target, output: Activation) -> Measure:
-        if isinstance(output, Softmax) and self.clip is None:
-            return _Fused(z, to)
-        return super().bind(z, to, output)
+        if not isinstance(output, Softmax) or self.clip is not None:
+            return super().bind(z, to, output)
+        if self.label_smoothing or self.class_weights is not None:
+            return _Weighted(self, z, to)
+        return _Fused(z, to)
 
     def _clipped(self, a: Array) -> Array:
         # Bounds as NumPy makes them from Python numbers: rounded to the array's own type.
@@ -115,3 +142,37 @@ class _Fused:
             *(self._mean if loss else []),
             *(self._pull if gradient else []),
         ]
+
+
+class _Weighted:
+    """Softmax and cross-entropy of smoothed targets and weighted samples."""
+
+    def __init__(self, of: CrossEntropy, z: Array, to: Target) -> None:
+        self._z, self._to, self._smoothing = z, to, z.dtype.type(of.label_smoothing)
+        weights = [1.0] * z.shape[-2] if of.class_weights is None else of.class_weights
+        self._weights = np.array(weights, z.dtype)[:, None]
+        self.loss = np.empty(z.shape[:-2], z.dtype)
+        self.accuracy = None if to.labels is None else np.empty(z.shape[:-2])
+
+    def calls(self, *, loss: bool = True, accuracy: bool = False, gradient: bool = False) -> list[Call]:
+        return [partial(self._write, loss, accuracy and self.accuracy is not None, gradient)]
+
+    def _write(self, loss: bool, accuracy: bool, gradient: bool) -> None:
+        z, values, classes = self._z, self._to.values, self._z.shape[-2]
+        if accuracy:
+            assert self.accuracy is not None
+            self.accuracy[...] = np.count_nonzero(z.argmax(axis=-2) == self._to.labels, axis=-1) / z.shape[-1]
+            self.accuracy[np.isnan(z).any(axis=(-2, -1))] = np.nan
+        z -= np.maximum.reduce(z, axis=-2, keepdims=True)
+        e = np.exp(z)
+        total = np.add.reduce(e, axis=-2, keepdims=True)
+        wanted = values * (1 - self._smoothing) + self._smoothing / z.dtype.type(classes)
+        share = np.add.reduce(values * self._weights, axis=-2, keepdims=True)
+        share /= np.add.reduce(share, axis=-1, keepdims=True)
+        if loss:
+            # Of an output that is out of reach, times a target of 0, nothing.
+            reached = np.where(wanted == 0, 0, z * wanted)
+            each = np.log(total) - np.add.reduce(reached, axis=-2, keepdims=True)
+            self.loss[...] = np.add.reduce((share * each)[..., 0, :], axis=-1)
+        if gradient:
+            z[...] = share * (e / total - wanted)

@@ -41,8 +41,8 @@ class Loss(Part):
 
     group: ClassVar[str] = "loss"
 
-    def check(self, output: Activation) -> None:
-        """Whether the loss can follow the output activation.
+    def check(self, output: Activation, outputs: int = 1) -> None:
+        """Whether the loss can follow the activation of so many outputs.
 
         Raises:
             ConfigError: it cannot.

@@ -79,7 +79,7 @@ def _prepare(settings: RunSettings, log_every: int | None, snapshots: int, like:
     network = settings.architecture.network(
         sizes.features, sizes.outputs, settings.dtype, settings.accumulate
     )
-    settings.loss.check(network.output)
+    settings.loss.check(network.output, sizes.outputs)
     if like is not None and like.settings.loss == settings.loss and _same(like.problem, split):
         problem = like.problem
         network = problem.network
