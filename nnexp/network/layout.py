@@ -65,7 +65,7 @@ class Layout:
         arrays = {}
         for name, block in self.blocks.items():
             for own, piece in block.pieces.items():
-                array = views[name][(..., *piece.at)]
+                array = views[name][(..., *piece.axes)]
                 arrays[f"{name}/{own}"] = array if piece.shape is None else array.reshape(lead + piece.shape)
         return arrays
 
@@ -127,7 +127,7 @@ class Layout:
 
 
 def _plain_piece(piece: Piece) -> dict[str, Any]:
-    index = [[own.start, own.stop] if isinstance(own, slice) else own for own in piece.at]
+    index = [[own.start, own.stop] if isinstance(own, slice) else own for own in piece.axes]
     return {"at": index, "shape": None if piece.shape is None else list(piece.shape)}
 
 
