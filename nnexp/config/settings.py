@@ -292,10 +292,10 @@ def group_key(value: Any) -> Hashable:
         key: list[Any] = [type(value)]
         for f in settings_of(type(value)):
             own, per_run = getattr(value, f.name), f.metadata.get("per_run", False)
-            if isinstance(own, Part) or not per_run:
-                key.append(group_key(own))
-            elif callable(per_run):
+            if callable(per_run):
                 key.append(per_run(own))
+            elif isinstance(own, Part) or not per_run:
+                key.append(group_key(own))
             else:
                 # A setting that is null for some runs has no array.
                 key.append(own is None)
