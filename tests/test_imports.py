@@ -20,7 +20,7 @@ ROOMS = {
     "optim": "calls config",
     "notebook": "data network optim",
     "training": "calls config data losses network notebook optim",
-    "testing": "config data losses network optim training",
+    "testing": "calls config data losses network optim training",
     "config/schema": "config training",
     "pictures": "calls data network training",
     "tracking": "nnexp process config data network training pictures",

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from nnexp import inside
 from nnexp.data import Spiral
 from nnexp.inside.histograms import gradients_of
-from nnexp.inside.plane import filter_norms
+from nnexp.inside.plane import filter_norms, losses
 from nnexp.losses import CrossEntropy
+from nnexp.network import Layers
 from nnexp.network.network import Network
 from nnexp.pictures.boundary import boundary_classes
+from nnexp.training import Budget, RunSettings, train
 from nnexp.training.problem import Problem
 
 Array = np.ndarray[Any, Any]
@@ -121,6 +123,21 @@ def test_rescaling_a_neuron_changes_no_normalised_plane() -> None:
     named, doubled = layout.named(norms), layout.named(again)
     np.testing.assert_allclose(doubled["dense_0/weights"][2], 2 * named["dense_0/weights"][2])
     np.testing.assert_allclose(named["dense_0/weights"][2], named["dense_0/biases"][2])
+
+
+def test_a_plane_of_any_layers_leaves_running_statistics_as_they_are() -> None:
+    one = RunSettings(
+        architecture=Layers(layers=["batch_norm", {"name": "dense", "neurons": 4}, "relu"]),
+        budget=Budget(iterations=20),
+    )
+    (trained,) = train(one)
+    solved, layout = trained.prepared.problem, trained.prepared.problem.network.layout
+    plane = inside.random_plane(solved, trained.final_theta)
+    assert layout.trained < layout.size
+    assert (plane.directions[:, layout.trained :] == 0).all()
+    assert (plane.directions[:, : layout.trained] != 0).all()
+    corners = plane.theta(3 * np.array([[1, 1], [-1, -1]]))
+    assert np.isfinite(losses(solved, corners)).all()
 
 
 def test_random_directions_have_the_norms_of_the_filters() -> None:

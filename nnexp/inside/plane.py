@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,10 +73,10 @@ def filter_norms(layout: Layout, theta: Array) -> Array:
     """
     scale = np.empty(layout.size)
     for part, block in zip(layout.slices, layout.blocks.values(), strict=True):
-        rows = np.asarray(theta, np.float64)[..., part].reshape(-1, *block.shape)
+        rows = np.asarray(theta, np.float64)[..., part].reshape(-1, block.shape[0], prod(block.shape[1:]))
         norms = np.linalg.norm(rows, axis=-1).mean(axis=0)
         least = 0.1 * norms.mean() if norms.any() else 1.0
-        scale[part] = np.repeat(np.maximum(norms, least), block.shape[1])
+        scale[part] = np.repeat(np.maximum(norms, least), prod(block.shape[1:]))
     return scale
 
 
@@ -118,8 +119,12 @@ def random_plane(problem: Problem, theta: Array, seed: int = 0) -> Plane:
     layout = problem.network.layout
     scale = filter_norms(layout, theta)
     drawn = np.random.default_rng(seed).standard_normal((2, layout.size))
+    # Running statistics are no direction to go in.
+    drawn[:, layout.trained :] = 0
     for part, block in zip(layout.slices, layout.blocks.values(), strict=True):
-        rows = drawn[:, part].reshape(2, *block.shape)
+        if not block.trained:
+            continue
+        rows = drawn[:, part].reshape(2, block.shape[0], -1)
         drawn[:, part] = (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).reshape(2, -1)
     first = drawn[0] / np.linalg.norm(drawn[0])
     second = drawn[1] - first * (first @ drawn[1])
