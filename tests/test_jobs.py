@@ -40,11 +40,11 @@ def test_the_grid_of_methods_gives_each_its_own_settings() -> None:
 
 
 def test_a_clash_in_one_job_alone_is_found() -> None:
-    made = plan(["architecture=mlp,single_layer", "architecture.hidden=[],[3]", "seed=range(0,3)"])
-    with pytest.raises(ConfigError, match=r"^architecture\.hidden=\[\]: expected one or more layers"):
+    made = plan(["loss=cross_entropy,squared_error", "architecture.output=softmax,relu", "seed=range(0,3)"])
+    with pytest.raises(ConfigError, match=r"^loss=cross_entropy after output=relu: expected"):
         check(made.jobs)
     fine = [
-        job for job in made.jobs if bool(job.task["architecture"]["hidden"]) != ("single" in job.overrides[0])
+        job for job in made.jobs if {"loss=cross_entropy", "architecture.output=relu"} - set(job.overrides)
     ]
     assert check(fine).architecture.name == "mlp"
 

@@ -33,7 +33,9 @@ def ask(count: int, bytes_each: int, what: str) -> None:
         TooLarge: they do not.
     """
     if count * bytes_each > memory_bytes():
-        raise TooLarge(f"{amount(count)} {what} take {size(count * bytes_each)}, this machine has {size(memory_bytes())}")
+        raise TooLarge(
+            f"{amount(count)} {what} take {size(count * bytes_each)}, this machine has {size(memory_bytes())}"
+        )
 
 
 def amount(count: int) -> str:

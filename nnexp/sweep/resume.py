@@ -102,7 +102,12 @@ def choose(store: Any, experiment: str, sweep: Sweep, overrides: Sequence[str]) 
 
 
 def find(
-    store: Any, chosen: Any, sweep: Sweep, overrides: Sequence[str], token: str = "", place: Path | None = None
+    store: Any,
+    chosen: Any,
+    sweep: Sweep,
+    overrides: Sequence[str],
+    token: str = "",
+    place: Path | None = None,
 ) -> Earlier:
     """The sweep of the parent run that :func:`choose` gave.
 

@@ -114,9 +114,7 @@ class SweepWork(Work):
         from nnexp.sweep import resume
 
         self._home = store = self.store(config)
-        earlier = resume.find(
-            store, self._chosen, config.sweep, self.overrides, self.token, self._journal
-        )
+        earlier = resume.find(store, self._chosen, config.sweep, self.overrides, self.token, self._journal)
         self._earlier = earlier
         self.sweep_id = earlier.sweep_id
         if not earlier.same:

@@ -20,8 +20,8 @@ def ask_health(uri: str) -> None:
     """Ask a server before MLflow's client does, which would retry for minutes.
 
     Any answer is one, be it that the server does not know us or has no such page. Certificates are looked at as
-    ``MLFLOW_TRACKING_INSECURE_TLS``, ``..._SERVER_CERT_PATH`` and ``..._CLIENT_CERT_PATH`` say; proxies are those of the
-    environment.
+    ``MLFLOW_TRACKING_INSECURE_TLS``, ``..._SERVER_CERT_PATH`` and ``..._CLIENT_CERT_PATH`` say; proxies are the
+    environment's.
 
     Raises:
         StoreError: it does not answer.
@@ -62,5 +62,7 @@ def _verify() -> Any:
 def _reason(error: BaseException) -> str:
     """The last words of a chain of errors, which tell what happened."""
     text = " ".join(str(error).split())
-    known = re.search(r"\[Errno -?\d+\] [^'\")]+|CERTIFICATE_VERIFY_FAILED[^)]*|timed out|Connection aborted", text)
+    known = re.search(
+        r"\[Errno -?\d+\] [^'\")]+|CERTIFICATE_VERIFY_FAILED[^)]*|timed out|Connection aborted", text
+    )
     return known[0] if known else text

@@ -116,7 +116,9 @@ def _check_range(values: RangeSweep, text: str) -> None:
     assert start is not None
     assert stop is not None
     if not all(math.isfinite(number) for number in (start, stop, step)) or step == 0:
-        raise ConfigError(f"{text}: expected range(start, stop, step) of finite numbers, with a step other than 0")
+        raise ConfigError(
+            f"{text}: expected range(start, stop, step) of finite numbers, with a step other than 0"
+        )
     # Of integers exact, however large.
     exact = all(isinstance(number, int) for number in (start, stop, step))
     count = (stop - start) // step if exact else (stop - start) / step
@@ -139,6 +141,8 @@ def from_setting(parser: OverridesParser, name: str, key: Any, value: Any) -> Ax
         raise ConfigError(f"{name}={text}: expected the name of a setting or a config group before the colon")
     try:
         axis = parsed(parser, f"{key}={text}")
+    except ConfigError as error:
+        raise ConfigError(f"{name.removesuffix(key)}{error}") from None
     except (HydraException, ValueError):
         words = "expected values in Hydra's sweep syntax, such as 1,2 or range(0,3) or interval(0,1)"
         raise ConfigError(f"{name}={text}: {words}") from None
