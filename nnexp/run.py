@@ -97,7 +97,8 @@ def _hydra(given: Arguments) -> int:
 
 
 def _guarded(given: Arguments, process: RecordingProcess | None) -> int:
-    wants_traceback = bool(os.environ.get("NNEXP_TRACEBACK") or os.environ.get("HYDRA_FULL_ERROR"))
+    full = os.environ.get("HYDRA_FULL_ERROR")
+    wants_traceback = bool(os.environ.get("NNEXP_TRACEBACK") or full)
     # Hydra then raises what goes wrong instead of printing it and ending the process.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     from hydra.errors import HydraException
@@ -132,6 +133,8 @@ def _guarded(given: Arguments, process: RecordingProcess | None) -> int:
         return 130
     finally:
         signal.signal(signal.SIGTERM, before)
+        if full is None:
+            del os.environ["HYDRA_FULL_ERROR"]
 
 
 def _command(given: Arguments, process: RecordingProcess | None) -> int:
@@ -151,7 +154,7 @@ def _command(given: Arguments, process: RecordingProcess | None) -> int:
     if given.command == "--end-stale":
         return _end_stale(path + overrides)
     if given.command == "--import-unrecorded":
-        return _import_unrecorded(path + overrides, given.words or ["runs"])
+        return _import_unrecorded(path + overrides, given.words)
     if given.command:
         if given.sweep:
             raise ConfigError(f"{given.command}: expected without -m; --dry-run lists a sweep's jobs")
@@ -229,8 +232,9 @@ def _end_stale(overrides: list[str]) -> int:
     return 0
 
 
-def _import_unrecorded(overrides: list[str], places: list[str]) -> int:
+def _import_unrecorded(overrides: list[str], given: list[str]) -> int:
     """Record what journals below folders hold, each run once."""
+    from nnexp.config.error import ConfigError
     from nnexp.sweep.compose import jobs
     from nnexp.tracking.bring_in import bring_in
     from nnexp.tracking.mlflow_store import Store
@@ -244,8 +248,11 @@ def _import_unrecorded(overrides: list[str], places: list[str]) -> int:
             stores[experiment] = Store.open(uri, experiment)
         return stores[experiment]
 
+    for place in given:
+        if not Path(place).is_dir():
+            raise ConfigError(f"--import-unrecorded {place}: expected a folder that is there")
     code = 0
-    for place in places:
+    for place in given or ["runs"]:
         brought = bring_in(store, Path(place))
         for problem in brought.problems:
             print(f"nnexp: {problem}", file=sys.stderr)
@@ -290,7 +297,7 @@ def _launch(given: Arguments, overrides: list[str], work: Any) -> None:
 
 
 def _refused(line: str) -> int:
-    print(f"nnexp: {conceal(line)}", file=sys.stderr)
+    print(f"nnexp: {conceal(' '.join(line.splitlines()))}", file=sys.stderr)
     return 2
 
 

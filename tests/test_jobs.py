@@ -40,12 +40,13 @@ def test_the_grid_of_methods_gives_each_its_own_settings() -> None:
 
 
 def test_a_clash_in_one_job_alone_is_found() -> None:
-    made = plan(["budget.iterations=100,null", "budget.evaluations=300,null", "seed=range(0,3)"])
-    with pytest.raises(ConfigError, match=r"^budget\.iterations=null: expected at least one of"):
+    made = plan(["loss=cross_entropy,squared_error", "architecture.output=softmax,relu", "seed=range(0,3)"])
+    with pytest.raises(ConfigError, match=r"^loss=cross_entropy after output=relu: expected"):
         check(made.jobs)
-    fine = [job for job in made.jobs if set(job.task["budget"].values()) != {None}]
-    assert len(fine) == 9
-    assert check(fine).budget.iterations == 100
+    fine = [
+        job for job in made.jobs if {"loss=cross_entropy", "architecture.output=relu"} - set(job.overrides)
+    ]
+    assert check(fine).architecture.name == "mlp"
 
 
 def test_a_setting_of_the_swept_methods_is_known() -> None:

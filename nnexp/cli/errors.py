@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from nnexp.cli.catalogue import kinds, setting_names
-from nnexp.config.places import did_you_mean, groups, options
+from nnexp.config.places import conf, did_you_mean, groups, options, read_yaml
 from nnexp.config.schema import Config
 from nnexp.config.settings import hints
 
@@ -45,27 +46,51 @@ def _of_hydra(error: BaseException, text: str, settings: Sequence[str], sweep: b
     swept = re.match(r"Sweep parameters '(.*?)' requires --multirun", text)
     if swept is not None:
         return f"{swept[1]}: several values; add -m to sweep over them"
-    missing = re.search(
-        r"Could not find '([\w/]+)/([^/\s]+)' Available options in '[\w/]+': (.*?) Config search path", text
-    )
+    for pattern, words in PATTERNS.items():
+        if (said := re.search(pattern, text)) is not None:
+            return " ".join(said.expand(words).split())
+    there = re.match(r"Could not append to config\. An item is already at '(\S+)'", text)
+    if there is not None:
+        given = _written(there[1], settings)
+        return f"+{given}: expected {given}, for the setting is there already"
+    missing = re.search(r"Could not (?:find|load) '([\w/]+)/([^/\s]+?)'", text)
     if missing is not None:
-        known = missing[3].split()
+        listed = re.search(r"Available options in '[\w/]+': (.*?) Config search path", text)
+        known = options(missing[1]) if listed is None else listed[1].split()
         return (
             f"{_given(f'{missing[1]}={missing[2]}', settings)}: unknown; expected one of {', '.join(known)}"
             f"{did_you_mean(missing[2], known)}"
         )
-    appended = re.match(r"Could not (?:append|override).*?'(\w+)'.*?(?:No match in the defaults list)", text)
+    hydras = re.match(r"Could not override '(hydra[\w.]+)'", text)
+    if hydras is not None:
+        return f"{_written(hydras[1], settings)}: unknown; expected one of those that --cfg hydra shows"
+    interpolated = re.match(r"(.*?) full_key: (\S+)", text)
+    if interpolated is not None and "struct" not in text:
+        return f"{_written(interpolated[2], settings)}: {interpolated[1]}"
+    appended = re.match(r"Could not override '(\w+)'\. No match in the defaults list", text)
+    if appended is not None and appended[1] in groups():
+        given = _written(appended[1], settings)
+        return f"{given}: expected +{given}, for no {appended[1]} is chosen yet"
     unknown = re.search(
         r"Could not (?:override|append to config) '([\w.]+)'|Key '([\w.]+)' is not in struct", text
     )
-    if appended is not None and appended[1] in groups():
-        given = next((a for a in settings if a.startswith(f"{appended[1]}=")), f"{appended[1]}=...")
-        return f"{given}: expected +{given}, for no {appended[1]} is chosen yet"
     if unknown is None:
         return text
     key = unknown[1] or unknown[2]
-    given = next((a.lstrip("+") for a in settings if a.lstrip("+").startswith(f"{key}=")), key)
-    return f"{given}: unknown; expected {_expected(key, settings, sweep)}"
+    return f"{_written(key, settings)}: unknown; expected {_expected(key, settings, sweep)}"
+
+
+PATTERNS = {
+    r"Error merging override (\S+) (.*?) full_key:": r"\1: \2",
+    r"Could not delete from (?:config|defaults list)\. '?(\S+?)'? does not exist": r"~\1: there is no such setting",
+    r"Cannot find primary config '(.*?)'": r"--config-name \1: expected the name of a file in a config folder",
+}
+"""What Hydra says of some mistakes, and what we say."""
+
+
+def _written(key: str, settings: Sequence[str]) -> str:
+    """How a setting was given; its key where it was not."""
+    return next((a.lstrip("+") for a in settings if a.lstrip("+").startswith(f"{key}=")), key)
 
 
 def _given(text: str, settings: Sequence[str]) -> str:
@@ -78,41 +103,37 @@ def _expected(key: str, settings: Sequence[str], sweep: bool) -> str:
     group = "/".join(names)
     offered = kinds(group) if names and names[0] in known else {}
     if not offered:
-        words = ["hydra", *known]
-        return "one of " + ", ".join(known) + did_you_mean(key.split(".")[0], words)
+        return "one of " + ", ".join(known) + did_you_mean(key.split(".")[0], list(known))
     if len(offered) == 1:
         words = setting_names(next(iter(offered)))
         return "one of " + ", ".join(words) + did_you_mean(last, words)
+    having = [name for kind, own in offered.items() if last in setting_names(kind) for name in own]
     chosen = _chosen(group, settings)
-    if chosen:
-        having = [name for kind, names in offered.items() if last in setting_names(kind) for name in names]
-        of_chosen = [name for name in chosen if name in having]
-        if sweep and of_chosen:
-            grid = [
-                "{" + f"{group}:{name}" + (f",{key}:..." if name in having else "") + "}" for name in chosen
-            ]
-            return (
-                f"a setting of all of {', '.join(chosen)}, only {', '.join(of_chosen)} "
-                f"{'has' if len(of_chosen) == 1 else 'have'} it; a grid gives each its own: "
-                f"'sweep.grid=[{','.join(grid)}]'"
-            )
-        offered = {kind: names for kind, names in offered.items() if set(names) & set(chosen)} or offered
-    near = did_you_mean(last, sorted({name for kind in offered for name in setting_names(kind)}))
-    return (
-        "; ".join(
-            f"for {group}={'|'.join(names)}: {', '.join(setting_names(kind)) or 'none'}"
-            for kind, names in offered.items()
+    those = [name for name in chosen if name in having]
+    if sweep and those:
+        value = _written(key, settings).partition("=")[2]
+        blocks = [f"{{{group}:{name}{f',{key}:{value}' if name in having else ''}}}" for name in chosen]
+        return (
+            f"one that all have, of {', '.join(chosen)} only {', '.join(those)} has it; "
+            f"a grid gives each its own: -m 'sweep.grid=[{','.join(blocks)}]'"
         )
-        + near
-    )
+    shown = {kind: own for kind, own in offered.items() if set(own) & set(chosen)} or offered
+    near = did_you_mean(last, sorted({name for kind in shown for name in setting_names(kind)}))
+    elsewhere = f"; {last} is a setting of {', '.join(having)}" if having else ""
+    lists = [
+        f"for {group}={'|'.join(own)}: {', '.join(setting_names(kind)) or 'none'}"
+        for kind, own in shown.items()
+    ]
+    return f"one of those {'; '.join(lists)}{elsewhere}{near}"
 
 
 def _chosen(group: str, settings: Sequence[str]) -> list[str]:
-    """The options of a group that settings choose; empty where they choose none."""
+    """The options of a group that settings choose, else the one of the main config."""
     known = options(group)
     for text in reversed(settings):
         name, _, value = text.lstrip("+").partition("=")
         if name == group:
             words = re.split(r"[,\s()]+", value)
             return [word for word in words if word in known]
-    return []
+    main: dict[str, Any] = read_yaml(conf() / "config.yaml")
+    return [entry[group] for entry in main["defaults"] if isinstance(entry, dict) and group in entry]

@@ -70,11 +70,16 @@ class Each:
         return f"each {self.items}"
 
 
+@dataclass(frozen=True)
 class NotEmpty:
-    """Texts with something in them, and values of other types."""
+    """Texts with something in them, of ``most`` characters where that is given, and values of other types."""
+
+    most: int | None = None
 
     def __contains__(self, value: Any) -> bool:
-        return not isinstance(value, str) or bool(value.strip())
+        if not isinstance(value, str):
+            return True
+        return bool(value.strip()) and (self.most is None or len(value) <= self.most)
 
     def __str__(self) -> str:
-        return "that is not empty"
+        return "that is not empty" + ("" if self.most is None else f", at most {self.most} characters")

@@ -20,8 +20,10 @@ Auto = Literal["auto"]
 class Tracking:
     """Where runs are recorded, and how much."""
 
-    uri: str | None = setting(None, "MLflow store; null: MLFLOW_TRACKING_URI, else runs/mlflow.db here")
-    experiment: str = setting("nnexp", "MLflow's experiment", NotEmpty())
+    uri: str | None = setting(
+        None, "MLflow store; null: MLFLOW_TRACKING_URI, else runs/mlflow.db here", NotEmpty()
+    )
+    experiment: str = setting("nnexp", "MLflow's experiment", NotEmpty(500))
     log_every: int | None = setting(
         None, "iterations from row to row; null: 30 a decade, log-spaced", Range(1)
     )

@@ -20,8 +20,8 @@ def ask_health(uri: str) -> None:
     """Ask a server before MLflow's client does, which would retry for minutes.
 
     Any answer is one, be it that the server does not know us or has no such page. Certificates are looked at as
-    ``MLFLOW_TRACKING_INSECURE_TLS``, ``..._SERVER_CERT_PATH`` and ``..._CLIENT_CERT_PATH`` say; proxies
-    are those of the environment.
+    ``MLFLOW_TRACKING_INSECURE_TLS``, ``..._SERVER_CERT_PATH`` and ``..._CLIENT_CERT_PATH`` say; proxies are the
+    environment's.
 
     Raises:
         StoreError: it does not answer.

@@ -108,6 +108,11 @@ def _sized(settings: RunSettings, sizes: Sizes) -> Network:
     try:
         samples = sizes.samples + sizes.validation + sizes.test
         features = prod(as_shape(sizes.features))
+        if min(samples, features, sizes.outputs) < 1:
+            raise ConfigError(
+                f"dataset={settings.dataset.name}: {samples} samples of {features} features and {sizes.outputs} "
+                "outputs; expected one of each or more"
+            )
         # Points are drawn as float64 before they are what the run computes with; targets are a row an output.
         itemsize = np.dtype(settings.dtype).itemsize
         ask(samples, 8 * features + itemsize * (2 * features + 3 * sizes.outputs), "samples")
@@ -123,7 +128,11 @@ def _sized(settings: RunSettings, sizes: Sizes) -> Network:
         ask(settings.optimizer.thetas(parameters, room), itemsize * parameters, "copies of the weights")
         return network
     except TooLarge as error:
-        raise ConfigError(f"{_largest(getattr(settings, part), part)}: {error}") from error
+        setting = _largest(getattr(settings, part), part)
+        if part == "optimizer" and "." not in setting:
+            # A number of its own has no part in it.
+            setting = f"{_largest(settings.architecture, 'architecture')} with {setting}"
+        raise ConfigError(f"{setting}: {error}") from error
 
 
 def _largest(part: Any, name: str) -> str:

@@ -141,6 +141,8 @@ def from_setting(parser: OverridesParser, name: str, key: Any, value: Any) -> Ax
         raise ConfigError(f"{name}={text}: expected the name of a setting or a config group before the colon")
     try:
         axis = parsed(parser, f"{key}={text}")
+    except ConfigError as error:
+        raise ConfigError(f"{name.removesuffix(key)}{error}") from None
     except (HydraException, ValueError):
         words = "expected values in Hydra's sweep syntax, such as 1,2 or range(0,3) or interval(0,1)"
         raise ConfigError(f"{name}={text}: {words}") from None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,15 @@ from typing import Any
 import yaml
 
 from nnexp.config.error import ConfigError
-from nnexp.config.places import folders, read_yaml, yaml_problem
+from nnexp.config.places import folders, groups, read_yaml, yaml_problem
 
 
 @contextmanager
-def explained(words: str) -> Iterator[None]:
+def explained(overrides: Sequence[str]) -> Iterator[None]:
     """A context in which Hydra reads input: whatever it raises is an error of the input, in one line.
 
     Args:
-        words: the input, for what names neither setting nor file.
+        overrides: the input, for what names neither setting nor file.
 
     Raises:
         HydraException, OmegaConfBaseException, ConfigError: as they come, or in place of others.
@@ -27,21 +28,34 @@ def explained(words: str) -> Iterator[None]:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        yield
+        with warnings.catch_warnings():
+            # Of folders that are not there, over several lines.
+            warnings.simplefilter("error", UserWarning)
+            yield
     except (HydraException, OmegaConfBaseException, ConfigError):
         raise
     except Exception as error:
-        raise ConfigError(explain(words, error)) from error
+        raise ConfigError(explain(overrides, error)) from error
 
 
-def explain(words: str, error: Exception) -> str:
-    """What is wrong with the input ``words``, over which Hydra raised an error."""
+def explain(overrides: Sequence[str], error: Exception) -> str:
+    """What is wrong with the ``overrides`` over which Hydra raised an error."""
+    words = " ".join(overrides)
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return yaml_problem(Path(error.problem_mark.name), error)
     if isinstance(error, yaml.YAMLError | UnicodeError):
         return _unreadable() or f"{_short(words)}: expected YAML ({_line(error)})"
     if isinstance(error, RecursionError):
         return _cycle() or f"{_short(words)}: expected no config that includes itself, or refers to itself"
+    if "Config group override must be" in str(error):
+        known = groups()
+        for text in overrides:
+            group = text.lstrip("+").partition("=")[0]
+            if group in known:
+                return f"{text}: expected one of {', '.join(known[group])}"
+    if isinstance(error, UserWarning):
+        named = [text for text in overrides if text.lstrip("+").startswith("hydra.searchpath=")]
+        return f"{' '.join(named) or _short(words)}: expected folders that are there ({_line(error)})"
     return f"{_short(words)}: expected settings that Hydra can compose ({_line(error)})"
 
 

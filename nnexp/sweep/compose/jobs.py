@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnexp.config.places import conf, groups
 from nnexp.config.schema import Config, ConfigError, from_mapping
-from nnexp.config.settings import shown
+from nnexp.config.settings import hints, shown
 from nnexp.sweep.compose.axes import check_count
 from nnexp.sweep.compose.input_errors import explained
 
@@ -91,7 +91,7 @@ def plan(overrides: Sequence[str], search_path: Sequence[str] = (), name: str = 
             # Which jobs another sweeper has is its secret; what they have in common can be checked.
             common = Composer(loader, config).jobs([_fixed(of_task)])
             return Plan(common, 0, [f"{' '.join(of_task)}: jobs that {sweeper} chooses"], 0)
-        with explained(" ".join(of_task)):
+        with explained(of_task):
             settings, expanded = expansion(config, loader, of_task)
         listed = list(expanded.jobs)
         lines = [" ".join(job) for job in listed]
@@ -124,7 +124,7 @@ def single(overrides: Sequence[str], search_path: Sequence[str] = (), name: str 
 
     with (
         _composed([*search_path, *overrides], sweep=False, name=name) as (_, config),
-        explained(" ".join(overrides)),
+        explained(overrides),
     ):
         _check_mode(config, "RUN")
         _check_folder(config, overrides, "run")
@@ -207,9 +207,18 @@ def _fixed(overrides: Sequence[str]) -> list[str]:
 
 def _config(job: Job) -> Config:
     if job.error is not None:
-        with explained(" ".join(job.overrides)):
+        with explained(job.overrides):
             raise job.error
     return from_mapping(job.task)
+
+
+def _check_options(overrides: Sequence[str]) -> None:
+    """See that no list of options is chosen where there is one: Hydra would merge them."""
+    for text in overrides:
+        group, _, value = text.partition("=")
+        if group in hints(Config) and group in groups() and value.lstrip().startswith("["):
+            inner = value.strip().strip("[]")
+            raise ConfigError(f"{text}: expected one option; -m {group}={inner} makes a sweep over several")
 
 
 def _check_mode(config: DictConfig, expected: str) -> None:
@@ -258,11 +267,12 @@ def _composed(
     from nnexp.sweep.plugins import register
 
     register()
+    _check_options(overrides)
     before = HydraConfig.instance().cfg
     try:
         with hydra.initialize_config_dir(str(conf()), version_base="1.3", job_name="run"):
             loader = GlobalHydra.instance().config_loader()
-            with explained(" ".join(overrides)):
+            with explained(overrides):
                 mode = RunMode.MULTIRUN if sweep else RunMode.RUN
                 config = loader.load_configuration(name, list(overrides), mode)
             yield loader, config
