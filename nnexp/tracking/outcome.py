@@ -116,7 +116,8 @@ def outcome(
         model = files.model_files(prepared, trained.final_theta)
     dataset = None
     with optional("dataset", warnings):
-        dataset = files.dataset_record(config.dataset.name, prepared.problem.train, prepared.problem.test)
+        problem = prepared.problem
+        dataset = files.dataset_record(config.dataset.name, problem.train, problem.test, problem.validation)
     if warnings:
         tags["nnexp.warning"] = "; ".join(warnings)
     return Outcome(

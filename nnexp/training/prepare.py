@@ -84,7 +84,7 @@ def _prepare(settings: RunSettings, log_every: int | None, snapshots: int, like:
         problem = like.problem
         network = problem.network
     else:
-        problem = Problem(network, settings.loss, split.train, split.test)
+        problem = Problem(network, settings.loss, split.train, split.test, split.validation)
     size = getattr(settings.optimizer, "batch_size", None)
     if size is not None and size > problem.samples:
         raise ConfigError(
@@ -97,7 +97,8 @@ def _prepare(settings: RunSettings, log_every: int | None, snapshots: int, like:
 
 def _same(problem: Problem, split: Split) -> bool:
     """Whether a problem's data are these."""
-    for own, other in ((problem.train, split.train), (problem.test, split.test)):
+    pairs = (problem.train, split.train), (problem.test, split.test), (problem.validation, split.validation)
+    for own, other in pairs:
         if own is other:
             continue
         if own is None or other is None:
