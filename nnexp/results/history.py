@@ -96,7 +96,8 @@ def _batch_share(runs: pd.DataFrame) -> np.ndarray[Any, Any]:
         return pd.to_numeric(runs.get(name, pd.Series(np.nan, index=runs.index)), errors="coerce")
 
     size = column("optimizer.batch_size")
-    samples = column("dataset.samples") * column("dataset.classes")
+    # Records of earlier versions, and runs that go on, say it of generated points alone.
+    samples = column("samples").fillna(column("dataset.samples") * column("dataset.classes"))
     # The last batch of an epoch is shorter where the size does not divide the samples.
     return (1 / np.ceil(samples / size)).where(size.notna(), 1.0).to_numpy(float)
 

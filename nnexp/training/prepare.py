@@ -11,6 +11,7 @@ import numpy as np
 from nnexp.config.settings import ConfigError
 from nnexp.data.dataset import Split
 from nnexp.data.generated import Generated
+from nnexp.data.loading import load
 from nnexp.data.streams import streams
 from nnexp.network.architecture import MLP
 from nnexp.network.network import Network
@@ -110,7 +111,7 @@ def _same(problem: Problem, split: Split) -> bool:
 
 def _data(settings: RunSettings, source: dict[str, np.random.Generator]) -> Split:
     dataset = settings.dataset
-    split = dataset.load(source, settings.dtype)
+    split = load(dataset, source, settings.dtype)
     if settings.streams == "notebook" and isinstance(dataset, Generated):
         return split._replace(train=notebook_data(dataset, settings.seeds.dataset or 0, settings.dtype))
     return split
