@@ -18,6 +18,8 @@ from nnexp.process import leave
 from nnexp.tracking.locations import conceal, relative_to
 
 if TYPE_CHECKING:
+    from nnexp.cli.arguments import Arguments
+    from nnexp.config.schema import Config
     from nnexp.sweep.recording.process import RecordingProcess
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -25,105 +27,68 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 
-SWEEP = ("--multirun", "-m")
-
-PRINTING = ("--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc")
-"""Flags of Hydra's that print something and train nothing."""
-
-FLAGS = (
-    *(
-        *SWEEP,
-        "--run",
-        "-r",
-        "--dry-run",
-        "--end-stale",
-        "--import-unrecorded",
-        "--help",
-        "-h",
-        "--version",
-        "--conf-file",
-        *PRINTING,
-    ),
-    *("--resolve", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"),
-)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    from nnexp.cli.arguments import read
+    from nnexp.config.error import ConfigError
+
     # A password goes no further than this process's memory.
     given = [conceal(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
-    _find_parts(given)
-    if "--version" in given:
-        print(f"nnexp {__version__}")
-        return 0
-    if any(argument.partition("=")[0] == "--conf-file" for argument in given):
-        return _conf_file(given)
-    if "--help" in given or "-h" in given:
-        return _help([a for a in given if not a.startswith("-") and a not in _config_dirs(given)])
-    with relative_to(Path.cwd()):
-        return _hydra(given)
-
-
-def _conf_file(given: list[str]) -> int:
-    """Print the conf file of the part that ``--conf-file CLASS`` names."""
-    from nnexp.config.conf_text import conf_text
-    from nnexp.config.settings import ConfigError, Part, import_part
-
-    targets = _values_of(given, ("--conf-file",))
-    if len(targets) != 1:
-        return _refused(
-            "--conf-file: expected a class's full name, as --conf-file my_lab.annealing.Annealing"
-        )
     try:
-        print(conf_text(import_part(f"--conf-file {targets[0]}", targets[0], Part)), end="")
+        sorted_out = read(given)
+        _find_parts(sorted_out)
+        if "--version" in sorted_out.flags:
+            print(f"nnexp {__version__}")
+            return 0
+        if "--conf-file" in sorted_out.flags:
+            return _conf_file(sorted_out.flags["--conf-file"])
+        if "--help" in sorted_out.flags:
+            return _help([*sorted_out.words, *sorted_out.settings])
     except ConfigError as error:
         return _refused(str(error))
+    with relative_to(Path.cwd()):
+        return _hydra(sorted_out)
+
+
+def _conf_file(target: str) -> int:
+    """Print the conf file of the part that ``--conf-file CLASS`` names."""
+    from nnexp.config.conf_text import conf_text
+    from nnexp.config.settings import Part, import_part
+
+    print(conf_text(import_part(f"--conf-file {target}", target, Part)), end="")
     return 0
 
 
-def _config_dirs(given: list[str]) -> list[str]:
-    return _values_of(given, ("--config-dir", "-cd"))
-
-
-def _values_of(given: list[str], flags: tuple[str, ...]) -> list[str]:
-    """What is given with a flag, as ``--flag VALUE`` or ``--flag=VALUE``."""
-    found = []
-    for at, argument in enumerate(given):
-        name, equals, value = argument.partition("=")
-        if name in flags and (equals or at + 1 < len(given)):
-            found.append(value if equals else given[at + 1])
-    return found
-
-
-def _find_parts(given: list[str]) -> None:
+def _find_parts(given: Arguments) -> None:
     """Let parts be found in the folder where the command runs, and in and beside a folder of config groups."""
+    from nnexp.config.error import ConfigError
     from nnexp.config.places import add_folder, add_module_folders
 
     add_module_folders([])
-    for folder in _config_dirs(given):
-        add_folder(Path(folder))
+    folder = given.flags.get("--config-dir")
+    if folder is None:
+        return
+    if not Path(folder).is_dir():
+        raise ConfigError(f"--config-dir {folder}: expected a folder that is there")
+    add_folder(Path(folder))
 
 
 def _help(words: list[str]) -> int:
     from nnexp.cli import help as text
-    from nnexp.config.places import groups
 
     if not words:
         print(text.general(), end="")
-    elif words[0] in groups():
-        print(text.of_group(words[0]), end="")
-    else:
-        return _refused(f"--help {words[0]}: unknown group; expected one of {', '.join(groups())}")
+        return 0
+    group, _, option = words[0].lstrip("+").partition("=")
+    print(text.of_group(group, option), end="")
     return 0
 
 
-def _hydra(given: list[str]) -> int:
+def _hydra(given: Arguments) -> int:
     from nnexp.sweep.recording.process import begun
 
-    flags = {argument.split("=")[0] for argument in given}
-    trains = flags & set(SWEEP) and not flags & {"--dry-run", "--end-stale", "--import-unrecorded", *PRINTING}
     # Before all that is slow here.
-    process = begun(given) if trains else None
+    process = begun(given.settings) if given.sweep and not given.command else None
     try:
         return _guarded(given, process)
     finally:
@@ -131,7 +96,7 @@ def _hydra(given: list[str]) -> int:
             process.close()
 
 
-def _guarded(given: list[str], process: RecordingProcess | None) -> int:
+def _guarded(given: Arguments, process: RecordingProcess | None) -> int:
     wants_traceback = bool(os.environ.get("NNEXP_TRACEBACK") or os.environ.get("HYDRA_FULL_ERROR"))
     # Hydra then raises what goes wrong instead of printing it and ending the process.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -153,7 +118,7 @@ def _guarded(given: list[str], process: RecordingProcess | None) -> int:
         if wants_traceback:
             raise
         cause = error.__cause__ if isinstance(error, Stop) and error.__cause__ else error
-        code = _refused(one_line(cause, given))
+        code = _refused(one_line(cause, given.settings, given.sweep))
         return 1 if isinstance(cause, SweepTaken) else code
     except OSError as error:
         if wants_traceback:
@@ -169,7 +134,7 @@ def _guarded(given: list[str], process: RecordingProcess | None) -> int:
         signal.signal(signal.SIGTERM, before)
 
 
-def _command(given: list[str], process: RecordingProcess | None) -> int:
+def _command(given: Arguments, process: RecordingProcess | None) -> int:
     from nnexp.cli.errors import Stop
     from nnexp.cli.summary import console
     from nnexp.cli.view import TerminalView
@@ -179,31 +144,34 @@ def _command(given: list[str], process: RecordingProcess | None) -> int:
     from nnexp.sweep.work import Work
     from nnexp.tracking.locations import SweepTaken
 
-    _known_flags(given)
-    overrides = jobs.overrides_in(given)
-    sweep = any(flag in given for flag in SWEEP)
-    if "--dry-run" in given:
-        return _list(overrides, jobs.search_path(given), sweep)
-    if "--end-stale" in given:
-        return _end_stale(jobs.search_path(given) + overrides)
-    if "--import-unrecorded" in given:
-        return _import_unrecorded(given)
-    shown = [flag for flag in given if flag.split("=")[0] in PRINTING]
-    if shown and sweep:
-        raise ConfigError(f"{shown[0]}: expected without -m; --dry-run lists a sweep's jobs")
-    if shown:
-        _launch(given, None)
+    overrides, path = given.settings, jobs.search_path(given.flags.get("--config-dir", ""))
+    main = given.flags.get("--config-name", jobs.MAIN)
+    if given.command == "--dry-run":
+        return _list(overrides, path, main, given.sweep)
+    if given.command == "--end-stale":
+        return _end_stale(path + overrides)
+    if given.command == "--import-unrecorded":
+        return _import_unrecorded(path + overrides, given.words or ["runs"])
+    if given.command:
+        if given.sweep:
+            raise ConfigError(f"{given.command}: expected without -m; --dry-run lists a sweep's jobs")
+        _launch(given, overrides, None)
         return 0
     view = TerminalView(console())
-    work = Work(view, overrides, None)
-    if sweep:
-        plan = jobs.plan(overrides, jobs.search_path(given))
-        jobs.check(plan.jobs)
+    if given.sweep:
+        plan = jobs.plan(overrides, path, main)
+        first = jobs.check(plan.jobs)
+        _check_store(first)
         if plan.repeated:
             view.say(_left_out(plan.repeated))
-        work = SweepWork(view, overrides, plan.most, process)
+        swept = SweepWork(view, overrides, plan.most, process, given.kept())
+        swept.find_earlier(first)
+        work: Work = swept
+    else:
+        _check_store(jobs.single(overrides, path, main))
+        work = Work(view, overrides, None)
     try:
-        _launch(jobs.as_axes(given) if sweep else given, work)
+        _launch(given, jobs.as_axes(overrides) if given.sweep else overrides, work)
     except BaseException as error:
         if not isinstance(error.__cause__ if isinstance(error, Stop) else error, SweepTaken):
             work.end("KILLED" if not isinstance(error, Exception) else "FAILED")
@@ -212,26 +180,28 @@ def _command(given: list[str], process: RecordingProcess | None) -> int:
     return 1 if work.failed else 0
 
 
-def _known_flags(given: list[str]) -> None:
-    from nnexp.config.schema import ConfigError
+def _check_store(config: Config) -> None:
+    """Refuse a store that cannot be before anything is written, and before MLflow takes a second to load."""
+    from nnexp.tracking.locations import database, look, refuse_password, resolve
+    from nnexp.tracking.servers import ask_health
 
-    for flag in given:
-        if flag.startswith("-") and flag.split("=")[0] not in FLAGS:
-            raise ConfigError(f"{flag}: unknown; expected one of {', '.join(FLAGS)}")
+    refuse_password(config.tracking.uri)
+    uri = resolve(config.tracking.uri)
+    if database(uri) is None:
+        ask_health(uri)
+    look(uri)
 
 
-def _list(overrides: list[str], search_path: list[str], sweep: bool) -> int:
+def _list(overrides: list[str], search_path: list[str], main: str, sweep: bool) -> int:
     from nnexp.sweep.compose import jobs
-    from nnexp.training.prepare import prepare
 
     lines, count, repeated = [" ".join(overrides)], 1, 0
     if sweep:
-        plan = jobs.plan(overrides, search_path)
+        plan = jobs.plan(overrides, search_path, main)
         jobs.check(plan.jobs)
         lines, count, repeated = plan.lines, plan.most, plan.repeated
     else:
-        for config in jobs.compose([search_path + overrides]):
-            prepare(config)
+        jobs.single(overrides, search_path, main)
     for number, line in enumerate(lines):
         print(f"{number:4}  {line or '(defaults)'}")
     if repeated:
@@ -259,14 +229,13 @@ def _end_stale(overrides: list[str]) -> int:
     return 0
 
 
-def _import_unrecorded(given: list[str]) -> int:
-    """Record what journals below a folder hold, each run once."""
+def _import_unrecorded(overrides: list[str], places: list[str]) -> int:
+    """Record what journals below folders hold, each run once."""
     from nnexp.sweep.compose import jobs
     from nnexp.tracking.bring_in import bring_in
     from nnexp.tracking.mlflow_store import Store
 
-    places = [a for a in given if not a.startswith(("-", "~")) and "=" not in a] or ["runs"]
-    (config,) = jobs.compose([jobs.search_path(given) + jobs.overrides_in(given)])
+    (config,) = jobs.compose([overrides])
     uri = config.tracking.uri
     stores: dict[str, Store] = {}
 
@@ -285,7 +254,7 @@ def _import_unrecorded(given: list[str]) -> int:
     return code
 
 
-def _launch(given: list[str], work: Any) -> None:
+def _launch(given: Arguments, overrides: list[str], work: Any) -> None:
     """Hand the command to Hydra, whose launcher calls the job for each composed config."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
@@ -306,9 +275,6 @@ def _launch(given: list[str], work: Any) -> None:
         try:
             plain: Any = OmegaConf.to_container(composed, resolve=True)
             config = from_mapping(plain)
-            _refuse_password(config.tracking.uri, log.parent)
-            if work.jobs is None and config.sweep.grid is not None:
-                raise ConfigError("sweep.grid: expected with -m, a grid is for a sweep")
             trial = Trial(number, config, list(hydra_config.overrides.task), log, code_hash(config))
             return objective(work.run(trial))
         except (ConfigError, StoreError) as error:
@@ -316,23 +282,11 @@ def _launch(given: list[str], work: Any) -> None:
 
     register(work)
     before = sys.argv
-    sys.argv = [before[0], *given]
+    sys.argv = [before[0], *given.for_hydra(overrides)]
     try:
         hydra.main(str(conf()), "config", version_base="1.3")(run)()
     finally:
         sys.argv = before
-
-
-def _refuse_password(uri: str | None, folder: Path) -> None:
-    """Refuse a password in a config file, of which Hydra has left copies already."""
-    from nnexp.tracking.locations import StoreError, refuse_password
-
-    try:
-        refuse_password(uri)
-    except StoreError:
-        for file in folder.glob(".hydra/*.yaml"):
-            file.write_text(conceal(file.read_text(encoding="utf-8")), encoding="utf-8")
-        raise
 
 
 def _refused(line: str) -> int:

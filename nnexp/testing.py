@@ -6,19 +6,23 @@ Each raises AssertionError with what is wrong. They train small networks, alone 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
-from nnexp.config.settings import plain
-from nnexp.data import Data, Dataset, Spiral, frozen
+from nnexp.calls import run as run_calls
+from nnexp.config.settings import plain, setting
+from nnexp.data import Data, Dataset, Sizes, Spiral, Split, frozen
+from nnexp.data.dataset import Generators
 from nnexp.data.streams import streams
 from nnexp.losses import CrossEntropy, Loss, SquaredError
-from nnexp.network import MLP, Activation, Linear, Sigmoid, Softmax
+from nnexp.network import MLP, Activation, Dense, Initializer, Layer, Layers, Linear, Sigmoid, Softmax, Tanh
+from nnexp.network.buffers import Memory
 from nnexp.optim import SGD, GradientMethod, Method
 from nnexp.optim.schedules import Schedule
 from nnexp.training import Budget, Group, History, Problem, Run, RunSettings
+from nnexp.training.passes import Pass
 
 Array = np.ndarray[Any, Any]
 
@@ -93,6 +97,72 @@ def check_activation(activation: Activation) -> None:
         "keeps_one is wrong"
     )
     assert np.isfinite(activation(z.copy())).all(), "it is not finite for numbers from -3 to 3"
+
+
+def check_layer(layer: Layer, features: tuple[int, ...] = (2, 4, 3)) -> None:
+    """A layer computes what it says, its gradient is right in training, and runs are equal in a group and alone.
+
+    Args:
+        features: the shape of a sample's input that it takes.
+    """
+    settings = replace(
+        SMALL,
+        architecture=Layers(layers=[layer, Dense(3), Tanh()]),
+        dataset=_Noise(features=list(features)),
+        optimizer=SGD(0.1),
+        dtype="float64",
+        budget=Budget(iterations=8),
+    )
+    problem = Group.of(settings).runs[0].prepared.problem
+    network, layout = problem.network, problem.network.layout
+    rng = np.random.default_rng(0)
+    # Sizes of random numbers: variances among them.
+    theta = 0.1 + np.abs(0.5 * rng.standard_normal(layout.size))
+    outputs, plain_outputs = network.forward(theta, problem.train.x), network.apply(theta, problem.train.x)
+    assert np.allclose(outputs, plain_outputs, rtol=1e-9), "what it computes is not what its apply says"
+
+    def pass_of(thetas: Array) -> Pass:
+        bound = problem.bind(len(thetas), None, Memory(), [np.random.default_rng(1) for _ in thetas])
+        bound.theta[...] = thetas
+        run_calls(bound.calls(gradient=True))
+        return bound
+
+    steps = 1e-6 * np.eye(layout.size)[: layout.trained]
+    both = pass_of(np.concatenate([theta + steps, theta - steps])).loss.reshape(2, -1)
+    gradient, numeric = pass_of(theta[None]).gradient, (both[0] - both[1]) / 2e-6
+    assert gradient is not None
+    worst = np.abs(gradient[0, : layout.trained] - numeric).max() / max(np.abs(numeric).max(), 1e-3)
+    assert worst < TOLERANCE, f"the gradient differs from finite differences by {worst:.1e}, relatively"
+    for dtype in ("float32", "float64"):
+        for size in (None, 4):
+            check_group(_variants(replace(settings, dtype=dtype, optimizer=SGD(0.1, batch_size=size))))
+
+
+def check_initializer(init: Initializer) -> None:
+    """An initializer gives finite weights of the shape that it is asked for, the same from the same draws."""
+    for shape in ((3, 5), (5, 3), (1, 1)):
+        drawn, again = (init.draw(shape, shape[1], shape[0], np.random.default_rng(0)) for _ in range(2))
+        assert drawn.shape == shape, f"weights of shape {drawn.shape}, expected {shape}"
+        assert np.isfinite(drawn).all(), "a weight is not finite"
+        assert np.array_equal(drawn, again), "the same draws give two weights"
+    check_group(_variants(replace(SMALL, architecture=MLP(hidden=[5], init=init))))
+
+
+@dataclass(frozen=True)
+class _Noise(Dataset):
+    """Whole numbers of 0 to 3 as features of a shape: numbers and words."""
+
+    features: list[int] = setting([2, 4, 3], "shape")
+
+    def sizes(self) -> Sizes:
+        return Sizes(tuple(self.features), 3, 9, test=4)
+
+    def load(self, draws: Generators, dtype: Any) -> Split:
+        def some(count: int) -> Data:
+            x = draws["dataset"].integers(0, 4, (int(np.prod(self.features)), count))
+            return frozen(x, draws["dataset"].integers(0, 3, count), dtype)
+
+        return Split(some(9), test=some(4))
 
 
 def check_loss(loss: Loss, output: Activation | None = None) -> None:

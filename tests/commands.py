@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import sqlite3
 import subprocess
 import sys
@@ -25,6 +28,32 @@ def nnexp(place: Path, *arguments: str, **options: Any) -> subprocess.CompletedP
     return subprocess.run(
         command, cwd=place, capture_output=True, text=True, timeout=300, check=False, **options
     )
+
+
+def here(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same in this process, for commands that end before anything is trained: a new one takes a second to begin."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    from nnexp.config import places
+    from nnexp.run import main
+
+    folder, variables, paths, added = Path.cwd(), dict(os.environ), list(sys.path), list(places._ADDED)
+    out, err = io.StringIO(), io.StringIO()
+    os.chdir(place)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(list(arguments))
+    finally:
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(variables)
+        sys.path[:], places._ADDED[:] = paths, added
+        places.option_values_in.cache_clear()
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", None)).startswith(str(place)):
+                del sys.modules[name]
+        GlobalHydra.instance().clear()
+    return subprocess.CompletedProcess(list(arguments), code, out.getvalue(), err.getvalue())
 
 
 def made_store(place: Path) -> None:

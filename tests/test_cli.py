@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import SMALL, nnexp, running, runs, start, wait_for
+from commands import SMALL, here, nnexp, running, runs, start, wait_for
 
 from nnexp.sweep.compose.jobs import representatives
 
@@ -31,7 +31,7 @@ def test_the_users_command_ends_with_a_table_of_three_methods(tmp_path):
     assert len({run.info.run_name for run in children}) == 3
     assert len({run.data.tags["nnexp.config_hash"] for run in children}) == 3
     for run in children:
-        assert run.data.params["architecture.hidden"] == "[3]"
+        assert run.data.params["architecture.hidden"] == "[32, 32]"
         assert run.data.metrics.keys() >= {
             "loss",
             "accuracy",
@@ -59,7 +59,7 @@ def test_one_run_needs_no_sweep(tmp_path):
         ),
         (
             ["architecture.activation=relu6"],
-            r"architecture.activation=relu6: expected one of linear, .*; did you mean relu\?",
+            r"architecture.activation=relu6: expected one of elu, .*; did you mean relu\?",
         ),
         (
             ["optimizer._target_=nowhere.Found"],
@@ -98,7 +98,7 @@ def test_one_run_needs_no_sweep(tmp_path):
     ],
 )
 def test_bad_input_is_one_line_and_leaves_no_run(tmp_path, arguments, line):
-    done = nnexp(tmp_path, *arguments)
+    done = here(tmp_path, *arguments)
     assert done.returncode == 2
     assert re.match(rf"nnexp: {line}", done.stderr)
     assert done.stderr.count("\n") == 1

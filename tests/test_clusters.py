@@ -208,7 +208,7 @@ def test_a_cluster_that_does_not_answer_is_refused_in_one_line(
 def test_an_engine_that_cannot_be_is_one_line_of_the_command_and_no_run(tmp_path: Path) -> None:
     for setting, line in (
         ("backend=mpi", "hydra.launcher.backend=mpi: expected one of "),
-        ("n_jobs=0", "hydra.launcher.n_jobs=0: expected 1 or more, or -1 for all cores"),
+        ("n_jobs=0", "hydra.launcher.n_jobs=0: expected 1 to 1024, or -1 for all cores"),
     ):
         done = nnexp(tmp_path, "-m", "seed=0,1", *SMALL, f"hydra.launcher.{setting}")
         assert done.returncode == 2

@@ -173,7 +173,7 @@ def test_a_config_stays_as_it_was_checked() -> None:
 def test_defaults_are_no_one_else_s() -> None:
     config: Any = Config()
     config.architecture.hidden.append(7)
-    assert from_mapping({}).architecture.hidden == [3]  # type: ignore[attr-defined]
+    assert from_mapping({}).architecture.hidden == [32, 32]  # type: ignore[attr-defined]
     given: Any = {"architecture": {"name": "mlp", "hidden": [5]}}
     made: Any = from_mapping(given)
     made.architecture.hidden.append(7)

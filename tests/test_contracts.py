@@ -12,12 +12,16 @@ from nnexp.config.places import options
 from nnexp.config.settings import load_part
 from nnexp.data import Dataset, Points
 from nnexp.losses import Loss
-from nnexp.network import Activation
+from nnexp.network import Activation, Initializer, Layer
 from nnexp.optim import Method
 from nnexp.optim.schedules import Schedule
 from tests.data_files import needs
 
-GIVEN = {"points": {"inputs": [[0.5, -1.0], [2.0, 0.25], [1.0, 1.0]], "targets": [[1.0], [0.0], [0.5]]}}
+GIVEN: dict[str, Any] = {
+    "residual": {"layers": ["tanh"]},
+    "embedding": {"words": 4, "size": 3},
+    "points": {"inputs": [[0.5, -1.0], [2.0, 0.25], [1.0, 1.0]], "targets": [[1.0], [0.0], [0.5]]},
+}
 """Settings without which a part is not whole."""
 
 
@@ -40,6 +44,16 @@ def test_activations(values: dict[str, Any]) -> None:
     testing.check_activation(load_part("architecture.activation", values, Activation))
 
 
+@pytest.mark.parametrize("values", parts(Layer))
+def test_layers(values: dict[str, Any]) -> None:
+    testing.check_layer(load_part("architecture.layers[0]", values, Layer))
+
+
+@pytest.mark.parametrize("values", parts(Initializer))
+def test_initializers(values: dict[str, Any]) -> None:
+    testing.check_initializer(load_part("architecture.init", values, Initializer))
+
+
 @pytest.mark.parametrize("values", parts(Loss))
 def test_losses(values: dict[str, Any]) -> None:
     testing.check_loss(load_part("loss", values, Loss))
@@ -50,7 +64,7 @@ def test_datasets(values: dict[str, Any], tmp_path: Path) -> None:
     testing.check_dataset(load_part("dataset", values | needs(values["name"], tmp_path), Dataset))
 
 
-@pytest.mark.parametrize("family", [Method, Schedule, Activation, Loss, Dataset])
+@pytest.mark.parametrize("family", [Method, Schedule, Activation, Layer, Initializer, Loss, Dataset])
 def test_parts_come_back_from_plain_values(family: Any) -> None:
     for parameter in parts(family):
         testing.check_plain(load_part("part", parameter.values[0], family))

@@ -208,8 +208,8 @@ def test_libraries_are_looked_through_once_and_not_while_threads_import(
     ("settings", "line"),
     [
         ({"backend": "mpi"}, f"backend=mpi: expected one of {', '.join(BACKENDS)}"),
-        ({"n_jobs": 0}, "n_jobs=0: expected 1 or more, or -1 for all cores"),
-        ({"n_jobs": -2}, "n_jobs=-2: expected 1 or more, or -1 for all cores"),
+        ({"n_jobs": 0}, "n_jobs=0: expected 1 to 1024, or -1 for all cores"),
+        ({"n_jobs": -2}, "n_jobs=-2: expected 1 to 1024, or -1 for all cores"),
         ({"backend": "loky", "address": "tcp://a:1"}, "address=tcp://a:1: expected none for backend=loky"),
         ({"retries": -1}, "retries=-1: expected 0 or more"),
     ],

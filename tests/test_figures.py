@@ -18,7 +18,7 @@ from nnexp.figures.curves import summarize
 from nnexp.figures.plane import errata
 from nnexp.pictures import style
 from nnexp.stats.aggregates import aggregate
-from nnexp.stats.importance import importance
+from nnexp.stats.importance import importance, varied
 
 METHODS = ("random", "sgd", "sgd momentum=0.9")
 
@@ -140,6 +140,24 @@ def test_parallel_coordinates_have_a_line_for_each_run() -> None:
     assert {"0.01", "0.1", "1", "none", "16"} <= texts
     with pytest.raises(ValueError, match="settings="):
         figures.parallel_coordinates(runs.assign(status="failed"))
+
+
+def test_settings_that_vary_are_parts_names_but_no_whole_options_and_no_classes() -> None:
+    runs = (
+        grid_of_runs()
+        .iloc[:2]
+        .assign(
+            **{
+                "architecture.name": ["mlp", "wide"],
+                "architecture.activation.name": ["relu", "tanh"],
+                "architecture.activation._target_": ["a.ReLU", "a.Tanh"],
+                "optimizer.learning_rate": 1.0,
+                "optimizer.momentum": 0.0,
+                "optimizer.batch_size": None,
+            }
+        )
+    )
+    assert varied(runs) == ["architecture.activation.name"]
 
 
 def test_importance_finds_what_was_planted() -> None:

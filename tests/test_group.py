@@ -24,7 +24,7 @@ from nnexp.training.search import Search
 def config(optimizer: str = "sgd", **changes: Any) -> Config:
     """A small config; names with ``__`` for dots."""
     values: dict[str, Any] = {
-        "architecture": {"name": "mlp", "hidden": [3]},
+        "architecture": {"name": "mlp", "hidden": [3], "init_scale": 0.01},
         "dataset": {"name": "spiral", "samples": 8, "test_samples": 5},
         "optimizer": {"name": optimizer},
         "loss": {"name": "cross_entropy"},

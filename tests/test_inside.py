@@ -128,7 +128,7 @@ def test_random_directions_have_the_norms_of_the_filters() -> None:
     layout = solved.network.layout
     theta = solved.network.initial(np.random.default_rng(0), 0.5)
     plane = inside.random_plane(solved, theta)
-    filters = sum(rows for rows, _ in layout.blocks)
+    filters = sum(block.shape[0] for block in layout.blocks.values())
     for block, own in zip(
         layout.views(plane.directions[0]).values(), layout.views(theta).values(), strict=True
     ):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import children, in_store, made_store, runs, start, wait_for
+from commands import children, here, in_store, made_store, runs, start, wait_for
 from conftest import ROOT, surroundings
 from required import need_module
 
@@ -50,7 +50,9 @@ def lab(tmp_path: Path) -> Path:
             for folder in shlex.split(words)[2:]:
                 (tmp_path / folder).mkdir(parents=True)
         else:
-            (tmp_path / file).write_text(command(tmp_path, *shlex.split(words)[1:]).stdout)
+            done = here(tmp_path, *shlex.split(words)[1:])
+            assert done.returncode == 0, done.stderr
+            (tmp_path / file).write_text(done.stdout)
     return tmp_path
 
 
@@ -129,11 +131,11 @@ def test_workers_of_a_cluster_import_own_parts(lab: Path, request: pytest.Fixtur
 
 
 def test_help_and_listings_see_own_parts(lab: Path) -> None:
-    settings = command(lab, "--config-dir", "my_conf", "--help", "optimizer").stdout
+    settings = here(lab, "--config-dir", "my_conf", "--help", "optimizer").stdout
     assert "sign_descent: theta = theta - learning_rate * sign(gradient)." in settings
-    nested = command(lab, "--config-dir", "my_conf", "--help", "optimizer/schedule").stdout
+    nested = here(lab, "--config-dir", "my_conf", "--help", "optimizer/schedule").stdout
     assert re.search(r"optimizer.schedule.scale=100.0 +updates until", nested)
-    assert "6 jobs, nothing trained" in command(lab, "--config-dir", "my_conf", "--dry-run", *SWEEP).stdout
+    assert "6 jobs, nothing trained" in here(lab, "--config-dir", "my_conf", "--dry-run", *SWEEP).stdout
     composed = command(lab, "--config-dir=my_conf", "--cfg", "job", "optimizer=sign_descent").stdout
     assert "_target_: my_lab.sign_descent.SignDescent" in composed
 
@@ -161,10 +163,7 @@ def test_help_and_listings_see_own_parts(lab: Path) -> None:
 def test_a_part_that_cannot_be_is_one_line(lab: Path, text: str, words: str, flags: tuple[str, ...]) -> None:
     (lab / "my_lab" / "broken.py").write_text("def:\n")
     (lab / "my_conf" / "optimizer" / "bad.yaml").write_text(text + "\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "nnexp.run", "--config-dir", "my_conf", *flags, "optimizer=bad"],
-        cwd=lab, env=surroundings(), capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+    done = here(lab, "--config-dir", "my_conf", *flags, "optimizer=bad")
     assert done.returncode == 2, done.stdout + done.stderr
     assert done.stderr.count("\n") == 1
     assert words in done.stderr

@@ -15,6 +15,7 @@ import pytest
 from commands import LONG, SMALL, in_store, made_store, nnexp, recorders, running, runs, start, wait_for
 
 from nnexp.sweep.compose.jobs import compose
+from nnexp.sweep.identity import code_hash
 from nnexp.sweep.recording import process as recording_process
 from nnexp.sweep.recording import remote as remote_recording
 from nnexp.sweep.recording.process import Lost, RecordingProcess, wanted
@@ -67,7 +68,7 @@ def test_what_it_logs_is_logged_here(
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     opened(process, uri).result()
     (config,) = compose([["optimizer=sgd", f"tracking.uri={uri}"]])
-    job = Trial(0, config, [], tmp_path / "0" / "run.log")
+    job = Trial(0, config, [], tmp_path / "0" / "run.log", code_hash(config))
     (tmp_path / "spool").mkdir()
     process.call("begin", {0: job}, {}, tmp_path / "spool", tmp_path, 1).result()
     with sqlite3.connect(tmp_path / "mlflow.db") as store:

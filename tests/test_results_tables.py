@@ -61,6 +61,27 @@ def test_tasks_are_what_varies_and_is_no_methods_own():
     assert label(runs.assign(dtype=["float32", "float64"] * 3), task=["dtype"])["task"].nunique() == 2
 
 
+def test_a_part_is_named_by_its_option_and_its_class_only_where_the_name_does_not_tell():
+    parts = {
+        "optimizer.name": ["sgd", "sgd", "random", "random"],
+        "optimizer._target_": ["a.SGD", "a.SGD", "a.Random", "b.Random"],
+        "optimizer.schedule.name": ["constant", "cosine", None, None],
+        "optimizer.schedule._target_": ["a.Constant", "a.Cosine", None, None],
+        "dataset.name": ["spiral", "vertical", "spiral", "vertical"],
+        "dataset._target_": ["a.Spiral", "a.Vertical", "a.Spiral", "a.Vertical"],
+        "architecture.activation.name": ["relu", "tanh", "relu", "tanh"],
+        "architecture.activation._target_": ["a.ReLU", "a.Tanh", "a.ReLU", "a.Tanh"],
+    }
+    labelled = label(table(**parts))
+    assert labelled["variant"].tolist() == [
+        "sgd schedule=constant",
+        "sgd schedule=cosine",
+        "random _target_=a.Random",
+        "random _target_=b.Random",
+    ]
+    assert labelled["task"].tolist() == ["spiral relu", "vertical tanh"] * 2
+
+
 def test_lists_can_make_tasks():
     runs = table(**{"optimizer.name": ["sgd"] * 2, "architecture.hidden": [[3], [64, 64]]})
     assert label(runs)["task"].tolist() == ["hidden=[3]", "hidden=[64, 64]"]

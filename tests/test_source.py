@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 from pathlib import Path
 from types import ModuleType
 
-from nnexp.sweep.source import frozen_source
+import pytest
+
+from nnexp.sweep.source import frozen_source, import_from
 
 
 def test_it_is_frozen_while_another_thread_imports(tmp_path: Path) -> None:
@@ -28,7 +31,7 @@ def test_it_is_frozen_while_another_thread_imports(tmp_path: Path) -> None:
     thread.start()
     try:
         for _ in range(10):
-            with frozen_source(tmp_path / "code"):
+            with frozen_source(tmp_path / "code", {}):
                 assert str(tmp_path / "code") in sys.path
     finally:
         over.set()
@@ -38,3 +41,31 @@ def test_it_is_frozen_while_another_thread_imports(tmp_path: Path) -> None:
             if name.startswith("nnexp_test_module_"):
                 del sys.modules[name]
     assert (tmp_path / "code" / "nnexp" / "run.py").exists()
+
+
+def test_modules_from_outside_are_copied_and_loaded_from_the_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lab" / "deep_lab").mkdir(parents=True)
+    files = {"deep_lab/__init__.py": "", "deep_lab/part.py": "VERSION = 1\n"}
+    for name, text in files.items():
+        (tmp_path / "lab" / name).write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path / "lab")
+    before, copy = list(sys.path), str(tmp_path / "code")
+    try:
+        with frozen_source(tmp_path / "code", {name: tmp_path / "lab" / name for name in files}):
+            pass
+        assert sys.path == before
+        assert importlib.import_module("deep_lab.part").__file__ == str(
+            tmp_path / "lab" / "deep_lab" / "part.py"
+        )
+        (tmp_path / "lab" / "deep_lab" / "part.py").write_text("VERSION = 2\n", encoding="utf-8")
+        import_from(copy, list(files))
+        part = importlib.import_module("deep_lab.part")
+        assert (part.__file__, part.VERSION) == (f"{copy}/deep_lab/part.py", 1)
+        import_from(copy, list(files))
+        assert importlib.import_module("deep_lab.part") is part
+    finally:
+        sys.path[:] = before
+        for name in [name for name in sys.modules if name.partition(".")[0] == "deep_lab"]:
+            del sys.modules[name]

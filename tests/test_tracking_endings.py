@@ -137,7 +137,7 @@ def test_many_improvements_still_are_a_list(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_params_are_the_whole_config_without_passwords() -> None:
     flat = flatten(settings(tracking__uri="http://me:secret@host:1"))
-    assert flat["architecture.hidden"] == "[3]"
+    assert flat["architecture.hidden"] == "[32, 32]"
     assert flat["loss.clip"] == "null"
     assert flat["optimizer.name"] == "perturb"
     assert flat["tracking.uri"] == "http://host:1"

@@ -6,7 +6,8 @@ import inspect
 
 from nnexp.cli.catalogue import kinds
 from nnexp.config.conf_text import default_of
-from nnexp.config.places import folders, groups
+from nnexp.config.error import ConfigError
+from nnexp.config.places import did_you_mean, folders, groups
 from nnexp.config.schema import Config
 from nnexp.config.settings import Part, allowed, settings_of, shown
 
@@ -22,7 +23,7 @@ nnexp: train neural networks by any method, recorded in MLflow.
   --end-stale       mark runs as KILLED whose process is gone
   --import-unrecorded [FOLDER]   record what was trained while the store was away
   --cfg job         print the composed config
-  --help [GROUP]    this text, or the settings of one group
+  --help [GROUP]    this text, or the settings of one group or option, as --help optimizer=sgd
   --conf-file CLASS print the conf file of a part of your own, as my_lab.annealing.Annealing
   --version         the version
   -sc install=bash  tab completion: eval "$(nnexp -sc install=bash)"
@@ -38,23 +39,37 @@ def general() -> str:
     return "\n".join([*lines, "", "Settings outside groups:", *_settings(Config, "")]) + "\n"
 
 
-def of_group(name: str) -> str:
+def of_group(name: str, option: str = "") -> str:
     """The options of a group, and the settings of each kind of option.
 
+    Args:
+        option: the only one to tell of; empty for all.
+
     Raises:
-        KeyError: there is no such group.
+        ConfigError: there is no such group, or no such option in it.
     """
-    lines = [f"{name}={'|'.join(groups()[name])}"]
+    known = groups()
+    if name not in known:
+        raise ConfigError(
+            f"--help {name}: unknown group; expected one of {', '.join(known)}{did_you_mean(name, list(known))}"
+        )
+    if option and option not in known[name]:
+        raise ConfigError(
+            f"--help {name}={option}: unknown; expected one of {', '.join(known[name])}"
+            f"{did_you_mean(option, known[name])}"
+        )
+    lines = [f"{name}={option or '|'.join(known[name])}"]
     if name == "experiment":
         lines[0] = f"+{lines[0]}"
-        for option in groups()[name]:
-            places = (place / name / f"{option}.yaml" for place in folders())
+        for one in [option] if option else known[name]:
+            places = (place / name / f"{one}.yaml" for place in folders())
             text = next(file for file in places if file.is_file()).read_text(encoding="utf-8").splitlines()
-            lines.append(
-                f"  {option}: {next(line for line in text[1:] if line.startswith('#')).lstrip('# ')}"
-            )
+            about = next((line for line in text[1:] if line.startswith("#")), "")
+            lines.append(f"  {one}: {about.lstrip('# ')}")
         return "\n".join(lines) + "\n"
     for kind, names in kinds(name).items():
+        if option and option not in names:
+            continue
         title = ", ".join(names)
         summary = " ".join(str(inspect.getdoc(kind)).split("\n\n")[0].split())
         prefix = f"{name.replace('/', '.')}."

@@ -77,12 +77,46 @@ def option_values(group: str | Sequence[str], name: str, setting: str) -> dict[s
 
 @cache
 def option_values_in(file: Path) -> dict[str, Any]:
-    """The settings of one conf file; what its defaults list names is left to the class."""
+    """The settings of one conf file; what its defaults list names is left to the class.
+
+    Raises:
+        ConfigError: it has none, or cannot be read.
+    """
+    values = read_yaml(file)
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{file}: expected settings, as name: value")
+    return {key: value for key, value in values.items() if key != "defaults"}
+
+
+def read_yaml(file: Path) -> Any:
+    """What a YAML file says.
+
+    Raises:
+        ConfigError: it cannot be read; the line names file and line.
+    """
     import yaml
 
-    values: Any = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    values.pop("defaults", None)
-    return dict(values)
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError(yaml_problem(file, error)) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        said = " ".join(str(error).split())
+        raise ConfigError(f"{file}: expected a YAML file in UTF-8 ({said})") from error
+    except OSError as error:
+        raise ConfigError(f"{file}: it cannot be read ({error.strerror})") from error
+
+
+def yaml_problem(file: Path, error: Any) -> str:
+    """What YAML's error says, with file and line."""
+    mark = error.problem_mark
+    where = f"{file}, line {mark.line + 1}" if mark is not None else str(file)
+    said = " ".join(f"{error.problem or error.context}".split())
+    # The character comes as \\t, which few read.
+    said = said.replace("'\\t'", "a tab")
+    return f"{where}: expected YAML ({said})"
 
 
 def did_you_mean(word: str, words: list[str]) -> str:

@@ -42,7 +42,12 @@ class Tracking:
 class Sweep:
     """How the runs of a sweep are chosen and kept going."""
 
-    resume: bool | str = setting(False, "true continues the latest sweep, a sweep's id that one", NotEmpty())
+    resume: bool | str = setting(
+        False,
+        "true continues the latest sweep of the same settings, latest the experiment's latest, a sweep's id that one; "
+        "auto: as true, and where there is none begins",
+        NotEmpty(),
+    )
     retries: int = setting(0, "further tries of a job that failed", Range(0))
     fail_fast: bool = setting(False, "end the sweep at its first failure")
     stale_code: Literal["rerun", "keep"] = setting("rerun", "what resume does with runs of changed code")

@@ -57,6 +57,12 @@ __all__ = [
 
 P = TypeVar("P", bound="Part")
 
+LONGEST = 200
+"""Characters of a value in an error or in help."""
+
+LARGEST = 2**63 - 1
+"""The largest integer that NumPy's arrays hold."""
+
 
 PerRun = bool | Callable[[Any], Hashable]
 
@@ -286,10 +292,10 @@ def group_key(value: Any) -> Hashable:
         key: list[Any] = [type(value)]
         for f in settings_of(type(value)):
             own, per_run = getattr(value, f.name), f.metadata.get("per_run", False)
-            if isinstance(own, Part) or not per_run:
-                key.append(group_key(own))
-            elif callable(per_run):
+            if callable(per_run):
                 key.append(per_run(own))
+            elif isinstance(own, Part) or not per_run:
+                key.append(group_key(own))
             else:
                 # A setting that is null for some runs has no array.
                 key.append(own is None)
@@ -310,9 +316,8 @@ def shown(value: Any) -> str:
         return json.dumps(value)
     if isinstance(value, Part):
         return value.name
-    if isinstance(value, list):
-        return f"[{', '.join(map(shown, value))}]"
-    return str(value)
+    text = f"[{', '.join(map(shown, value))}]" if isinstance(value, list) else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _members(hint: Any) -> tuple[Any, ...]:
@@ -336,8 +341,18 @@ def _value(value: Any, hint: Any, f: Field[Any], name: str, modules: Sequence[st
     within = f.metadata.get("within")
     made = _typed(value, hint)
     if made is MISSING or (within is not None and made is not None and made not in within):
-        raise ConfigError(f"{name}={shown(value)}: expected {_expected(hint, f)}")
+        raise ConfigError(f"{name}={shown(value)}: expected {_expected(hint, f)}{_as_list(value, hint)}")
+    if type(made) is int and abs(made) > LARGEST:
+        raise ConfigError(f"{name}={shown(value)}: expected an integer of at most {LARGEST}")
     return made
+
+
+def _as_list(value: Any, hint: Any) -> str:
+    """How a value that stands alone is written as a list, where that is what was asked for."""
+    lists = [member for member in _members(hint) if get_origin(member) is list]
+    if lists and not isinstance(value, Mapping) and _typed([value], lists[0]) is not MISSING:
+        return f", as [{shown(value)}]"
+    return ""
 
 
 def _typed(value: Any, hint: Any) -> Any:
@@ -361,8 +376,15 @@ def _typed(value: Any, hint: Any) -> Any:
             dict(value) if isinstance(value, Mapping) and all(type(key) is str for key in value) else MISSING
         )
     if hint is float:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        return float(value) if number and math.isfinite(value) else MISSING
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return MISSING
+        try:
+            return float(value) if math.isfinite(value) else MISSING
+        except OverflowError:
+            return MISSING
+    if hint is int and type(value) is float and value.is_integer():
+        # 1e4 is a float to YAML and to Hydra.
+        return int(value)
     return value if type(value) is hint else MISSING
 
 

@@ -72,6 +72,10 @@ class Dataset(Part):
         """
         raise TypeError(f"{type(self).__name__} has no samples")
 
+    def best_accuracy(self) -> float | None:
+        """The accuracy on new samples that no classifier exceeds in the mean; None where it is not known."""
+        return None
+
     def digest(self) -> str:
         """A hash of the content of data that is given or read, sixteen hexadecimal digits; empty for drawn data."""
         return ""

@@ -53,11 +53,11 @@ class Generated(Dataset):
 
 @dataclass(frozen=True)
 class Spiral(Generated):
-    """Arms of a spiral, one a class (nnfs' ``spiral_data``).
+    """Arms of a spiral, one a class (nnfs' ``spiral_data``); noise in a point's angle makes the arms overlap."""
 
-    With three classes no classifier is right for more than 91.0 % of all points: the noise in a point's angle makes the
-    arms overlap.
-    """
+    def best_accuracy(self) -> float | None:
+        # Of the Bayes rule, simulated with 300,000 points.
+        return 0.910 if self.classes == 3 else None
 
     @classmethod
     def function(cls) -> Callable[[int, int], Any]:

@@ -39,6 +39,10 @@ class Architecture(Part):
         raise TypeError(f"{type(self).__name__} has no initial weights")
 
 
+def start_alone(value: Any) -> None:
+    """The key of settings that are about first weights alone: runs that are trained together may differ in them."""
+
+
 @dataclass(frozen=True)
 class MLP(Architecture):
     """Dense layers, one after another."""
@@ -46,15 +50,15 @@ class MLP(Architecture):
     hidden: list[int] = setting([32, 32], "neurons of each hidden layer", Each(Range(1)))
     activation: Activation = setting(ReLU(), "of hidden layers")
     output: Activation = setting(Softmax(), "activation of the last layer")
-    init: Initializer = setting(He(), "of the weights")
+    init: Initializer = setting(He(), "of the weights", per_run=start_alone)
     init_scale: float | None = setting(
-        None, "standard deviation of normal first weights, in place of init", Range(0), per_run=True
+        None, "standard deviation of normal first weights, in place of init", Range(0), per_run=start_alone
     )
     weights: list[Any] | None = setting(
-        None, "given first weights, (neurons, inputs) a layer; null draws", per_run=True
+        None, "given first weights, (neurons, inputs) a layer; null draws", per_run=start_alone
     )
     biases: list[Any] | None = setting(
-        None, "given first biases, (neurons) a layer; null for zeros", per_run=True
+        None, "given first biases, (neurons) a layer; null for zeros", per_run=start_alone
     )
 
     def network(
@@ -110,7 +114,7 @@ class Layers(Architecture):
         None, "of a sample's features, such as [channels, height, width]; null: the dataset's", Each(Range(1))
     )
     output: Activation = setting(Softmax(), "activation of the last layer")
-    init: Initializer = setting(He(), "of the weights")
+    init: Initializer = setting(He(), "of the weights", per_run=start_alone)
 
     def network(
         self, features: int | Shape, outputs: int, dtype: str, accumulate: str | None = None

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnexp.network.layers.dense import weights_and_biases
 from nnexp.network.layers.layer import Block, Piece
+from nnexp.network.limits import ask
 
 Array = np.ndarray[Any, Any]
 
@@ -32,6 +33,7 @@ class Layout:
 
     Raises:
         ValueError: fewer than two sizes, or one below 1.
+        TooLarge: more parameters than there is memory for.
     """
 
     def __init__(self, sizes: tuple[int, ...], blocks: Mapping[str, Block] | None = None) -> None:
@@ -42,6 +44,8 @@ class Layout:
             blocks = {f"dense_{at}": weights_and_biases(n, m) for at, (m, n) in enumerate(pairwise(sizes))}
         self.blocks: dict[str, Block] = dict(sorted(blocks.items(), key=lambda item: not item[1].trained))
         lengths = [prod(block.shape) for block in self.blocks.values()]
+        # Their order alone takes three integers each.
+        ask(sum(lengths), 24, "parameters")
         ends = np.cumsum(lengths).tolist()
         self.slices = tuple(slice(start, end) for start, end in zip([0, *ends], ends, strict=False))
         self.size: int = ends[-1]
@@ -65,7 +69,7 @@ class Layout:
         arrays = {}
         for name, block in self.blocks.items():
             for own, piece in block.pieces.items():
-                array = views[name][(..., *piece.at)]
+                array = views[name][(..., *piece.axes)]
                 arrays[f"{name}/{own}"] = array if piece.shape is None else array.reshape(lead + piece.shape)
         return arrays
 
@@ -127,7 +131,7 @@ class Layout:
 
 
 def _plain_piece(piece: Piece) -> dict[str, Any]:
-    index = [[own.start, own.stop] if isinstance(own, slice) else own for own in piece.at]
+    index = [[own.start, own.stop] if isinstance(own, slice) else own for own in piece.axes]
     return {"at": index, "shape": None if piece.shape is None else list(piece.shape)}
 
 

@@ -51,6 +51,10 @@ class CMAES(GenerationalMethod):
         None, "candidates of a generation, lambda; null: 4 + floor(3 ln P) for P parameters", Range(5)
     )
 
+    def thetas(self, size: int, iterations: int) -> int:
+        # Of the covariance matrix.
+        return max(size, self.population or 0)
+
     def check(self) -> None:
         if importlib.util.find_spec("cmaes") is None:
             raise ConfigError(

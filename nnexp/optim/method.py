@@ -21,6 +21,16 @@ class Method(Part):
     needs_gradient: ClassVar[bool]
     batched: ClassVar[bool] = True
 
+    def thetas(self, size: int, iterations: int) -> int:
+        """How many thetas it holds at once, at least: asked before memory for them is taken.
+
+        Args:
+            size: P, the parameters of one.
+            iterations: the most that the budget has room for.
+        """
+        names = ("population", "history")
+        return max(4, *(getattr(self, name, None) or 0 for name in names))
+
     def check(self) -> None:
         """Whether this machine has what the method needs.
 

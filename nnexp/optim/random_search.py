@@ -31,6 +31,9 @@ class RandomSearch(SearchMethod):
     )
     block: int = setting(256, "candidates computed at once; no result depends on it", Range(1))
 
+    def thetas(self, size: int, iterations: int) -> int:
+        return min(self.block, iterations)
+
     def init(self, theta: Array, loss: float, draws: Draws) -> State:
         return State(theta, loss, 0, draws.normals)
 

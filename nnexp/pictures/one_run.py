@@ -115,12 +115,13 @@ def weight_histograms(layout: Layout, thetas: Mapping[str, Array]) -> Figure:
     return figure
 
 
-def sweep_figure(table: pd.DataFrame) -> Figure:
+def sweep_figure(table: pd.DataFrame, limit: float | None = None) -> Figure:
     """Final loss and accuracy of every run as a dot, by method, with the median as a line.
 
     Args:
         table: one row a run with ``method``, ``loss``, ``accuracy`` and, for open dots, those of
             samples that are held out: ``test_`` where there are any, else ``val_``.
+        limit: the accuracy on new samples that no classifier exceeds in the mean.
     """
     methods = list(dict.fromkeys(table["method"]))
     figure, axes = picture(1, 2, size=(max(3.4, 1.0 + 0.8 * len(methods)), 3.4))
@@ -133,6 +134,12 @@ def sweep_figure(table: pd.DataFrame) -> Figure:
         axis.set_xticks([at + 0.2 for at in range(len(methods))], methods)
         axis.set(ylabel=LABELS[key], xlim=(-0.4, len(methods) - 0.2))
         axis.grid(False, axis="x")
+    if limit is not None:
+        axes[1].axhline(limit, color="#555555", linewidth=1, linestyle=(0, (4, 3)))
+        about = f"{limit:.3f}: the most that any classifier has on test data"
+        axes[1].annotate(
+            about, (-0.35, limit), (0, 3), textcoords="offset points", fontsize=7, color="#555555"
+        )
     axes[0].set_title("filled: training data; open: held-out data", fontsize=8, loc="left", color="#555555")
     axes[1].set_title(f"{len(table)} runs; line: median", fontsize=8, loc="left", color="#555555")
     return figure

@@ -121,7 +121,7 @@ def _read(uri: str | None, experiment: str, sweep: str) -> pd.DataFrame:
     store = resolve(uri)
     try:
         if database(store) is None:
-            from nnexp.tracking.mlflow_store import ask_health
+            from nnexp.tracking.servers import ask_health
 
             ask_health(store)
         return load_runs(uri, experiment, sweep)

@@ -14,6 +14,9 @@ from nnexp.results.columns import COSTS, DIGEST, GIVEN, KEYS, MEASURES
 METHOD = "optimizer."
 NAME = "optimizer.name"
 SEEDS = "seeds."
+CLASS = "._target_"
+"""At the end of the setting that holds a part's class."""
+
 NO_TASK = ("tracking.", "budget.", "sweep.")
 """Settings that are about how long and where, not about what is learned."""
 
@@ -109,6 +112,14 @@ def _varies(column: pd.Series) -> bool:
     return bool(_text(column).nunique() > 1)
 
 
+def _tells(runs: pd.DataFrame, name: str) -> bool:
+    """Whether runs differ in a setting; in a part's class only where runs of one name of it do."""
+    option = f"{name.removesuffix(CLASS)}.name"
+    if name.endswith(CLASS) and option in runs:
+        return bool((runs.groupby(_text(runs[option]))[name].nunique() > 1).any())
+    return _varies(runs[name])
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, str):
         return value
@@ -136,9 +147,10 @@ def _variants(runs: pd.DataFrame) -> pd.Series:
     own = [name for name in runs if name.startswith(METHOD) and name != NAME and name not in NO_RESULT]
     labels = names.copy()
     for _, rows in runs.groupby(names, sort=False):
-        for name in [name for name in own if _varies(rows[name])]:
+        for name in [name for name in own if _tells(rows, name)]:
             values = rows[name]
-            short = name.removeprefix(METHOD)
+            # A part's name stands for the part: schedule=constant.
+            short = name.removeprefix(METHOD).removesuffix(".name")
             extra = values.map(lambda value, short=short: f" {short}={_named(value)}" if _used(value) else "")
             labels.loc[rows.index] += extra
     return labels
@@ -154,7 +166,7 @@ def _task_columns(runs: pd.DataFrame, taken: set[str]) -> list[str]:
         if name not in known
         and not name.startswith((METHOD, SEEDS, *NO_TASK))
         and "." in name + ("." if name in ("dtype", "streams", "accumulate") else "")
-        and _varies(runs[name])
+        and _tells(runs, name)
     ]
 
 

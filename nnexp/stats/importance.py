@@ -25,10 +25,15 @@ class Importance(NamedTuple):
 
 
 def varied(runs: pd.DataFrame, prefixes: Sequence[str] = ("optimizer.", "architecture.")) -> list[str]:
-    """The numeric or categorical settings below ``prefixes`` that differ between runs; names are left out."""
+    """The numeric or categorical settings below ``prefixes`` that differ between runs.
+
+    Names of whole options, such as ``architecture.name``, are left out: their settings say more. So are classes.
+    """
+    whole = {f"{prefix}name" for prefix in prefixes}
     found = []
     for column in runs.columns:
-        if not str(column).startswith(tuple(prefixes)) or str(column).endswith(".name"):
+        name = str(column)
+        if not name.startswith(tuple(prefixes)) or name in whole or name.endswith("._target_"):
             continue
         if runs[column].map(_text).nunique() > 1:
             found.append(str(column))

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import joblib
 
-from nnexp.sweep.engines.engine import run_tasks
+from nnexp.config.error import ConfigError
+from nnexp.sweep.engines.engine import EngineError, check_engine, run_tasks
 from nnexp.sweep.identity import package_hash
 from nnexp.sweep.plan import plan
 from nnexp.sweep.recording.recording import Recording
@@ -41,6 +42,23 @@ class EngineChoice(NamedTuple):
     def elsewhere(self) -> bool:
         """Whether other processes train."""
         return self.backend in ("dask", "ray") or (self.backend == "loky" and self.workers > 1)
+
+
+def check_choice(choice: EngineChoice, ask: bool = False) -> None:
+    """Refuse what cannot train jobs.
+
+    Args:
+        ask: whether a cluster is asked to answer.
+
+    Raises:
+        ConfigError: a number out of range, an unknown backend, a package that is missing, no answer.
+    """
+    if choice.group is not None and choice.group < 1:
+        raise ConfigError(f"hydra.launcher.group={choice.group}: expected 1 or more or null")
+    try:
+        check_engine(choice.backend, choice.n_jobs, choice.address, ask)
+    except EngineError as error:
+        raise ConfigError(f"hydra.launcher.{error}") from error
 
 
 class Batch:

@@ -15,10 +15,9 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from nnexp.config.schema import ConfigError, from_mapping
-from nnexp.sweep.batch import EngineChoice
+from nnexp.config.schema import from_mapping
+from nnexp.sweep.batch import EngineChoice, check_choice
 from nnexp.sweep.compose.composer import Composer, Job
-from nnexp.sweep.engines.engine import EngineError, check_engine
 from nnexp.sweep.identity import code_hash
 from nnexp.sweep.trial import Trial, objective
 from nnexp.tracking.locations import refuse_password
@@ -66,12 +65,7 @@ class BatchedLauncher(Launcher):
         start = perf_counter()
         setup_globals()
         # Not where it is made: Hydra wraps what a constructor raises.
-        if self.choice.group is not None and self.choice.group < 1:
-            raise ConfigError(f"hydra.launcher.group={self.choice.group}: expected 1 or more or null")
-        try:
-            check_engine(self.choice.backend, self.choice.n_jobs, self.choice.address)
-        except EngineError as error:
-            raise ConfigError(f"hydra.launcher.{error}") from error
+        check_choice(self.choice, ask=True)
         place = Path(str(self.config.hydra.sweep.dir))
         jobs = Composer(self.context.config_loader, self.config).jobs(job_overrides, initial_job_idx)
         name = str(self.config.hydra.job.name)

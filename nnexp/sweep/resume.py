@@ -67,10 +67,49 @@ class Earlier:
         return Found(None, _why(before[-1] if before else None), before)
 
 
+LATEST, AUTO = "latest", "auto"
+"""Words in place of a sweep's id: the latest of the experiment; the latest that is the same as this one, if any."""
+
+
+def choose(store: Any, experiment: str, sweep: Sweep, overrides: Sequence[str]) -> Any:
+    """The parent run (of MLflow) of the sweep that ``sweep.resume`` means; None where ``auto`` finds none.
+
+    An id is that sweep's, True the latest that is the same as this one.
+
+    Args:
+        store: None where there is none yet.
+
+    Raises:
+        StoreError: there is none, or a process still works on it.
+    """
+    wanted = sweep.resume
+    # Chosen here, for a condition of MLflow's cannot hold every text.
+    all_parents = [] if store is None else store.search("tags.`nnexp.kind` = 'sweep'")
+    if wanted == LATEST:
+        parents = all_parents
+    elif wanted is True or wanted == AUTO:
+        key = sweep_key(overrides, sweep)
+        parents = [parent for parent in all_parents if parent.data.tags.get(KEY) == key]
+    else:
+        parents = [parent for parent in all_parents if parent.data.tags.get("nnexp.sweep_id") == wanted]
+    if not parents:
+        if wanted == AUTO:
+            return None
+        raise StoreError(_not_found(experiment, wanted, all_parents))
+    parent = parents[-1]
+    _check_ended(parent)
+    return parent
+
+
 def find(
-    store: Any, sweep: Sweep, overrides: Sequence[str], token: str = "", place: Path | None = None
+    store: Any,
+    chosen: Any,
+    sweep: Sweep,
+    overrides: Sequence[str],
+    token: str = "",
+    place: Path | None = None,
 ) -> Earlier:
-    """The sweep with the id ``sweep.resume``, or for True the latest that is the same as this one.
+    """The sweep of the parent run that :func:`choose` gave.
 
     It is this command's from then on, and what an earlier start left in its journal is in the store.
 
@@ -79,23 +118,13 @@ def find(
         place: of this command's journal.
 
     Raises:
-        StoreError: there is none, or a process still works on it.
+        StoreError: a process works on it meanwhile.
         SweepTaken: another process goes on with it at the same time.
     """
-    wanted, key = sweep.resume, sweep_key(overrides, sweep)
-    # Chosen here, for a condition of MLflow's cannot hold every text.
-    all_parents = store.search("tags.`nnexp.kind` = 'sweep'")
-    name, value = ("nnexp.sweep_id", wanted) if isinstance(wanted, str) else (KEY, key)
-    parents = [parent for parent in all_parents if parent.data.tags.get(name) == value]
-    if not parents:
-        raise StoreError(_not_found(store, wanted, all_parents))
-    parent = parents[-1]
+    key = sweep_key(overrides, sweep)
+    parent = store.client.get_run(chosen.info.run_id)
     sweep_id = parent.data.tags["nnexp.sweep_id"]
-    if parent.info.status == "RUNNING" and not stale(parent.data.tags, parent.info.start_time / 1000):
-        process = parent.data.tags.get("nnexp.process", "another process")
-        raise StoreError(
-            f"sweep.resume={sweep_id}: expected a sweep that has ended; {process} still works on it"
-        )
+    _check_ended(parent)
     run = store.resume_parent(parent.info.run_id, token)
     left = parent.data.tags.get(JOURNAL, "")
     if left and Path(left).is_dir():
@@ -111,8 +140,19 @@ def find(
     )
 
 
-def _not_found(store: Any, wanted: bool | str, parents: Sequence[Any]) -> str:
-    where = f"in experiment {store.experiment}"
+def _check_ended(parent: Any) -> None:
+    if parent.info.status == "RUNNING" and not stale(parent.data.tags, parent.info.start_time / 1000):
+        process = parent.data.tags.get("nnexp.process", "another process")
+        sweep_id = parent.data.tags["nnexp.sweep_id"]
+        raise StoreError(
+            f"sweep.resume={sweep_id}: expected a sweep that has ended; {process} still works on it"
+        )
+
+
+def _not_found(experiment: str, wanted: bool | str, parents: Sequence[Any]) -> str:
+    where = f"in experiment {experiment}"
+    if wanted == LATEST:
+        return f"sweep.resume={wanted}: expected a sweep {where}"
     if isinstance(wanted, str):
         return f"sweep.resume={wanted}: expected a sweep's id {where}"
     text = f"sweep.resume=true: expected an earlier start of the same sweep {where}"

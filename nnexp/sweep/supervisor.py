@@ -47,13 +47,20 @@ class SweepWork(Work):
         overrides: of the whole command.
         jobs: how many there will be.
         process: records jobs that are trained in groups; without it this process does.
+        flags: of the command, without which its settings mean something else.
     """
 
     def __init__(
-        self, view: View, overrides: Sequence[str], jobs: int, process: RecordingProcess | None = None
+        self,
+        view: View,
+        overrides: Sequence[str],
+        jobs: int,
+        process: RecordingProcess | None = None,
+        flags: Sequence[str] = (),
     ) -> None:
         super().__init__(view, overrides, jobs)
-        self._process = process
+        self._process, self._flags = process, list(flags)
+        self._looked, self._chosen = False, None
         self._skipped = 0
         self._why: Counter[str] = Counter()
         self._begun, self._started = perf_counter(), milliseconds()
@@ -63,6 +70,24 @@ class SweepWork(Work):
         self._claim: Claim | None = None
         self._journal: Path | None = None
         self.token = secrets.token_hex(8)
+
+    def find_earlier(self, config: Config) -> None:
+        """Once, see which sweep ``sweep.resume`` means, before anything is written.
+
+        Raises:
+            StoreError: there is none, or a process still works on it.
+        """
+        if self._looked:
+            return
+        self._looked = True
+        if config.sweep.resume is False:
+            return
+        from nnexp.sweep.resume import choose
+
+        file = locations.database(locations.resolve(config.tracking.uri))
+        # Where there is no store yet none is made to look into.
+        store = None if file is not None and not file.exists() else self.store(config)
+        self._chosen = choose(store, config.tracking.experiment, config.sweep, self.overrides)
 
     def _begin(self, config: Config, process: RecordingProcess | None = None) -> None:
         """Once, begin to open the store and the parent run, or find the sweep that is to be resumed.
@@ -75,7 +100,8 @@ class SweepWork(Work):
         if self._opener is not None or self._earlier is not None:
             return
         locations.resolve(config.tracking.uri)
-        if config.sweep.resume is False:
+        self.find_earlier(config)
+        if self._chosen is None:
             self._opened_with, opening = config, None
             if process is not None:
                 self.view.say(OPENING)
@@ -88,7 +114,8 @@ class SweepWork(Work):
         from nnexp.sweep import resume
 
         self._home = store = self.store(config)
-        earlier = self._earlier = resume.find(store, config.sweep, self.overrides, self.token, self._journal)
+        earlier = resume.find(store, self._chosen, config.sweep, self.overrides, self.token, self._journal)
+        self._earlier = earlier
         self.sweep_id = earlier.sweep_id
         if not earlier.same:
             added = "was started with other settings or another grid; jobs are added to it"
@@ -172,7 +199,8 @@ class SweepWork(Work):
         from nnexp.sweep.recording.spool import Spool
         from nnexp.sweep.source import frozen_source
 
-        process = self._process if jobs[0].config.sweep.resume is False else None
+        self.find_earlier(jobs[0].config)
+        process = self._process if self._chosen is None else None
         self._journal = place.absolute() / journal.FOLDER
         self._begin(jobs[0].config, process)
         known = {job.number: self._found(job) for job in jobs}
@@ -281,9 +309,11 @@ class SweepWork(Work):
             where += [] if self._home.experiment == "nnexp" else ["--experiment", self._home.experiment]
             command = shlex.join(["python", "-m", "nnexp.report", self.sweep_id, *where])
             self.view.say(f"Compare: {command}")
-        if self.failed or any(row.status == "killed" for row in self.rows):
-            given = [o for o in self.overrides if not o.startswith("sweep.resume")]
-            words = shlex.join(["python", "-m", "nnexp.run", "-m", *given, f"sweep.resume={self.sweep_id}"])
+        # Only what was recorded can be resumed.
+        if self._parent is not None and (self.failed or any(row.status == "killed" for row in self.rows)):
+            given = [o for o in self.overrides if not o.lstrip("+").startswith("sweep.resume=")]
+            resuming = [*self._flags, "-m", *given, f"sweep.resume={self.sweep_id}"]
+            words = shlex.join(["python", "-m", "nnexp.run", *resuming])
             self.view.say(f"Resume: {words}")
 
     def _clear_journal(self, folder: Path) -> None:

@@ -47,6 +47,7 @@ class Work:
         self.view, self.overrides, self.jobs = view, list(overrides), jobs
         self.sweep_id = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         self.rows: list[Row] = []
+        self._limits: set[float | None] = set()
         self._stores: dict[tuple[str | None, str], Store] = {}
         self._opening = threading.Lock()
         self._parent: MlflowRun | RemoteParent | None = None
@@ -161,7 +162,8 @@ class Work:
             status = status or ("FAILED" if self.failed else "FINISHED")
             table = pd.DataFrame(self.rows, columns=list(Row._fields))
             try:
-                finish_parent(self._parent, table, status)
+                limits = self._limits
+                finish_parent(self._parent, table, status, limits.pop() if len(limits) == 1 else None)
             except SweepTaken:
                 raise
             except Exception as error:
@@ -192,6 +194,7 @@ class Work:
 
     def _add(self, job: Trial, result: RunResult) -> None:
         numbers = {name: getattr(result, name) for name in Row._fields if hasattr(result, name)}
+        self._limits.add(job.config.dataset.best_accuracy())
         about = (job.number, job.config.optimizer.name, job.config.seed, " ".join(job.overrides))
         self.rows.append(Row(*about, **(numbers | {"log": str(job.log)})))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ LOCAL_DISKS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "overlay",
 """File systems on which SQLite's write-ahead log works: its readers share memory."""
 
 _SQLITE = "sqlite:///"
+_HEADER = b"SQLite format 3\0"
 _TRAINING = "workflowType=machine_learning"
 
 
@@ -115,8 +117,13 @@ def resolve(uri: str | None = None) -> str:
             raise StoreError(f"tracking.uri={given}: expected a file, as in {DEFAULT}")
         # From where the command ran, whatever the working directory of a job is.
         return _SQLITE + str((_folder or Path.cwd()) / Path(name).expanduser())
-    parts = urlsplit(given)
-    if parts.scheme in ("http", "https") and parts.hostname:
+    try:
+        parts = urlsplit(given)
+        # Asking for the port checks it.
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError as error:
+        raise StoreError(f"tracking.uri={given}: expected an address ({error})") from error
+    if known:
         return given.rstrip("/")
     raise StoreError(f"tracking.uri={given}: expected {_SQLITE}FILE or an http(s):// address of a server")
 
@@ -124,6 +131,35 @@ def resolve(uri: str | None = None) -> str:
 def database(uri: str) -> Path | None:
     """The SQLite file of a resolved URI, None for a server."""
     return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+
+
+def refused(uri: str, why: str) -> StoreError:
+    """The error of an SQLite file that cannot be used."""
+    return StoreError(f"tracking.uri={public(uri)}: expected an SQLite file that can be written ({why})")
+
+
+def look(uri: str) -> None:
+    """See that the SQLite file of a resolved URI is one, or could be made; nothing for a server.
+
+    Raises:
+        StoreError: it is something else, or its folder is none.
+    """
+    file = database(uri)
+    if file is None:
+        return
+    try:
+        if file.exists():
+            with open(file, "rb") as opened:
+                head = opened.read(len(_HEADER))
+            if head and head != _HEADER:
+                raise refused(uri, "it is a file of another kind")
+            return
+        place = next(place for place in file.parents if place.exists())
+        # Root may write everywhere, and still not make a file in every folder.
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except (OSError, ValueError) as error:
+        raise refused(uri, f"{getattr(error, 'strerror', None) or error}") from error
 
 
 def artifact_root(uri: str) -> Path | None:

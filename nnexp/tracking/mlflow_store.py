@@ -8,11 +8,8 @@ import getpass
 import logging
 import os
 import sqlite3
-import urllib.error
-import urllib.request
 import warnings
 from collections.abc import Iterator, Mapping
-from http.client import HTTPException
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
@@ -30,6 +27,7 @@ from nnexp.tracking.locations import StoreError, StoreLost
 from nnexp.tracking.mlflow_run import LONGEST_KEY, LONGEST_TAG, MlflowRun, cut
 from nnexp.tracking.pages import Pages
 from nnexp.tracking.protocol import milliseconds
+from nnexp.tracking.servers import ask_health, refused
 
 PAGE = 1000
 """Runs in one answer of the store."""
@@ -74,6 +72,8 @@ class Store(Pages):
         if not experiment.strip():
             raise StoreError(f"tracking.experiment={experiment!r}: expected a name")
         file = locations.database(uri)
+        # Else MLflow's tries to read another file take minutes, and leave more beside it.
+        locations.look(uri)
         try:
             with warnings.catch_warnings(), _locked(file):
                 # MLflow's libraries warn of each other's deprecations, which no user of ours can change.
@@ -249,29 +249,10 @@ def _make(file: Path) -> None:
     part.replace(file)
 
 
-def ask_health(uri: str) -> None:
-    """Ask a server before MLflow's client does, which would retry for minutes.
-
-    Raises:
-        StoreError: it does not answer.
-    """
-    address = locations.public(uri) + "/health"
-    try:
-        with urllib.request.urlopen(address, timeout=5):
-            pass
-    except urllib.error.HTTPError as error:
-        # It answers, be it that it does not know us or has no such page.
-        if error.code >= 500:
-            raise _refused(uri, OSError(f"{address}: {error}")) from error
-    except (OSError, HTTPException) as error:
-        raise _refused(uri, OSError(f"{address}: {getattr(error, 'reason', error)}")) from error
-
-
 def _refused(uri: str, error: BaseException) -> StoreError:
-    shown = locations.public(uri)
     if locations.database(uri) is None:
-        return StoreError(f"tracking.uri={shown}: expected an MLflow server that answers ({_line(error)})")
-    return StoreError(f"tracking.uri={shown}: expected an SQLite file that can be written ({_line(error)})")
+        return refused(uri, _line(error))
+    return locations.refused(uri, _line(error))
 
 
 def _line(error: BaseException) -> str:

@@ -28,18 +28,19 @@ class Parent(Protocol):
         """Set the last tags and end the run."""
 
 
-def finish_parent(run: Parent, table: pd.DataFrame, status: str) -> None:
+def finish_parent(run: Parent, table: pd.DataFrame, status: str, limit: float | None = None) -> None:
     """Record the children's ``table`` (one row a run) and end the parent with ``status``.
 
     Writes ``summary.csv``, ``summary.md`` and, where a child has a loss, ``summary.png``. The run ends even
-    if one of them cannot be made, which is then said in the tag ``nnexp.warning``.
+    if one of them cannot be made, which is then said in the tag ``nnexp.warning``. ``limit`` is the accuracy that no
+    classifier exceeds, where all runs have the same.
     """
     tags = {"nnexp.status": status.lower()}
     try:
         failed = int((table["status"] == "failed").sum()) if "status" in table else 0
         run.record(numbers={"runs": float(len(table)), "failed": float(failed)})
         with tempfile.TemporaryDirectory(prefix="nnexp-") as place:
-            write_summary(Path(place), table)
+            write_summary(Path(place), table, limit)
             run.log_artifacts(Path(place))
         tags["mlflow.note.content"] = note(table)
     except Exception as error:
@@ -49,14 +50,14 @@ def finish_parent(run: Parent, table: pd.DataFrame, status: str) -> None:
         run.finish(status, tags)
 
 
-def write_summary(folder: Path, table: pd.DataFrame) -> None:
+def write_summary(folder: Path, table: pd.DataFrame, limit: float | None = None) -> None:
     """Write the table as CSV and Markdown, and its figure."""
     table.to_csv(folder / "summary.csv", index=False)
     (folder / "summary.md").write_text(markdown(table), encoding="utf-8")
     if {"method", "loss"} <= set(table.columns) and table["loss"].notna().any():
         from nnexp.pictures.one_run import sweep_figure
 
-        sweep_figure(table).savefig(folder / "summary.png")
+        sweep_figure(table, limit).savefig(folder / "summary.png")
 
 
 def markdown(table: pd.DataFrame) -> str:

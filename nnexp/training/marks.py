@@ -70,7 +70,8 @@ def mark_after(iteration: int, per_decade: int = PER_DECADE) -> int:
     >>> [mark_after(iteration) for iteration in (0, 1, 18, 19, 99_999)]
     [1, 2, 20, 20, 100000]
     """
-    step = int(per_decade * log10(max(iteration, 1)))
+    # The steps before round to the iteration, or to one before it.
+    step = max(int(per_decade * log10(iteration + 0.5)) - 1, 0)
     while (mark := round(10 ** (step / per_decade))) <= iteration:
         step += 1
     return mark

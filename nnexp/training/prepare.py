@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from math import inf, prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnexp.config.settings import ConfigError
-from nnexp.data.dataset import Split
+from nnexp.config.settings import ConfigError, Part, settings_of, shown
+from nnexp.data.dataset import Sizes, Split
 from nnexp.data.generated import Generated
 from nnexp.data.loading import load
 from nnexp.data.streams import streams
 from nnexp.network.architecture import MLP
-from nnexp.network.network import Network
+from nnexp.network.limits import TooLarge, ask
+from nnexp.network.network import Network, as_shape
 from nnexp.notebook.data import notebook_data
 from nnexp.notebook.start import notebook_start
 from nnexp.optim import Draws, Method, RandomPerturbation, SearchMethod
@@ -56,8 +58,8 @@ def prepare(
         return _prepare(settings, log_every, snapshots, like)
     except ConfigError:
         raise
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    except (ValueError, ArithmeticError, MemoryError) as error:
+        raise ConfigError(str(error) or type(error).__name__) from error
 
 
 def prepare_group(settings: Iterable[tuple[RunSettings, int | None, int]]) -> list[Prepared]:
@@ -76,10 +78,9 @@ def prepare_group(settings: Iterable[tuple[RunSettings, int | None, int]]) -> li
 
 def _prepare(settings: RunSettings, log_every: int | None, snapshots: int, like: Prepared | None) -> Prepared:
     source = streams(settings.seed, vars(settings.seeds))
-    split, sizes = _data(settings, source), settings.dataset.sizes()
-    network = settings.architecture.network(
-        sizes.features, sizes.outputs, settings.dtype, settings.accumulate
-    )
+    sizes = settings.dataset.sizes()
+    network = _sized(settings, sizes)
+    split = _data(settings, source)
     settings.loss.check(network.output, sizes.outputs)
     if like is not None and like.settings.loss == settings.loss and _same(like.problem, split):
         problem = like.problem
@@ -94,6 +95,56 @@ def _prepare(settings: RunSettings, log_every: int | None, snapshots: int, like:
     method = _method(settings)
     theta, draws = _start(settings, network, source)
     return Prepared(settings, problem, method, theta, draws, source, log_every, snapshots)
+
+
+def _sized(settings: RunSettings, sizes: Sizes) -> Network:
+    """The network, where memory has room for it, the data and the method: asked before it is taken.
+
+    What is counted is less than what training takes: whatever is refused could not be trained.
+
+    Raises:
+        ConfigError: memory has no room; the setting is the largest number of the part.
+    """
+    part = "dataset"
+    try:
+        samples = sizes.samples + sizes.validation + sizes.test
+        features = prod(as_shape(sizes.features))
+        # Points are drawn as float64 before they are what the run computes with; targets are a row an output.
+        itemsize = np.dtype(settings.dtype).itemsize
+        ask(samples, 8 * features + itemsize * (2 * features + 3 * sizes.outputs), "samples")
+        part = "architecture"
+        network = settings.architecture.network(
+            sizes.features, sizes.outputs, settings.dtype, settings.accumulate
+        )
+        # Layers that see the batch as a whole keep all of it.
+        if network.couples:
+            ask(sizes.samples, itemsize * network.scratch, "samples in hidden layers")
+        part = "optimizer"
+        parameters, room = network.layout.size, settings.budget.updates(1)
+        ask(settings.optimizer.thetas(parameters, room), itemsize * parameters, "copies of the weights")
+        return network
+    except TooLarge as error:
+        raise ConfigError(f"{_largest(getattr(settings, part), part)}: {error}") from error
+
+
+def _largest(part: Any, name: str) -> str:
+    """The setting of a part that has the largest number, with its value."""
+    found: list[tuple[float, str]] = [(-inf, f"{name}={part.name}")]
+
+    def look(value: Any, path: str) -> None:
+        if isinstance(value, Part):
+            for f in settings_of(type(value)):
+                look(getattr(value, f.name), f"{path}.{f.name}")
+        elif isinstance(value, list) and any(isinstance(item, Part) for item in value):
+            for at, item in enumerate(value):
+                look(item, f"{path}[{at}]")
+        else:
+            numbers = [n for n in (value if isinstance(value, list) else [value]) if type(n) is int]
+            if numbers:
+                found.append((max(numbers), f"{path}={shown(value)}"))
+
+    look(part, name)
+    return max(found, key=lambda one: one[0])[1]
 
 
 def _same(problem: Problem, split: Split) -> bool:

@@ -19,10 +19,15 @@ Shape = tuple[int, ...]
 
 
 class Piece(NamedTuple):
-    """Where a named array is in its block, and the shape that it is shown in if that is another."""
+    """Where a named array is in its block, as ``np.s_`` says it, and the shape in which it is shown if another."""
 
-    at: tuple[Any, ...]
+    at: Any
     shape: Shape | None = None
+
+    @property
+    def axes(self) -> tuple[Any, ...]:
+        """Of the block's axes, behind any leading ones."""
+        return self.at if isinstance(self.at, tuple) else (self.at,)
 
 
 class Block(NamedTuple):

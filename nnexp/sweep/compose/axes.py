@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 
 from nnexp.config.schema import ConfigError
+
+MOST_JOBS = 100_000
+"""Jobs of one sweep: composing them takes an hour, and what they have in common some gigabytes."""
 
 DIGITS = 6
 """Significant digits of a drawn number, so that a job's overrides can be read and typed."""
@@ -78,7 +83,48 @@ def parsed(parser: OverridesParser, text: str) -> Axis:
         return Axis(key, (override.get_value_element_as_str(),))
     if override.is_interval_sweep():
         return Axis(key, interval=_interval(override), text=override.get_value_string())
-    return Axis(key, tuple(str(value) for value in override.sweep_string_iterator()))
+    values = override.value()
+    if isinstance(values, RangeSweep):
+        _check_range(values, text)
+    found: Iterable[str] = override.sweep_string_iterator()
+    taken = tuple(str(value) for value in islice(found, MOST_JOBS + 1))
+    if not taken:
+        raise ConfigError(f"{text}: expected one value or more, there is none")
+    check_count(len(taken), text)
+    return Axis(key, taken)
+
+
+def check_count(count: float, words: str) -> None:
+    """See that a sweep has no more jobs than it can.
+
+    Args:
+        words: what gives it so many.
+
+    Raises:
+        ConfigError: it has more.
+    """
+    if count > MOST_JOBS:
+        many = f"{count:,}" if isinstance(count, int) and count < 10**18 else f"{count:.0e}"
+        if count == MOST_JOBS + 1:
+            many = f"more than {MOST_JOBS:,}"
+        raise ConfigError(f"{words}: {many} jobs; expected at most {MOST_JOBS:,}")
+
+
+def _check_range(values: RangeSweep, text: str) -> None:
+    """See before it is expanded that a range ends, and how many values it has."""
+    start, stop, step = values.start, values.stop, values.step
+    assert start is not None
+    assert stop is not None
+    if not all(math.isfinite(number) for number in (start, stop, step)) or step == 0:
+        raise ConfigError(
+            f"{text}: expected range(start, stop, step) of finite numbers, with a step other than 0"
+        )
+    # Of integers exact, however large.
+    exact = all(isinstance(number, int) for number in (start, stop, step))
+    count = (stop - start) // step if exact else (stop - start) / step
+    if count < 1 and (stop - start) * step <= 0:
+        raise ConfigError(f"{text}: expected one value or more, the range has none")
+    check_count(count, text)
 
 
 def from_setting(parser: OverridesParser, name: str, key: Any, value: Any) -> Axis:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from math import prod
 from typing import Any, NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
@@ -29,7 +30,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from nnexp.config.schema import ConfigError
 from nnexp.config.settings import shown
-from nnexp.sweep.compose.axes import Axis, checked, from_setting, parsed
+from nnexp.sweep.compose.axes import Axis, check_count, checked, from_setting, parsed
 from nnexp.sweep.compose.searches import with_intervals
 
 WORDS = ("zip", "samples", "sample_seed")
@@ -105,6 +106,8 @@ def expand(
     points = _chosen(points, own)
     searched = tuple(axis for axis in own.values() if axis.interval is not None)
     rest = [axis.overrides() for key, axis in own.items() if key not in named and axis.interval is None]
+    many = [f"{key} has {len(axis.values)}" for key, axis in own.items() if len(axis.values) > 1]
+    check_count(len(points) * prod(map(len, rest)), ", ".join(many) or "sweep.grid")
     more = [list(combination) for combination in product(*rest)]
     jobs: list[list[str]] = []
     studies = []
@@ -143,11 +146,11 @@ def _chosen(points: list[_Point], own: Mapping[str, Axis]) -> list[_Point]:
 def _points(blocks: Sequence[Mapping[str, Any]], parser: OverridesParser, search: bool) -> list[_Point]:
     if not blocks:
         raise ConfigError("sweep.grid=[]: expected one block of axes or more, or null")
-    return [
-        point
-        for at, block in enumerate(blocks)
-        for point in _block(block, f"sweep.grid[{at}]", parser, search)
-    ]
+    points: list[_Point] = []
+    for at, block in enumerate(blocks):
+        points += _block(block, f"sweep.grid[{at}]", parser, search)
+        check_count(len(points), "sweep.grid")
+    return points
 
 
 def _block(block: Mapping[str, Any], name: str, parser: OverridesParser, search: bool) -> list[_Point]:
@@ -175,9 +178,11 @@ def _block(block: Mapping[str, Any], name: str, parser: OverridesParser, search:
             )
     elif "samples" in block or not search:
         count = _number(block, "samples", 1, None, name)
+        check_count(count, f"{name}.samples={count}")
         seed = _number(block, "sample_seed", 0, 0, name)
         together.append(_pairs([axis.drawn(count, seed) for axis in open_axes]))
         open_axes = ()
+    check_count(prod(map(len, together)), name)
     return [_Point(tuple(pair for part in parts for pair in part), open_axes) for parts in product(*together)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnexp.config.places import conf, groups
 from nnexp.config.schema import Config, ConfigError, from_mapping
+from nnexp.config.settings import shown
+from nnexp.sweep.compose.axes import check_count
+from nnexp.sweep.compose.input_errors import explained
 
 if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
 
     from nnexp.sweep.compose.job import Job
 
+
+MAIN = "config"
+"""The main config's name."""
 
 _ONE_VALUE = re.compile(r"(?!null$)[\w.+-]+|\[[\w.,+-]*\]", re.IGNORECASE)
 """Numbers, words and lists of them; quoted texts and what ``choice`` does not take stay as they are."""
@@ -38,18 +45,9 @@ class Plan(NamedTuple):
     repeated: int
 
 
-def overrides_in(arguments: Sequence[str]) -> list[str]:
-    """The arguments that are overrides rather than flags."""
-    return [a for a in arguments if not a.startswith("-") and ("=" in a or a.startswith("~"))]
-
-
-def search_path(arguments: Sequence[str]) -> list[str]:
+def search_path(folder: str) -> list[str]:
     """The override that stands for ``--config-dir FOLDER``, none without it."""
-    for at, argument in enumerate(arguments):
-        name, _, folder = argument.partition("=")
-        if name in ("--config-dir", "-cd") and (folder or at + 1 < len(arguments)):
-            return [f"hydra.searchpath=['file://{Path(folder or arguments[at + 1]).absolute()}']"]
-    return []
+    return [f"hydra.searchpath=['file://{Path(folder).absolute()}']"] if folder else []
 
 
 def as_axes(arguments: Sequence[str]) -> list[str]:
@@ -67,7 +65,7 @@ def as_axes(arguments: Sequence[str]) -> list[str]:
     return made
 
 
-def plan(overrides: Sequence[str], search_path: Sequence[str] = ()) -> Plan:
+def plan(overrides: Sequence[str], search_path: Sequence[str] = (), name: str = MAIN) -> Plan:
     """The jobs of a sweep, composed; :func:`check` says whether they can be.
 
     Raises:
@@ -79,7 +77,10 @@ def plan(overrides: Sequence[str], search_path: Sequence[str] = ()) -> Plan:
     from nnexp.sweep.compose.composer import Composer
     from nnexp.sweep.sweeper import expansion
 
-    with _sweep([*search_path, *as_axes(overrides)]) as (loader, config):
+    with _composed([*search_path, *as_axes(overrides)], name=name) as (loader, config):
+        _check_mode(config, "MULTIRUN")
+        _check_folder(config, overrides, "sweep")
+        _check_launcher(config)
         of_task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
         sweeper = str(config.hydra.sweeper._target_).rpartition(".")[2]
         if sweeper != "GridSweeper":
@@ -90,7 +91,8 @@ def plan(overrides: Sequence[str], search_path: Sequence[str] = ()) -> Plan:
             # Which jobs another sweeper has is its secret; what they have in common can be checked.
             common = Composer(loader, config).jobs([_fixed(of_task)])
             return Plan(common, 0, [f"{' '.join(of_task)}: jobs that {sweeper} chooses"], 0)
-        settings, expanded = expansion(config, loader, of_task)
+        with explained(" ".join(of_task)):
+            settings, expanded = expansion(config, loader, of_task)
         listed = list(expanded.jobs)
         lines = [" ".join(job) for job in listed]
         trials, count = settings.trials or 0, len(listed)
@@ -101,7 +103,46 @@ def plan(overrides: Sequence[str], search_path: Sequence[str] = ()) -> Plan:
             each = f" of {len(study.more)} jobs" if len(study.more) != 1 else ""
             lines.append(f"{' '.join([*study.fixed, *open_axes])}: {trials} trials{each}")
             count += trials * len(study.more)
+        check_count(count, f"sweep.trials={trials}")
         return Plan(Composer(loader, config).jobs(listed), count, lines, expanded.repeated)
+
+
+def single(overrides: Sequence[str], search_path: Sequence[str] = (), name: str = MAIN) -> Config:
+    """The checked config of a command that is no sweep.
+
+    Args:
+        search_path: an override that adds folders of config groups.
+        name: of the main config.
+
+    Raises:
+        HydraException, OmegaConfBaseException, ConfigError: it cannot be.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf, open_dict, read_write
+
+    from nnexp.training.prepare import prepare
+
+    with (
+        _composed([*search_path, *overrides], sweep=False, name=name) as (_, config),
+        explained(" ".join(overrides)),
+    ):
+        _check_mode(config, "RUN")
+        _check_folder(config, overrides, "run")
+        with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
+            config.hydra.runtime.output_dir = str(Path(str(config.hydra.run.dir)).absolute())
+        HydraConfig.instance().set_config(config)
+        with read_write(config), open_dict(config):
+            del config["hydra"]
+        values: Any = OmegaConf.to_container(config, resolve=True)
+    made = from_mapping(values)
+    if made.sweep.resume is not False:
+        raise ConfigError(
+            f"sweep.resume={shown(made.sweep.resume)}: expected with -m, a single run begins anew"
+        )
+    if made.sweep.grid is not None:
+        raise ConfigError("sweep.grid: expected with -m, a grid is for a sweep")
+    prepare(made)
+    return made
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:
@@ -132,7 +173,7 @@ def compose(jobs: Sequence[Sequence[str]]) -> Iterator[Config]:
     from nnexp.sweep.compose.composer import Composer
 
     path = [o for o in jobs[0] if o.startswith("hydra.searchpath=")] if jobs else []
-    with _sweep(path) as (loader, config):
+    with _composed(path) as (loader, config):
         composer = Composer(loader, config)
         for number, job in enumerate(jobs):
             own = [o for o in job if not o.lstrip("+~").startswith(("hydra.", "hydra/"))]
@@ -165,27 +206,65 @@ def _fixed(overrides: Sequence[str]) -> list[str]:
 
 
 def _config(job: Job) -> Config:
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
+    if job.error is not None:
+        with explained(" ".join(job.overrides)):
+            raise job.error
+    return from_mapping(job.task)
 
-    if job.error is None:
-        return from_mapping(job.task)
-    if isinstance(job.error, HydraException | OmegaConfBaseException):
-        raise job.error
-    # Hydra has no error of its own for some overrides, such as a number for a config group.
-    raise ConfigError(f"{' '.join(job.overrides)}: {job.error}") from job.error
+
+def _check_mode(config: DictConfig, expected: str) -> None:
+    """See that ``hydra.mode`` says what the flags say: what is checked and recorded depends on them."""
+    mode = getattr(config.hydra.mode, "name", None)
+    if mode not in (None, expected):
+        words = "expected without it; -m makes a sweep" if mode == "MULTIRUN" else "expected without -m"
+        raise ConfigError(f"hydra.mode={mode}: {words}")
+
+
+def _check_folder(config: DictConfig, overrides: Sequence[str], kind: str) -> None:
+    """See that a folder that the command names can be made."""
+    name = f"hydra.{kind}.dir"
+    if not any(text.lstrip("+").startswith(f"{name}=") for text in overrides):
+        return
+    folder = Path(str(config.hydra[kind].dir)).absolute()
+    try:
+        place = next(place for place in (folder, *folder.parents) if place.exists())
+        with tempfile.TemporaryDirectory(dir=place, prefix=".nnexp-"):
+            pass
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"{name}={folder}: expected a folder that can be written ({why})") from None
+
+
+def _check_launcher(config: DictConfig) -> None:
+    from omegaconf import OmegaConf
+
+    from nnexp.sweep.batch import EngineChoice, check_choice
+
+    if str(config.hydra.launcher._target_).rpartition(".")[2] == "BatchedLauncher":
+        given: Any = OmegaConf.to_container(config.hydra.launcher, resolve=True)
+        check_choice(EngineChoice(*(given[name] for name in EngineChoice._fields)))
 
 
 @contextmanager
-def _sweep(overrides: Sequence[str]) -> Iterator[tuple[ConfigLoader, DictConfig]]:
-    """Hydra's config loader, and the config of a whole sweep with these overrides."""
+def _composed(
+    overrides: Sequence[str], sweep: bool = True, name: str = MAIN
+) -> Iterator[tuple[ConfigLoader, DictConfig]]:
+    """Hydra's config loader, and the config that these overrides make; Hydra's own is afterwards what it was."""
     import hydra
     from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
     from nnexp.sweep.plugins import register
 
     register()
-    with hydra.initialize_config_dir(str(conf()), version_base="1.3", job_name="run"):
-        loader = GlobalHydra.instance().config_loader()
-        yield loader, loader.load_configuration("config", list(overrides), RunMode.MULTIRUN)
+    before = HydraConfig.instance().cfg
+    try:
+        with hydra.initialize_config_dir(str(conf()), version_base="1.3", job_name="run"):
+            loader = GlobalHydra.instance().config_loader()
+            with explained(" ".join(overrides)):
+                mode = RunMode.MULTIRUN if sweep else RunMode.RUN
+                config = loader.load_configuration(name, list(overrides), mode)
+            yield loader, config
+    finally:
+        HydraConfig.instance().cfg = before

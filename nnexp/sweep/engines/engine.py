@@ -28,6 +28,9 @@ Function = Callable[[Any], Any]
 BACKENDS = ("loky", "threading", "sequential", "dask", "ray")
 CLUSTERS = {"dask": "distributed", "ray": "ray"}
 
+MOST_WORKERS = 1024
+"""Processes or threads of one command."""
+
 POLL_SECONDS = 0.1
 """How often ``stop`` is asked while tasks run."""
 
@@ -72,14 +75,17 @@ def run_tasks(
     return _elsewhere(lambda: _open(backend, n_jobs, address, jobs), function, tasks, retries, stop)
 
 
-def check_engine(backend: str, n_jobs: int = 1, address: str | None = None) -> None:
-    """Refuse before anything is begun what :func:`run_tasks` would refuse; a cluster is asked to answer.
+def check_engine(backend: str, n_jobs: int = 1, address: str | None = None, ask: bool = True) -> None:
+    """Refuse before anything is begun what :func:`run_tasks` would refuse.
+
+    Args:
+        ask: whether a cluster is asked to answer.
 
     Raises:
         EngineError: an unknown backend, a package that is missing, a cluster that does not answer.
     """
     _check(backend, n_jobs, address)
-    if address is not None:
+    if ask and address is not None:
         with interrupts_blocked():
             _open(backend, n_jobs, address, 1).close()
 
@@ -200,8 +206,8 @@ def _line(error: BaseException) -> str:
 def _check(backend: str, n_jobs: int, address: str | None) -> None:
     if backend not in BACKENDS:
         raise EngineError(f"backend={backend}: expected one of {', '.join(BACKENDS)}")
-    if n_jobs < 1 and n_jobs != -1:
-        raise EngineError(f"n_jobs={n_jobs}: expected 1 or more, or -1 for all cores")
+    if n_jobs != -1 and not 1 <= n_jobs <= MOST_WORKERS:
+        raise EngineError(f"n_jobs={n_jobs}: expected 1 to {MOST_WORKERS}, or -1 for all cores")
     if backend in CLUSTERS:
         package(CLUSTERS[backend], backend)
     elif address is not None:

@@ -163,6 +163,6 @@ def wanted(overrides: Sequence[str]) -> bool:
     """Whether a multirun is a new one that is trained in groups."""
     settings = dict(override.lstrip("+").partition("=")[::2] for override in overrides)
     return (
-        settings.get("sweep.resume", "false") == "false"
+        settings.get("sweep.resume", "false") in ("false", "auto")
         and settings.get("hydra/launcher", "batched") == "batched"
     )

@@ -1,0 +1,121 @@
+"""What Hydra raises over bad input, and has no error of its own for, as one line with file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nnexp.config.error import ConfigError
+from nnexp.config.places import folders, read_yaml, yaml_problem
+
+
+@contextmanager
+def explained(words: str) -> Iterator[None]:
+    """A context in which Hydra reads input: whatever it raises is an error of the input, in one line.
+
+    Args:
+        words: the input, for what names neither setting nor file.
+
+    Raises:
+        HydraException, OmegaConfBaseException, ConfigError: as they come, or in place of others.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, ConfigError):
+        raise
+    except Exception as error:
+        raise ConfigError(explain(words, error)) from error
+
+
+def explain(words: str, error: Exception) -> str:
+    """What is wrong with the input ``words``, over which Hydra raised an error."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return yaml_problem(Path(error.problem_mark.name), error)
+    if isinstance(error, yaml.YAMLError | UnicodeError):
+        return _unreadable() or f"{_short(words)}: expected YAML ({_line(error)})"
+    if isinstance(error, RecursionError):
+        return _cycle() or f"{_short(words)}: expected no config that includes itself, or refers to itself"
+    return f"{_short(words)}: expected settings that Hydra can compose ({_line(error)})"
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= 200 else f"{words[:200]}..."
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return _short(text) if text else type(error).__name__
+
+
+def _files() -> list[Path]:
+    return [file for place in folders() for file in sorted(place.rglob("*.yaml"))]
+
+
+def _unreadable() -> str:
+    """The first config file that cannot be read, empty if all can."""
+    for file in _files():
+        try:
+            read_yaml(file)
+        except ConfigError as error:
+            return str(error)
+    return ""
+
+
+def _cycle() -> str:
+    """The first config file whose defaults lead back to it."""
+    included = {
+        (place, file): _included(place, file) for place in folders() for file in place.rglob("*.yaml")
+    }
+    names: dict[str, list[tuple[Path, Path]]] = {}
+    for place, file in included:
+        names.setdefault(file.relative_to(place).with_suffix("").as_posix(), []).append((place, file))
+    for start in included:
+        own = start[1].relative_to(start[0]).with_suffix("").as_posix()
+        seen: set[str] = set()
+        ahead = [(name, name) for name in included[start]]
+        while ahead:
+            name, first = ahead.pop()
+            if name == own:
+                return f"{_place(start[1], first)}: its defaults list includes the file itself"
+            if name not in seen:
+                seen.add(name)
+                ahead += [(other, first) for key in names.get(name, []) for other in included[key]]
+    return ""
+
+
+def _included(place: Path, file: Path) -> list[str]:
+    """Names, from the folder of config groups, of what a file's defaults list includes."""
+    try:
+        values: Any = read_yaml(file)
+    except ConfigError:
+        return []
+    group = file.parent.relative_to(place).as_posix()
+    found = []
+    for entry in values.get("defaults") or [] if isinstance(values, dict) else []:
+        texts = [entry] if isinstance(entry, str) else []
+        if isinstance(entry, dict):
+            texts = [
+                f"{key}/{value}"
+                for key, value in entry.items()
+                if isinstance(value, str) and not key.startswith("override")
+            ]
+        for text in texts:
+            text = text.removeprefix("optional ")
+            if text != "_self_":
+                found.append(text.lstrip("/") if text.startswith("/") or group == "." else f"{group}/{text}")
+    return found
+
+
+def _place(file: Path, name: str) -> str:
+    """The file with the line of its defaults list that names ``name``."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    last = name.rpartition("/")[2]
+    at = next((at for at, line in enumerate(lines, 1) if line.lstrip().startswith("-") and last in line), 1)
+    return f"{file}, line {at}"
