@@ -21,7 +21,7 @@ from nnexp.network import MLP, Activation, Dense, Initializer, Layer, Layers, Li
 from nnexp.network.buffers import Memory
 from nnexp.optim import SGD, GradientMethod, Method
 from nnexp.optim.schedules import Schedule
-from nnexp.training import Budget, Group, Problem, Run, RunSettings
+from nnexp.training import Budget, Group, History, Problem, Run, RunSettings
 from nnexp.training.passes import Pass
 
 Array = np.ndarray[Any, Any]
@@ -268,7 +268,9 @@ def _trained(settings: Sequence[RunSettings]) -> list[Run]:
 
 def _equal(run: Run, other: Run, how: str) -> None:
     about = f"{run.prepared.settings.optimizer.name}, seed {run.prepared.settings.seed}"
-    for f in ("iteration", "evaluations", "loss", "accuracy", "val_loss", "val_accuracy"):
+    for f in History._fields:
+        if f == "seconds":
+            continue
         one, two = getattr(run.history, f), getattr(other.history, f)
         assert np.array_equal(one, two, equal_nan=True), f"{about}: {f} differs from the run {how}"
     assert np.array_equal(run.final_theta, other.final_theta), f"{about}: weights differ from the run {how}"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnexp.results import HISTORY
+from nnexp.results import HISTORY, MEASURES
 
 METHODS = ["random", "sgd", "sgd momentum=0.9"]
 
@@ -75,7 +75,7 @@ def made_sweep(
         columns[measure] = start + share * (answer - start)
         parts.append(pd.DataFrame(columns))
         last = parts[-1].iloc[-1]
-        runs.append(row | {name: last[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy")})
+        runs.append(row | {name: last[name] for name in MEASURES})
         runs[-1] |= {name: last[name] for name in ("evaluations", "seconds")}
     return pd.DataFrame(runs), pd.concat(parts, ignore_index=True)
 

@@ -32,7 +32,7 @@ def history(seeds: int = 3, tasks: tuple[str, ...] = ("spiral",)) -> pd.DataFram
                 {"run_id": f"{task}{method}{seed}", "task": task, "method": method, "seed": seed,
                  "iteration": iteration, "evaluations": 3 * iteration + 1, "seconds": (iteration + 1) / 1000,
                  "epochs": iteration, "loss": value, "val_loss": value, "accuracy": 1 - value / 2,
-                 "val_accuracy": np.nan}
+                 "val_accuracy": np.nan, "test_loss": np.nan, "test_accuracy": np.nan}
             )  # fmt: skip
     return pd.DataFrame(rows)
 

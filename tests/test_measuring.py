@@ -60,7 +60,7 @@ def test_evaluation_in_pieces_is_evaluation(monkeypatch) -> None:
     whole = train(one)[0]
     monkeypatch.setattr(problem, "SAMPLE_BYTES", 700)
     pieces = train(one)[0]
-    assert len(pieces.prepared.problem._test_pieces) > 1
+    assert len(pieces.prepared.problem._held_out_pieces) > 1
     for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
         np.testing.assert_allclose(getattr(pieces.history, name), getattr(whole.history, name), rtol=1e-12)
 

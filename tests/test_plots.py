@@ -19,7 +19,8 @@ from nnexp.pictures import boundary, style
 from nnexp.pictures import one_run as plots
 from nnexp.training.problem import Problem
 
-KEYS = ("iteration", "evaluations", "seconds", "loss", "accuracy", "val_loss", "val_accuracy")
+MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
+KEYS = ("iteration", "evaluations", "seconds", *MEASURES)
 
 
 def spiral(hidden: tuple[int, ...] = (8,)) -> tuple[Problem, np.ndarray[Any, Any]]:
@@ -117,6 +118,7 @@ def test_all_figures_draw_and_pyplot_is_not_touched() -> None:
 
 def test_curves_show_what_was_measured_and_name_their_axes() -> None:
     history = {key: np.arange(4.0) for key in KEYS} | {"val_loss": np.array([np.nan, 1, 2, np.nan])}
+    history["test_loss"] = np.full(4, np.nan)
     loss, accuracy = plots.learning_curves(history, against="seconds").axes
     assert [len(line.get_xdata()) for line in loss.lines] == [4, 2]
     assert loss.get_xlabel() == "training time (s)"

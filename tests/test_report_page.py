@@ -73,7 +73,7 @@ def test_nothing_is_wider_than_the_screen(browser: Any, width: int) -> None:
 
 
 def test_the_axis_is_switched_by_mouse_and_by_keyboard(browser: Any) -> None:
-    assert chart_label(browser).startswith("test loss against iterations")
+    assert chart_label(browser).startswith("validation loss against iterations")
     one(browser, "input[name=curve-axis][value=evaluations]").click()
     assert "against evaluations (forward passes)" in chart_label(browser)
     one(browser, "input[name=curve-axis][value=evaluations]").send_keys("\ue014")  # the right arrow
@@ -219,7 +219,7 @@ def test_it_runs_in_a_sandboxed_frame_as_mlflow_shows_it(window: Any, page: Path
     )
     window.get(frame.as_uri())
     window.switch_to.frame(0)
-    assert chart_label(window).startswith("test loss against iterations")
+    assert chart_label(window).startswith("validation loss against iterations")
     one(window, "#moment").send_keys("\ue011")
     assert one(window, "#moment-text").text == "0 iterations"
     window.switch_to.default_content()

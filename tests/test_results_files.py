@@ -21,7 +21,8 @@ WHOLE, SENT = 20, 12
 def history(points: int, loss: float = 1.0) -> History:
     iteration = np.arange(points)
     fall = loss / (1 + iteration)
-    return History(iteration, 3 * iteration, 0.1 * iteration, fall, 1 - fall / 2, fall + 0.1, 0.9 - fall / 2)
+    held_out = (fall + 0.1, 0.9 - fall / 2)
+    return History(iteration, 3 * iteration, 0.1 * iteration, fall, 1 - fall / 2, *held_out, *held_out)
 
 
 @pytest.fixture

@@ -42,7 +42,8 @@ def index_of(store: Store) -> Path:
 def history(points: int = 4, loss: float = 1.0) -> History:
     iteration = np.arange(points)
     fall = loss / (1 + iteration)
-    return History(iteration, 3 * iteration, 0.1 * iteration, fall, 1 - fall / 2, fall + 0.1, 0.9 - fall / 2)
+    held_out = (fall + 0.1, 0.9 - fall / 2)
+    return History(iteration, 3 * iteration, 0.1 * iteration, fall, 1 - fall / 2, *held_out, *held_out)
 
 
 def record(

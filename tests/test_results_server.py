@@ -42,7 +42,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def history(seed: int) -> History:
     iteration = np.arange(POINTS)
     loss = np.random.default_rng(seed).uniform(size=POINTS)
-    return History(iteration, 3 * iteration, 0.1 * iteration, loss, 1 - loss, loss + 1, 1 - loss)
+    return History(
+        iteration, 3 * iteration, 0.1 * iteration, loss, 1 - loss, loss + 1, 1 - loss, loss + 2, 1 - loss
+    )
 
 
 def test_runs_and_histories_of_a_server_and_its_database(places, cache, tmp_path):

@@ -133,7 +133,7 @@ def test_runs_of_changed_code_are_run_again_unless_told_otherwise(tmp_path, own_
 
 def history(count):
     iteration = np.arange(count)
-    measured = np.random.default_rng(0).random((4, count))
+    measured = np.random.default_rng(0).random((6, count))
     measured[1, ::7] = np.nan
     return History(iteration, 3 * iteration, iteration / 100, *measured)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import pandas as pd
 import pytest
 
 from nnexp import testing
+from nnexp.config.schema import Config
 from nnexp.config.settings import ConfigError, load_part
 from nnexp.data import Dataset, Table, arrays
 from nnexp.data.streams import streams
 from nnexp.sweep.compose.jobs import compose
+from nnexp.sweep.identity import config_hash
 from nnexp.training import RunSettings, train
 from tests.data_files import people
 
@@ -148,6 +151,15 @@ def test_a_digest_is_of_the_content(file: Path) -> None:
     assert after.sizes().features == 6
     one, two = (Table.of(people().assign(age=age), "buys").digest() for age in (1, 2))
     assert one != two
+
+
+def test_a_changed_file_is_another_run(file: Path) -> None:
+    config = Config(dataset=of(file))
+    before = config_hash(config)
+    assert config_hash(config) == before
+    assert pickle.loads(pickle.dumps(config)).dataset == config.dataset
+    file.write_text(file.read_text(encoding="utf-8").replace("Basel", "Luzern", 1), encoding="utf-8")
+    assert config_hash(config) != before
 
 
 def test_a_path_is_from_the_folder_where_the_command_runs(

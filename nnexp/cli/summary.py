@@ -13,7 +13,9 @@ from rich.table import Table
 
 from nnexp.sweep.view import Row
 
-NUMBERS = ("loss", "accuracy", "val_loss", "val_accuracy", "iterations", "evaluations", "seconds")
+MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
+
+COSTS = ("iterations", "evaluations", "seconds")
 
 MOST_ROWS = 60
 """More runs than these are summed up in the terminal; the parent run has all of them in its files."""
@@ -30,15 +32,16 @@ def print_summary(out: Console, rows: Sequence[Row], ui_command: str, page: str)
     table = Table(title=None, header_style="bold", pad_edge=False)
     varied = len({(row.method, row.seed) for row in rows}) < len(rows)
     shared = _shared(rows)
-    for name in ("method", "seed", *(["overrides"] if varied else []), *NUMBERS, "status", "run"):
-        table.add_column(name, justify="right" if name in ("seed", *NUMBERS) else "left", overflow="fold")
+    numbers = (*_measures(rows), *COSTS)
+    for name in ("method", "seed", *(["overrides"] if varied else []), *numbers, "status", "run"):
+        table.add_column(name, justify="right" if name in ("seed", *numbers) else "left", overflow="fold")
     for row in rows:
         link = f"[link={row.url}]{row.run_id[:8]}[/link]" if out.is_terminal else row.url
         table.add_row(
             row.method,
             str(row.seed),
             *([_others(row, shared)] if varied else []),
-            *(_number(name, getattr(row, name)) for name in NUMBERS),
+            *(_number(name, getattr(row, name)) for name in numbers),
             row.status,
             link if row.run_id else "",
         )
@@ -61,7 +64,7 @@ def _by_method(rows: Sequence[Row]) -> Table:
     shared = _shared(rows)
     for row in rows:
         kinds.setdefault((row.method, _others(row, shared)), []).append(row)
-    names = (*NUMBERS[:4], "evaluations", "seconds")
+    names = (*_measures(rows), "evaluations", "seconds")
     varied = any(others for _, others in kinds)
     table = Table(title="medians", title_justify="left", header_style="bold", pad_edge=False)
     for name in ("method", *(["overrides"] if varied else []), "runs", "failed", *names):
@@ -78,6 +81,15 @@ def _by_method(rows: Sequence[Row]) -> Table:
         ]
         table.add_row(method, *([other] if varied else []), str(len(own)), str(failed), *cells)
     return table
+
+
+def _measures(rows: Sequence[Row]) -> list[str]:
+    """What was measured: test columns are left out where no dataset has test data beside validation data."""
+    return [
+        name
+        for name in MEASURES
+        if not name.startswith("test_") or any(math.isfinite(getattr(row, name)) for row in rows)
+    ]
 
 
 def _shared(rows: Sequence[Row]) -> set[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from nnexp.pictures.style import LABELS, Picture, looks, picture
+from nnexp.pictures.style import LABELS, Picture, held_out, looks, picture
 
 
 def final_distributions(
@@ -17,9 +17,9 @@ def final_distributions(
 ) -> Picture:
     """Final ``measures`` of every run as a dot, by method; the median as a line, a box from 25 to 75 %.
 
-    One row of axes for each ``task``, if there are several. Where a measure has a ``val_`` partner in the table,
-    open dots beside the filled ones show the test data. Runs that are not finished, and those without a finite
-    value, have no dot: the label counts them.
+    One row of axes for each ``task``, if there are several. Where a measure has a ``test_`` or
+    ``val_`` partner in the table, open dots beside the filled ones show the samples that are held out. Runs that are
+    not finished, and those without a finite value, have no dot: the label counts them.
     """
     several = "task" in runs and runs["task"].nunique() > 1
     groups = [(str(t), rows) for t, rows in runs.groupby("task", sort=False)] if several else [("", runs)]
@@ -29,7 +29,8 @@ def final_distributions(
     for index, place in enumerate(places):
         (task, rows), measure = groups[index // len(measures)], measures[index % len(measures)]
         done = rows[rows["status"] == "finished"] if "status" in rows else rows
-        pair = f"val_{measure}" in rows and bool(rows[f"val_{measure}"].notna().any())
+        partner = held_out(rows, measure)
+        pair = partner in rows and bool(rows[partner].notna().any())
         labels = []
         for at, method in enumerate(methods):
             own = done[done[by].astype(str) == method]
@@ -37,14 +38,14 @@ def final_distributions(
             kept = np.isfinite(values)
             draw_dots(place, at - 0.18 * pair, values[kept], shown[method].color, True)
             if pair:
-                test = pd.to_numeric(own[f"val_{measure}"]).to_numpy(float)
+                test = pd.to_numeric(own[partner]).to_numpy(float)
                 draw_dots(place, at + 0.18, test[np.isfinite(test)], shown[method].color, False)
             lost = int((rows[by].astype(str) == method).sum() - kept.sum())
             labels.append(_short(method) + (f"\n({lost} lost)" if lost else ""))
         place.set_xticks(range(len(methods)), labels, fontsize=8)
         place.set(xlim=(-0.5, len(methods) - 0.5), ylabel=LABELS[measure])
         place.grid(False, axis="x")
-        about = "filled: training data, open: test data; " if pair else ""
+        about = f"filled: training data, open: {partner.partition('_')[0]} data; " if pair else ""
         title = f"{task}: " if task else ""
         place.set_title(f"{title}{about}line: median", fontsize=8, loc="left", color="#555555")
     return figure

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from nnexp.data.dataset import Data
 from nnexp.network.layout import Layout
 from nnexp.pictures.boundary import boundary_image, extent, has_boundary
-from nnexp.pictures.style import LABELS, class_color, method_color, picture
+from nnexp.pictures.style import LABELS, class_color, held_out, method_color, picture
 from nnexp.training.problem import Problem
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def learning_curves(history: Any, method: str = "", against: str = "iteration") -> Figure:
-    """Loss and accuracy against iterations, evaluations or seconds; test data dashed.
+    """Loss and accuracy against iterations, evaluations or seconds; validation data dashed, test data dotted.
 
     Args:
         history: columns by name, as a :class:`nnexp.training.record.History` or a DataFrame.
@@ -43,7 +43,8 @@ def learning_curves(history: Any, method: str = "", against: str = "iteration") 
     x = _column(history, against)
     color = method_color(method)
     for axis, key in zip(axes, ("loss", "accuracy"), strict=True):
-        for name, label, dash in ((key, "training", "-"), (f"val_{key}", "test", "--")):
+        lines = ((key, "training", "-"), (f"val_{key}", "validation", "--"), (f"test_{key}", "test", ":"))
+        for name, label, dash in lines:
             y = _column(history, name)
             known = np.isfinite(y)
             if known.any():
@@ -118,8 +119,8 @@ def sweep_figure(table: pd.DataFrame, limit: float | None = None) -> Figure:
     """Final loss and accuracy of every run as a dot, by method, with the median as a line.
 
     Args:
-        table: one row a run with ``method``, ``loss``, ``accuracy`` and, for open dots, ``val_accuracy``
-            and ``val_loss``.
+        table: one row a run with ``method``, ``loss``, ``accuracy`` and, for open dots, those of
+            samples that are held out: ``test_`` where there are any, else ``val_``.
         limit: the accuracy on new samples that no classifier exceeds in the mean.
     """
     methods = list(dict.fromkeys(table["method"]))
@@ -128,8 +129,8 @@ def sweep_figure(table: pd.DataFrame, limit: float | None = None) -> Figure:
         for at, method in enumerate(methods):
             rows = table[table["method"] == method]
             _dots(axis, at, rows[key].to_numpy(float), method_color(method), filled=True)
-            if f"val_{key}" in rows:
-                _dots(axis, at + 0.4, rows[f"val_{key}"].to_numpy(float), method_color(method), filled=False)
+            if (name := held_out(table, key)) in rows:
+                _dots(axis, at + 0.4, rows[name].to_numpy(float), method_color(method), filled=False)
         axis.set_xticks([at + 0.2 for at in range(len(methods))], methods)
         axis.set(ylabel=LABELS[key], xlim=(-0.4, len(methods) - 0.2))
         axis.grid(False, axis="x")
@@ -139,7 +140,7 @@ def sweep_figure(table: pd.DataFrame, limit: float | None = None) -> Figure:
         axes[1].annotate(
             about, (-0.35, limit), (0, 3), textcoords="offset points", fontsize=7, color="#555555"
         )
-    axes[0].set_title("filled: training data; open: test data", fontsize=8, loc="left", color="#555555")
+    axes[0].set_title("filled: training data; open: held-out data", fontsize=8, loc="left", color="#555555")
     axes[1].set_title(f"{len(table)} runs; line: median", fontsize=8, loc="left", color="#555555")
     return figure
 

@@ -35,10 +35,18 @@ LABELS = {
     "epochs": "epochs (passes over the training data)",
     "loss": "loss",
     "accuracy": "accuracy (share of samples)",
-    "val_loss": "test loss",
-    "val_accuracy": "test accuracy (share of samples)",
+    "val_loss": "validation loss",
+    "val_accuracy": "validation accuracy (share of samples)",
+    "test_loss": "test loss",
+    "test_accuracy": "test accuracy (share of samples)",
 }
 """Names of the axes, with units."""
+
+
+def held_out(table: Any, measure: str) -> str:
+    """The column of ``measure`` on samples that are held out: of test data where there are any, else of validation."""
+    name = f"test_{measure}"
+    return name if name in table and table[name].notna().any() else f"val_{measure}"
 
 
 class Look(NamedTuple):

@@ -1,6 +1,11 @@
 """The columns that every table of runs or measurements has."""
 
-MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
+MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
+"""Of training data, validation data and test data; where one set of samples is held out, it is under ``val_`` alone."""
+
+ADDED = ("test_loss", "test_accuracy")
+"""Measures that records of earlier versions do not have."""
+
 AXES = ("iteration", "evaluations", "seconds")
 ALL_AXES = (*AXES, "epochs")
 """The axes along which a history can be read; an epoch is one pass over the training data."""

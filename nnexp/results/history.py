@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from nnexp.results.artifacts import DamagedFile, read_artifact
 from nnexp.results.client import Source, connect, find_experiment
-from nnexp.results.columns import COSTS, HISTORY, MEASURES, RECORDED
+from nnexp.results.columns import ADDED, COSTS, HISTORY, MEASURES, RECORDED
 from nnexp.results.index import Index
 from nnexp.tracking.locations import local_folder
 
@@ -96,7 +96,8 @@ def _batch_share(runs: pd.DataFrame) -> np.ndarray[Any, Any]:
         return pd.to_numeric(runs.get(name, pd.Series(np.nan, index=runs.index)), errors="coerce")
 
     size = column("optimizer.batch_size")
-    samples = column("dataset.samples") * column("dataset.classes")
+    # Records of earlier versions, and runs that go on, say it of generated points alone.
+    samples = column("samples").fillna(column("dataset.samples") * column("dataset.classes"))
     # The last batch of an epoch is shorter where the size does not divide the samples.
     return (1 / np.ceil(samples / size)).where(size.notna(), 1.0).to_numpy(float)
 
@@ -138,7 +139,11 @@ def _stacked(read: dict[str, Columns]) -> pd.DataFrame:
 def _read_file(file: Path) -> Columns:
     # pandas' own reader, and threads, take longer for a file of a hundred rows.
     table = pq.ParquetFile(file).read(use_threads=False)
-    return {name: table.column(name).to_numpy() for name in RECORDED}
+    # Files of earlier versions have no test columns.
+    missing = np.full(table.num_rows, np.nan)
+    known = set(table.column_names)
+    return {name: table.column(name).to_numpy() if name in known or name not in ADDED else missing
+            for name in RECORDED}  # fmt: skip
 
 
 def _metric_history(client: Any, run_id: str) -> Columns:

@@ -88,6 +88,8 @@ def _row(record: Record, seen: dict[str, Any]) -> dict[str, Any]:
     }
     row |= {name: record.metrics.get(name, np.nan) if ended else np.nan for name in MEASURES}
     row |= {name: record.metrics.get(name, np.nan) for name in COSTS}
+    if "nnexp.samples" in record.tags:
+        row["samples"] = int(record.tags["nnexp.samples"])
     if "nnexp.data" in record.tags:
         row[DIGEST] = record.tags["nnexp.data"]
     return row | values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 
@@ -11,9 +13,20 @@ def higher_is_better(measure: str) -> bool:
 
 
 def default_measure(runs: pd.DataFrame) -> str:
-    """``val_loss`` where all finished runs have test data, else ``loss``.
+    """``test_loss`` where all finished runs have it, else ``val_loss`` where all have that, else ``loss``.
 
-    The training loss judges the answer that it has chosen itself; it is what there is without test data.
+    Methods are tuned and stopped on validation data, so test data compare them where there are both. The training loss
+    judges the answer that it has chosen itself; it is what there is without samples that are held out.
     """
+    return _first_known(runs, ("test_loss", "val_loss"))
+
+
+def tuning_measure(runs: pd.DataFrame) -> str:
+    """What settings are chosen by: ``val_loss`` where all finished runs have it, else ``loss``; never test data."""
+    return _first_known(runs, ("val_loss",))
+
+
+def _first_known(runs: pd.DataFrame, measures: Sequence[str]) -> str:
     finished = runs[runs["status"] == "finished"]
-    return "val_loss" if len(finished) and finished["val_loss"].notna().all() else "loss"
+    known = (name for name in measures if name in finished and finished[name].notna().all())
+    return next(known, "loss") if len(finished) else "loss"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from nnexp.results import COSTS
 from nnexp.results.labels import cells, label, left_out
-from nnexp.stats.measure import default_measure, higher_is_better
+from nnexp.stats.measure import higher_is_better, tuning_measure
 
 
 class Selection(NamedTuple):
@@ -39,14 +39,14 @@ def select_best(
     good. A setting with a run that did not finish on these seeds is chosen only if all have one.
 
     Args:
-        measure: of the runs' ends; None for :func:`nnexp.stats.default_measure`'s.
+        measure: of the runs' ends; None for ``val_loss``, else ``loss``.
         seeds: that choose; None for the first half of those that there are.
         apart: settings that make methods of their own, such as ``optimizer.momentum``, and are not chosen.
 
     Raises:
         ValueError: an unknown measure, or none of the seeds.
     """
-    measure = measure or default_measure(runs)
+    measure = measure or tuning_measure(runs)
     if measure not in runs or runs[measure].isna().all():
         raise ValueError(f"measure={measure}: no run has it")
     found = cells(runs, task).assign(tuning_of=lambda rows: _methods(rows, apart))

@@ -214,6 +214,8 @@ def _result(store: Any, run: Any) -> RunResult:
         accuracy=metrics.get("accuracy", nan),
         val_loss=metrics.get("val_loss", nan),
         val_accuracy=metrics.get("val_accuracy", nan),
+        test_loss=metrics.get("test_loss", nan),
+        test_accuracy=metrics.get("test_accuracy", nan),
         iterations=int(steps),
         evaluations=int(metrics.get("evaluations", 0)),
         seconds=metrics.get("seconds", nan),

@@ -36,7 +36,7 @@ class Ended(NamedTuple):
 
 
 def objective(result: RunResult | None) -> float:
-    """What a run is judged by, lower is better: its loss on test data, else on training data; inf for neither."""
+    """What a run is judged by, lower is better: its validation loss, else training loss; inf for neither."""
     if result is None:
         return math.inf
     known = (value for value in (result.val_loss, result.loss) if math.isfinite(value))

@@ -21,6 +21,8 @@ class Row(NamedTuple):
     accuracy: float
     val_loss: float
     val_accuracy: float
+    test_loss: float
+    test_accuracy: float
     iterations: int
     evaluations: int
     seconds: float

@@ -201,4 +201,4 @@ class Work:
 
 def _nothing(begun: dict[str, str], status: str, reason: str) -> RunResult:
     nan = math.nan
-    return RunResult(begun["id"], begun["url"], status, nan, nan, nan, nan, 0, 0, nan, reason)
+    return RunResult(begun["id"], begun["url"], status, nan, nan, nan, nan, nan, nan, 0, 0, nan, reason)

@@ -133,13 +133,18 @@ def rows_of(file: Path) -> History:
 
     with pq.ParquetFile(file) as opened:
         table = opened.read(use_threads=False)
-    return History(*(table.column(name).to_numpy() for name in History._fields))
+    # Files of earlier versions have no test columns.
+    missing = np.full(table.num_rows, np.nan)
+    return History(*(table.column(name).to_numpy() if name in table.column_names else missing
+                     for name in History._fields))  # fmt: skip
 
 
-def dataset_record(name: str, train: Data, test: Data | None) -> DatasetRecord:
+def dataset_record(
+    name: str, train: Data, test: Data | None, validation: Data | None = None
+) -> DatasetRecord:
     """What a store is told of the data; the digest is over the content of all arrays."""
     digest = hashlib.sha256()
-    for array in [*train, *(test or ())]:
+    for array in [*train, *(test or ()), *(validation or ())]:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     features = [(f"x{index}", "double") for index in range(train.x.shape[-2])]
@@ -151,6 +156,8 @@ def dataset_record(name: str, train: Data, test: Data | None) -> DatasetRecord:
         "num_rows": train.x.shape[-1],
         "test_rows": 0 if test is None else test.x.shape[-1],
     }
+    if validation is not None:
+        profile["validation_rows"] = validation.x.shape[-1]
     if classes:
         profile["classes"] = int(np.unique(train.y).size)
     return DatasetRecord(name, digest.hexdigest()[:16], (*features, *targets), profile)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Iterator
+from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,6 +97,7 @@ def outcome(
     tags = environment_tags(machine)
     if trained.stop_reason:
         tags["nnexp.stopped"] = trained.stop_reason
+    tags |= _data_tags(trained)
     numbers = {"measuring_seconds": float(trained.measuring_seconds)}
     if not prepared.method.needs_gradient:
         found = [int(pair[0]) for pair in trained.improvements]
@@ -116,7 +118,8 @@ def outcome(
         model = files.model_files(prepared, trained.final_theta)
     dataset = None
     with optional("dataset", warnings):
-        dataset = files.dataset_record(config.dataset.name, prepared.problem.train, prepared.problem.test)
+        problem = prepared.problem
+        dataset = files.dataset_record(config.dataset.name, problem.train, problem.test, problem.validation)
     if warnings:
         tags["nnexp.warning"] = "; ".join(warnings)
     return Outcome(
@@ -149,6 +152,14 @@ def _ending(trained: Any, error: BaseException | None) -> tuple[str, str]:
         return "failed" if isinstance(error, Exception) else "killed", reason_of(error)
     status = str(trained.status)
     return status, "" if status == "finished" else f"not finite at iteration {trained.iterations}"
+
+
+def _data_tags(trained: Any) -> dict[str, str]:
+    """How many training samples there are, how many an iteration sees, and how often all were seen."""
+    samples = trained.prepared.problem.samples
+    size = getattr(trained.prepared.method, "batch_size", None) or samples
+    epochs = trained.iterations / ceil(samples / size)
+    return {"nnexp.samples": str(samples), "nnexp.batch_size": str(size), "nnexp.epochs": f"{epochs:.6g}"}
 
 
 def _fitting(numbers: list[int]) -> str:

@@ -12,7 +12,10 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "evaluations", "seconds")
+METRICS = (
+    *("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy"),
+    *("evaluations", "seconds"),
+)
 """What is recorded by iteration, beside ``iteration`` itself."""
 
 STATUSES = ("FINISHED", "FAILED", "KILLED")
@@ -40,6 +43,10 @@ class Rows(Protocol):
     def val_loss(self) -> Array: ...
     @property
     def val_accuracy(self) -> Array: ...
+    @property
+    def test_loss(self) -> Array: ...
+    @property
+    def test_accuracy(self) -> Array: ...
 
 
 class Point(NamedTuple):

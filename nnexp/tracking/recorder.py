@@ -51,6 +51,8 @@ class RunResult(NamedTuple):
     accuracy: float
     val_loss: float
     val_accuracy: float
+    test_loss: float
+    test_accuracy: float
     iterations: int
     evaluations: int
     seconds: float
@@ -244,7 +246,7 @@ def publish(
 
 def result(run_id: str, url: str, made: Outcome) -> RunResult:
     """An outcome's last row with where it is recorded."""
-    keys = ("loss", "accuracy", "val_loss", "val_accuracy")
+    keys = ("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
     known = len(made.rows.iteration) > 0
     last = {key: float(getattr(made.rows, key)[-1]) if known else math.nan for key in keys}
     return RunResult(

@@ -175,7 +175,7 @@ def _descent(prepared: Sequence[Prepared]) -> Descent:
     if any(one.problem is not problem for one in prepared):
         data = [one.problem.train for one in prepared]
         stacked = Data(np.stack([own.x for own in data]), np.stack([own.y for own in data]))
-        problem = Problem(problem.network, problem.loss, stacked, problem.test)
+        problem = Problem(problem.network, problem.loss, stacked, problem.test, problem.validation)
     return Descent(
         problem,
         method,

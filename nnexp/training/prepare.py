@@ -12,6 +12,7 @@ import numpy as np
 from nnexp.config.settings import ConfigError, Part, settings_of, shown
 from nnexp.data.dataset import Sizes, Split
 from nnexp.data.generated import Generated
+from nnexp.data.loading import load
 from nnexp.data.streams import streams
 from nnexp.network.architecture import MLP
 from nnexp.network.limits import TooLarge, ask
@@ -85,7 +86,7 @@ def _prepare(settings: RunSettings, log_every: int | None, snapshots: int, like:
         problem = like.problem
         network = problem.network
     else:
-        problem = Problem(network, settings.loss, split.train, split.test)
+        problem = Problem(network, settings.loss, split.train, split.test, split.validation)
     size = getattr(settings.optimizer, "batch_size", None)
     if size is not None and size > problem.samples:
         raise ConfigError(
@@ -157,7 +158,8 @@ def _largest(part: Any, name: str) -> str:
 
 def _same(problem: Problem, split: Split) -> bool:
     """Whether a problem's data are these."""
-    for own, other in ((problem.train, split.train), (problem.test, split.test)):
+    pairs = (problem.train, split.train), (problem.test, split.test), (problem.validation, split.validation)
+    for own, other in pairs:
         if own is other:
             continue
         if own is None or other is None:
@@ -169,7 +171,7 @@ def _same(problem: Problem, split: Split) -> bool:
 
 def _data(settings: RunSettings, source: dict[str, np.random.Generator]) -> Split:
     dataset = settings.dataset
-    split = dataset.load(source, settings.dtype)
+    split = load(dataset, source, settings.dtype)
     if settings.streams == "notebook" and isinstance(dataset, Generated):
         return split._replace(train=notebook_data(dataset, settings.seeds.dataset or 0, settings.dtype))
     return split

@@ -53,12 +53,14 @@ class Score(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """Loss and accuracy ``(...)`` on training and test data, NaN where there is no such number."""
+    """Loss and accuracy ``(...)`` on training data, held-out data and test data, NaN where there is no such number."""
 
     loss: Array
     accuracy: Array
     val_loss: Array
     val_accuracy: Array
+    test_loss: Array
+    test_accuracy: Array
 
 
 class Problem:
@@ -70,10 +72,18 @@ class Problem:
         ValueError: targets that do not fit the network's outputs.
     """
 
-    def __init__(self, network: Network, loss: Loss, train: Data, test: Data | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        loss: Loss,
+        train: Data,
+        test: Data | None = None,
+        validation: Data | None = None,
+    ) -> None:
         self.network, self.loss, self.train, self.test = network, loss, train, test
+        self.validation = validation
         self.samples = train.x.shape[-1]
-        for data in (train, test):
+        for data in (train, test, validation):
             if data is not None:
                 target(data.y, network.layout.sizes[-1], network.dtype, data.x.ndim - 2)
         self._passes: dict[Any, Pass] = {}
@@ -138,8 +148,14 @@ class Problem:
         return Problem(self.network, self.loss, Data(self.train.x[runs], self.train.y[runs]))
 
     def row_samples(self, train: bool) -> int:
-        """On how many samples a row is measured: the test data's, and with ``train`` the training data's."""
-        return (self.samples if train else 0) + (0 if self.test is None else self.test.x.shape[-1])
+        """On how many samples a row is measured: all that are held out, and with ``train`` the training data's."""
+        others = (data.x.shape[-1] for data in (self.validation, self.test) if data is not None)
+        return (self.samples if train else 0) + sum(others)
+
+    @property
+    def held_out(self) -> Data | None:
+        """What ``val_loss`` and ``val_accuracy`` are of: validation data, else test data."""
+        return self.test if self.validation is None else self.validation
 
     def chunk(self, samples: int | None = None, runs: int = 1) -> int:
         """How many candidates a run keep the working set within :data:`CHUNK_BYTES`."""
@@ -203,15 +219,16 @@ class Problem:
         return Score(np.fmin(own.loss, INFINITY) if loss else None, share, own.gradient if gradient else None)
 
     def evaluate(self, theta: Array, train: bool = True) -> Evaluation:
-        """Training and test loss and accuracy of theta ``(T, P)``, or ``(R, T, P)`` where data has runs.
+        """Loss and accuracy of theta ``(T, P)``, or ``(R, T, P)`` where data has runs.
 
-        Without ``train`` only the test data's are computed.
+        Without ``train`` those of training data are not computed. Test data are told apart where there are validation
+        data too.
         """
         theta = np.asarray(theta, self.network.dtype)
         single = theta.ndim == 1
         theta = theta[None] if single else theta
         columns: list[Array] = []
-        for pieces in (self._train_pieces if train else [], self._test_pieces):
+        for pieces in (self._train_pieces if train else [], self._held_out_pieces, self._test_pieces):
             samples = sum(piece.x.shape[-1] for piece in pieces)
             loss, accuracy = (np.full(theta.shape[:-1], np.nan) for _ in range(2))
             for number, piece in enumerate(pieces):
@@ -227,8 +244,12 @@ class Problem:
         return self._sample_pieces(self.train)
 
     @cached_property
+    def _held_out_pieces(self) -> list[Samples]:
+        return [] if self.held_out is None else self._sample_pieces(self.held_out)
+
+    @cached_property
     def _test_pieces(self) -> list[Samples]:
-        return [] if self.test is None else self._sample_pieces(self.test)
+        return [] if self.test is None or self.validation is None else self._sample_pieces(self.test)
 
     def _sample_pieces(self, data: Data) -> list[Samples]:
         """Pieces whose hidden layers take :data:`SAMPLE_BYTES`, of one network, so that they are alike in any group."""

@@ -23,7 +23,9 @@ class History(NamedTuple):
     """Rows of a run as columns of equal length: counts int64, the rest float64.
 
     ``loss`` and ``accuracy`` are those of theta, the answer so far, on all training data; ``val_loss`` and
-    ``val_accuracy`` on test data. NaN is a number that there is not (no test data, no classes, overflow).
+    ``val_accuracy`` on validation data, and ``test_loss`` and ``test_accuracy`` on test data. A dataset that holds out
+    one set of samples has them under ``val_`` alone. NaN is a number that there is not (no such data, no classes,
+    overflow).
     """
 
     iteration: Array
@@ -33,6 +35,8 @@ class History(NamedTuple):
     accuracy: Array
     val_loss: Array
     val_accuracy: Array
+    test_loss: Array
+    test_accuracy: Array
 
 
 class Snapshots(NamedTuple):
@@ -76,9 +80,11 @@ class Record:
         self._keep_from = 0
         self._best_value = np.inf
         self._last: tuple[int, Array, float] | None = None
-        self._stopping = Stopping(prepared.settings.budget, prepared.problem.test is not None)
-        # Weights are kept as early stopping means to keep them; else the training loss tells what is best.
-        self._best_by = self._stopping.measure if self._stopping.wanted else "loss"
+        self._stopping = Stopping(prepared.settings.budget, prepared.problem.held_out is not None)
+        # Weights are kept as early stopping means to keep them; else validation data tell what is best, or training
+        # data, but never the data of the last test.
+        best_by = "loss" if prepared.problem.validation is None else "val_loss"
+        self._best_by = self._stopping.measure if self._stopping.wanted else best_by
         self._stop: Progress | None = None
 
     @property
@@ -119,7 +125,7 @@ class Record:
 
     @property
     def best_theta(self) -> Array:
-        """The theta ``(P,)`` that is best among the rows: by training loss, or what patience looks at."""
+        """The theta ``(P,)`` that is best among the rows: by patience's measure, validation loss, or training loss."""
         return self._best[1]
 
     @property
@@ -136,11 +142,11 @@ class Record:
 
     @property
     def overflowed(self) -> bool:
-        """Whether the last row measured has no training loss, or no test loss though there are test data."""
+        """Whether the last row measured has no training loss, or no loss on data that are held out."""
         if not self._parts:
             return False
         last = self._parts[-1]
-        tested = self.prepared.problem.test is not None
+        tested = self.prepared.problem.held_out is not None
         return bool(np.isnan(last.loss[-1]) or (tested and np.isnan(last.val_loss[-1])))
 
     def stopped(self, now: Progress) -> History:
@@ -182,6 +188,8 @@ class Record:
             _finite(np.where(np.isnan(rows.accuracy), seen.accuracy, rows.accuracy)),
             _finite(seen.val_loss),
             seen.val_accuracy,
+            _finite(seen.test_loss),
+            seen.test_accuracy,
         )
         stop = self._stopping.first(part) if self._stopping.wanted else None
         if stop is not None:

@@ -20,7 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 POINTS = 100
-METRICS = ("evaluations", "seconds", "loss", "accuracy", "val_loss", "val_accuracy")
+MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
+METRICS = ("evaluations", "seconds", *MEASURES)
 WAYS = ("mlflow", "mlflow, loss alone", "nnexp, no index", "nnexp, index")
 
 
@@ -49,7 +50,8 @@ def make(folder: Path, runs: int) -> str:
         start = 1_700_000_000_000 + number
         info = store.client.create_run(store.experiment_id, start, tags, f"run-{number}").info
         loss = 1.1 * np.exp(-np.linspace(0, 2, POINTS)) + rng.normal(0, 0.01, POINTS)
-        columns = (iteration, iteration * 3, iteration * 1e-4, loss, 1 - loss / 2, loss + 0.1, 0.9 - loss / 2)
+        held_out = (loss + 0.1, 0.9 - loss / 2)
+        columns = (iteration, iteration * 3, iteration * 1e-4, loss, 1 - loss / 2, *held_out, *held_out)
         names = ("iteration", "evaluations", "seconds", *METRICS[2:])
         history = History(**dict(zip(names, columns, strict=True)))
         store.client.log_batch(
