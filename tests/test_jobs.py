@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from commands import SMALL, nnexp, runs
+from commands import SMALL, here, nnexp, runs
 from hydra_jobs import hydra_sweep
 
 from nnexp.config.schema import ConfigError
@@ -92,9 +92,9 @@ def test_a_grid_runs_and_its_repeated_jobs_are_said(tmp_path: Path) -> None:
         ),
         (
             ["-m", "sweep=methods", "optimizer.momentum=2"],
-            "optimizer.momentum=2: unknown; expected for optimizer=",
+            "optimizer.momentum=2: unknown; expected one that all have",
         ),
-        (["-m", "sweep=none"], "sweep=none: unknown; expected one of default, learning_rates"),
+        (["-m", "sweep=none"], "sweep=none: unknown; expected one of all_methods, default, learning_rates"),
         (["-m", "sweep.grid=3"], "sweep.grid=3: expected a list of settings or null"),
         (
             ["-m", "sweep.grid=[{zip:{seed:'0,1',dtype:float64}}]"],
@@ -116,7 +116,7 @@ def test_a_grid_runs_and_its_repeated_jobs_are_said(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_grid_is_one_line_and_leaves_no_run(tmp_path: Path, arguments: list[str], line: str) -> None:
-    done = nnexp(tmp_path, *arguments)
+    done = here(tmp_path, *arguments)
     assert done.returncode == 2
     assert done.stderr.startswith(f"nnexp: {line}"), done.stderr
     assert done.stderr.count("\n") == 1

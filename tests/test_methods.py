@@ -176,7 +176,7 @@ def one_at_a_time(on, start, noise, scale, iterations, score_start):
 def test_speculation_is_hill_climbing_one_proposal_at_a_time(block, score_start):
     on = problem()
     start = on.network.initial(np.random.default_rng(8))
-    method = RandomPerturbation(0.05, block, score_start=score_start)
+    method = RandomPerturbation(0.05, block=block, score_start=score_start)
     one = computation(on, method, start[None], chance=[np.random.default_rng(9)], budget=Budget(400))
     rows(one)
     theta, improvements = one_at_a_time(on, start, np.random.default_rng(9), 0.05, 400, score_start)
