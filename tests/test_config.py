@@ -38,7 +38,7 @@ def test_plain_values_and_config_are_the_same_thing() -> None:
     ("name", "value", "words"),
     [
         ("seed", -1, "an integer 0 to 4294967295"),
-        ("seed", 1.0, "an integer"),
+        ("seed", 1.5, "an integer"),
         ("seed", True, "an integer"),
         ("seed", "a", "an integer"),
         ("seed", None, "an integer"),
@@ -77,7 +77,7 @@ def test_plain_values_and_config_are_the_same_thing() -> None:
         ("tracking.log_every", 0, "an integer 1 or more or null"),
         ("tracking.snapshots", 1, "an integer 2 or more"),
         ("tracking.figures", 1, "true or false"),
-        ("tracking.uri", 3, "text or null"),
+        ("tracking.uri", 3, "text that is not empty or null"),
         ("sweep.resume", 3, "true or false or text"),
         ("sweep.resume", " ", "true or false or text that is not empty"),
         ("sweep.retries", -1, "an integer 0 or more"),

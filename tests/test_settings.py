@@ -111,7 +111,7 @@ def test_lists_are_each_part_s_own() -> None:
     ("values", "line"),
     [
         ({"turns": 0}, "coil.turns=0: expected an integer 1 or more"),
-        ({"turns": 1.0}, "coil.turns=1.0: expected an integer 1 or more"),
+        ({"turns": 1.5}, "coil.turns=1.5: expected an integer 1 or more"),
         ({"turns": None}, "coil.turns=null: expected an integer 1 or more"),
         ({"turns": True}, "coil.turns=true: expected an integer 1 or more"),
         ({"stiffness": float("nan")}, "coil.stiffness=nan: expected a number 0 or more"),
