@@ -27,6 +27,10 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 
+RUNS = "runs"
+"""The folder of what runs leave, which may not be there yet."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     from nnexp.cli.arguments import read
@@ -249,10 +253,10 @@ def _import_unrecorded(overrides: list[str], given: list[str]) -> int:
         return stores[experiment]
 
     for place in given:
-        if not Path(place).is_dir():
+        if place != RUNS and not Path(place).is_dir():
             raise ConfigError(f"--import-unrecorded {place}: expected a folder that is there")
     code = 0
-    for place in given or ["runs"]:
+    for place in given or [RUNS]:
         brought = bring_in(store, Path(place))
         for problem in brought.problems:
             print(f"nnexp: {problem}", file=sys.stderr)

@@ -128,8 +128,12 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_a_job_that_fails_leaves_the_rest_of_the_sweep_going(tmp_path):
+    (tmp_path / "own").mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", BREAKING, "-m", "optimizer=random,sgd,perturb", *SMALL, "hydra.launcher.n_jobs=1"],
+        [
+            *(sys.executable, "-c", BREAKING, "-m", "--config-dir", "own", "optimizer=random,sgd,perturb"),
+            *(*SMALL, "hydra.launcher.n_jobs=1"),
+        ],
         cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 1
@@ -137,6 +141,8 @@ def test_a_job_that_fails_leaves_the_rest_of_the_sweep_going(tmp_path):
     assert re.search(r"failed: optimizer=sgd.*: RuntimeError: the gradient broke\n", done.stdout)
     log = re.search(r"log: (\S+)", done.stdout)
     assert log
+    # As it was started, or it would be another sweep.
+    assert "Resume: python -m nnexp.run --config-dir own -m optimizer=random,sgd,perturb " in done.stdout
     assert "second line" in Path(log[1]).read_text()
     assert [run.info.status for run in runs(tmp_path)] == ["FINISHED", "FAILED", "FINISHED"]
     assert "the gradient broke" in runs(tmp_path)[1].data.tags["nnexp.reason"]

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from commands import nnexp, runs
 
+from nnexp.run import main
+
 TINY = ("budget.iterations=5", "dataset.samples=4", "dataset.test_samples=2", "tracking=lean")
 
 
@@ -75,3 +77,26 @@ def test_an_id_may_hold_any_character(tmp_path: Path) -> None:
     done = nnexp(tmp_path, "-m", "optimizer=sgd", *TINY, 'sweep.resume="it\'s"')
     assert done.returncode == 2
     assert done.stderr == "nnexp: sweep.resume=it's: expected a sweep's id in experiment nnexp\n"
+
+
+def test_one_command_begins_a_sweep_and_goes_on_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    command = ["-m", "optimizer=sgd", "seed=0,1", *TINY, "hydra.launcher.n_jobs=1"]
+    for words in ("sweep.resume=auto", "sweep.resume=auto", "sweep.resume=latest"):
+        assert main([*command, words]) == 0
+        assert len(runs(tmp_path)) == 2
+        said = capsys.readouterr().out
+    assert f"sweep {sweep_id(tmp_path)}: 2 runs are there and skipped" in said
+    # What other settings began is the latest too, and not what ``auto`` goes on with.
+    other = ["-m", "optimizer=random", "seed=0", *TINY, "hydra.launcher.n_jobs=1"]
+    assert main([*other, "sweep.resume=auto"]) == 0
+    assert len(runs(tmp_path, "sweep")) == 2
+    capsys.readouterr()
+    assert main([*command, "sweep.resume=true", "sweep.grid=[{seed:'0,1'}]"]) == 2
+    done = capsys.readouterr()
+    assert f"sweep.resume={sweep_id(tmp_path)} adds" in done.err
+    # Nothing was begun, so there is nothing to advise.
+    assert "Resume:" not in done.out

@@ -7,9 +7,7 @@ that inherits from its family; its fields are its settings. Checking, help, grou
 from __future__ import annotations
 
 import json
-import math
 import re
-import types
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from functools import cache
@@ -19,7 +17,6 @@ from typing import (
     Literal,
     Self,
     TypeVar,
-    Union,
     get_args,
     get_origin,
     get_type_hints,
@@ -31,6 +28,7 @@ from nnexp.config.error import ConfigError
 from nnexp.config.modules import import_target, target_of
 from nnexp.config.places import option_values
 from nnexp.config.ranges import Each, NotEmpty, Range, Values
+from nnexp.config.typed import LARGEST, lacks_brackets, members, typed
 
 __all__ = [
     "ConfigError",
@@ -59,9 +57,6 @@ P = TypeVar("P", bound="Part")
 
 LONGEST = 200
 """Characters of a value in an error or in help."""
-
-LARGEST = 2**63 - 1
-"""The largest integer that NumPy's arrays hold."""
 
 
 PerRun = bool | Callable[[Any], Hashable]
@@ -144,7 +139,7 @@ def settings_of(kind: type) -> list[Field[Any]]:
 
 def part_hint(hint: Any) -> type[Part] | None:
     """The family that a setting's type names, None where it names none."""
-    for member in _members(hint):
+    for member in members(hint):
         if isinstance(member, type) and issubclass(member, Part):
             return member
     return None
@@ -320,77 +315,26 @@ def shown(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-def _members(hint: Any) -> tuple[Any, ...]:
-    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-
-
 def _value(value: Any, hint: Any, f: Field[Any], name: str, modules: Sequence[str] | None) -> Any:
     if isinstance(hint, type) and is_dataclass(hint) and not issubclass(hint, Part):
         return value if isinstance(value, hint) else build(hint, value, f"{name}.", modules)
     family = part_hint(hint)
     if family is not None:
         return (
-            None
-            if value is None and type(None) in _members(hint)
-            else load_part(name, value, family, modules)
+            None if value is None and type(None) in members(hint) else load_part(name, value, family, modules)
         )
     if get_origin(hint) is list and (family := part_hint(get_args(hint)[0])) is not None:
         if not isinstance(value, list | tuple):
             raise ConfigError(f"{name}={shown(value)}: expected a list")
         return [load_part(f"{name}[{at}]", item, family, modules) for at, item in enumerate(value)]
     within = f.metadata.get("within")
-    made = _typed(value, hint)
+    made = typed(value, hint)
     if made is MISSING or (within is not None and made is not None and made not in within):
-        raise ConfigError(f"{name}={shown(value)}: expected {_expected(hint, f)}{_as_list(value, hint)}")
+        example = f", as [{shown(value)}]" if lacks_brackets(value, hint) else ""
+        raise ConfigError(f"{name}={shown(value)}: expected {_expected(hint, f)}{example}")
     if type(made) is int and abs(made) > LARGEST:
         raise ConfigError(f"{name}={shown(value)}: expected an integer of at most {LARGEST}")
     return made
-
-
-def _as_list(value: Any, hint: Any) -> str:
-    """How a value that stands alone is written as a list, where that is what was asked for."""
-    lists = [member for member in _members(hint) if get_origin(member) is list]
-    if lists and not isinstance(value, Mapping) and _typed([value], lists[0]) is not MISSING:
-        return f", as [{shown(value)}]"
-    return ""
-
-
-def _typed(value: Any, hint: Any) -> Any:
-    """The value as its type asks, MISSING where it is not of that type."""
-    members = _members(hint)
-    if len(members) > 1:
-        found = (_typed(value, member) for member in members)
-        return next((made for made in found if made is not MISSING), MISSING)
-    if hint is Any:
-        return value
-    if get_origin(hint) is Literal:
-        return value if isinstance(value, str) and value in get_args(hint) else MISSING
-    if get_origin(hint) is list:
-        inner = get_args(hint)[0]
-        if not isinstance(value, list | tuple):
-            return MISSING
-        made = [_numbers(item) if inner is Any else _typed(item, inner) for item in value]
-        return MISSING if any(item is MISSING for item in made) else made
-    if get_origin(hint) is dict:
-        return (
-            dict(value) if isinstance(value, Mapping) and all(type(key) is str for key in value) else MISSING
-        )
-    if hint is float:
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            return MISSING
-        try:
-            return float(value) if math.isfinite(value) else MISSING
-        except OverflowError:
-            return MISSING
-    if hint is int and type(value) is float and value.is_integer():
-        # 1e4 is a float to YAML and to Hydra.
-        return int(value)
-    return value if type(value) is hint else MISSING
-
-
-def _numbers(value: Any) -> Any:
-    """A number, or lists of them to any depth."""
-    return _typed(value, list[Any] if isinstance(value, list | tuple) else float)
 
 
 def _expected(hint: Any, f: Field[Any]) -> str:
@@ -399,11 +343,11 @@ def _expected(hint: Any, f: Field[Any]) -> str:
     if family is not None:
         which = "options of " if several else "an option of "
         return which + " or ".join(groups_of(family))
-    members = _members(hint)
-    words = [_words(member) for member in members]
+    several = members(hint)
+    words = [_words(member) for member in several]
     within = f.metadata.get("within")
     if within is not None:
-        at = next((at for at, member in enumerate(members) if member is not bool), 0)
+        at = next((at for at, member in enumerate(several) if member is not bool), 0)
         words[at] += f" {within}"
     return " or ".join(words)
 

@@ -89,7 +89,7 @@ def parsed(parser: OverridesParser, text: str) -> Axis:
     found: Iterable[str] = override.sweep_string_iterator()
     taken = tuple(str(value) for value in islice(found, MOST_JOBS + 1))
     if not taken:
-        raise ConfigError(f"{text}: expected one value or more, there is none")
+        raise ConfigError(f"{text}: expected one value or more")
     check_count(len(taken), text)
     return Axis(key, taken)
 
@@ -123,7 +123,7 @@ def _check_range(values: RangeSweep, text: str) -> None:
     exact = all(isinstance(number, int) for number in (start, stop, step))
     count = (stop - start) // step if exact else (stop - start) / step
     if count < 1 and (stop - start) * step <= 0:
-        raise ConfigError(f"{text}: expected one value or more, the range has none")
+        raise ConfigError(f"{text}: expected one value or more")
     check_count(count, text)
 
 
