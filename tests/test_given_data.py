@@ -71,3 +71,32 @@ def test_records_without_a_digest_are_told_apart_by_their_numbers(tmp_path: Path
     data = [([[1, 2]], [[0]]), ([[1, 2]], [[1]])]
     runs = recorded(f"sqlite:///{tmp_path}/mlflow.db", data).assign(**{"dataset.digest": None})
     assert set(label(runs)["task"]) == {"targets=[[0.0]]", "targets=[[1.0]]"}
+
+
+@pytest.mark.parametrize(
+    ("files", "tasks"),
+    [
+        ([("/a/one.csv", "1"), ("/a/two.csv", "2")], {"path=one.csv", "path=two.csv"}),
+        # A copy is the same data, and files of one name may not be.
+        ([("/a/one.csv", "1"), ("/b/copy.csv", "1")], {"table"}),
+        ([("/a/one.csv", "1"), ("/b/one.csv", "2")], {"digest=1", "digest=2"}),
+        ([("/a/one.csv", "1"), ("/a/one.csv", "2")], {"digest=1", "digest=2"}),
+    ],
+)
+def test_files_are_named_in_short_and_told_apart_by_their_content(
+    files: list[tuple[str, str]], tasks: set[str]
+) -> None:
+    runs = pd.DataFrame(
+        [
+            {
+                "method": "sgd",
+                "seed": seed,
+                "dataset.name": "table",
+                "dataset.path": path,
+                "dataset.digest": digest,
+            }
+            for path, digest in files
+            for seed in (0, 1)
+        ]
+    )
+    assert set(label(runs)["task"]) == tasks

@@ -16,5 +16,6 @@ RECORDED = (*AXES, *MEASURES)
 HISTORY = ("run_id", "method", "seed", *ALL_AXES, *MEASURES)
 
 GIVEN = ("dataset.inputs", "dataset.targets")
+PATH = "dataset.path"
 DIGEST = "dataset.digest"
 """The content of given data, in place of their numbers."""

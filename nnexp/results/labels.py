@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
 
-from nnexp.results.columns import COSTS, DIGEST, GIVEN, KEYS, MEASURES
+from nnexp.results.columns import COSTS, DIGEST, GIVEN, KEYS, MEASURES, PATH
 
 METHOD = "optimizer."
 NAME = "optimizer.name"
@@ -137,6 +138,11 @@ def _named(value: Any) -> str:
     return text if len(text) <= LONGEST else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def _file(path: Any) -> str:
+    """A file's name without its folders."""
+    return _named(PurePath(path).name if isinstance(path, str) else path)
+
+
 def _used(value: Any) -> bool:
     """Whether a setting does something: null, 0 and false stand for its absence."""
     return _shown(value) not in ("null", "0", "false", "")
@@ -160,6 +166,12 @@ def _task_columns(runs: pd.DataFrame, taken: set[str]) -> list[str]:
     known = {*KEYS, *MEASURES, *COSTS, "reason", *taken}
     if DIGEST in runs and runs[DIGEST].notna().equals(_given(runs)):
         known |= set(GIVEN)
+    if DIGEST in runs and PATH in runs and _varies(runs[PATH]):
+        # Files are told apart by their names where these tell as much as their contents do.
+        data = pd.DataFrame(
+            {"name": runs[PATH].map(_file), "digest": runs[DIGEST].map(_shown)}
+        ).drop_duplicates()
+        known.add(DIGEST if data["name"].is_unique and data["digest"].is_unique else PATH)
     return [
         name
         for name in runs
@@ -183,7 +195,7 @@ def _tasks(runs: pd.DataFrame, columns: list[str]) -> pd.Series:
     # Names of options come first and stand for themselves.
     for name in sorted(columns, key=lambda name: not name.endswith(".name")):
         short = name.rpartition(".")[2]
-        shown = runs[name].map(_named)
+        shown = runs[name].map(_file if name == PATH else _named)
         labels += " " + (shown if short == "name" else short + "=" + shown)
     return labels.str.strip().replace("", "task")
 
