@@ -97,4 +97,4 @@ def children(pid: int, what: bytes = b"popen_loky") -> list[int]:
 
 def recorders(pid: int) -> list[int]:
     """The process that records for a process, if there is one."""
-    return children(pid, b"recording_server")
+    return children(pid, b"recording.server")
