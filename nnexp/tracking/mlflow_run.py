@@ -123,7 +123,7 @@ class MlflowRun:
             name=dataset.name,
             digest=dataset.digest,
             source_type="code",
-            source=json.dumps({"tags": {"mlflow.source.name": "nnexp.data.datasets"}}),
+            source=json.dumps({"tags": {"mlflow.source.name": "nnexp.data"}}),
             schema=json.dumps({"mlflow_colspec": schema}),
             profile=json.dumps(dict(dataset.profile)),
         )
