@@ -16,7 +16,12 @@ from typing import Any
 SMALL = ("budget.iterations=60", "dataset.samples=20", "dataset.test_samples=10", "tracking=lean")
 
 LONG = (
-    *("budget.iterations=null", "budget.evaluations=1500000", "dataset.samples=50"),
+    *(
+        "budget.iterations=null",
+        "budget.evaluations=1500000",
+        "dataset.samples=50",
+        "architecture.hidden=[3]",
+    ),
     *("tracking=lean", "tracking.flush_seconds=0.2", "hydra.launcher.group=1"),
 )
 """Searches of seconds each, whose rows are sent soon."""

@@ -343,11 +343,11 @@ def _expected(hint: Any, f: Field[Any]) -> str:
     if family is not None:
         which = "options of " if several else "an option of "
         return which + " or ".join(groups_of(family))
-    several = members(hint)
-    words = [_words(member) for member in several]
+    kinds = members(hint)
+    words = [_words(member) for member in kinds]
     within = f.metadata.get("within")
     if within is not None:
-        at = next((at for at, member in enumerate(several) if member is not bool), 0)
+        at = next((at for at, member in enumerate(kinds) if member is not bool), 0)
         words[at] += f" {within}"
     return " or ".join(words)
 
