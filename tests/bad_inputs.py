@@ -67,8 +67,14 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
     (("optimizer=null",), "optimizer=null: expected one of adagrad, adam"),
     (("optimizer=[sgd,random]",), "optimizer=\\[sgd,random\\]: expected one option; -m optimizer=sgd,random"),
     (("optimizer/schedule=foo",), "optimizer/schedule=foo: unknown; expected one of chain"),
-    (("+experiment=foo",), "\\+experiment=foo: unknown; expected one of notebook, notebook_layer"),
-    (("+experiment=[notebook,foo]",), "experiment=foo: unknown; expected one of notebook, notebook_layer"),
+    (
+        ("+experiment=foo",),
+        "\\+experiment=foo: unknown; expected one of breast_cancer, .*notebook, notebook_layer",
+    ),
+    (
+        ("+experiment=[notebook,foo]",),
+        "experiment=foo: unknown; expected one of breast_cancer, .*notebook, notebook_layer",
+    ),
     (("experiment=notebook",), "experiment=notebook: expected \\+experiment=notebook"),
     (("optimizer._target_=os.system",), "optimizer._target_=os.system: expected a part"),
     (("optimizer._target_=3",), "optimizer._target_=3: expected a class's full name"),

@@ -11,7 +11,8 @@ from pathlib import Path
 from commands import in_store, made_store, nnexp, runs, start, wait_for
 
 SWEEP = (
-    "-m", "optimizer=random", "seed=range(0,6)", "architecture.hidden=[3]", "budget.iterations=null", "budget.evaluations=100000",
+    "-m", "optimizer=random", "seed=range(0,6)", "architecture.hidden=[3]",
+    "budget.iterations=null", "budget.evaluations=100000",
     "dataset.samples=50", "tracking=lean", "hydra.launcher.group=1", "hydra.launcher.n_jobs=1",
 )  # fmt: skip
 

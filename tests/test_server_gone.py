@@ -13,7 +13,8 @@ from commands import SMALL, nnexp, start, wait_for
 from servers import free_port, losing_answers, mlflow_server
 
 SWEEP = (
-    "-m", "optimizer=random", "seed=range(0,5)", "architecture.hidden=[3]", "budget.iterations=null", "budget.evaluations=400000",
+    "-m", "optimizer=random", "seed=range(0,5)", "architecture.hidden=[3]",
+    "budget.iterations=null", "budget.evaluations=400000",
     "dataset.samples=50", "tracking=lean", "hydra.launcher.group=1", "hydra.launcher.n_jobs=1",
 )  # fmt: skip
 

@@ -16,7 +16,8 @@ from commands import SMALL, in_store, made_store, nnexp, recorders, runs, start,
 from nnexp.tracking.connections import close
 
 SWEEP = (
-    "-m", "optimizer=random", "seed=range(0,3)", "architecture.hidden=[3]", "budget.iterations=null", "budget.evaluations=300000",
+    "-m", "optimizer=random", "seed=range(0,3)", "architecture.hidden=[3]",
+    "budget.iterations=null", "budget.evaluations=300000",
     "dataset.samples=50", "tracking=lean", "tracking.flush_seconds=0.2", "hydra.launcher.group=1",
     "hydra.launcher.n_jobs=1",
 )  # fmt: skip

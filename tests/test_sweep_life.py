@@ -88,7 +88,8 @@ def own_source(tmp_path):
 def test_an_edit_of_the_source_does_not_change_later_jobs(tmp_path, own_source):
     package, environment = own_source
     process = start(
-        tmp_path, "-m", "optimizer=random", "seed=range(0,4)", "architecture.hidden=[3]", "budget.iterations=400000", "tracking=lean",
+        tmp_path, "-m", "optimizer=random", "seed=range(0,4)", "architecture.hidden=[3]",
+        "budget.iterations=400000", "tracking=lean",
         "hydra.launcher.group=1", env=environment,
     )  # fmt: skip
     while not (workers := children(process.pid)):
