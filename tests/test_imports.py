@@ -23,7 +23,7 @@ ROOMS = {
     "testing": "calls config data losses network optim training",
     "config/schema": "config training",
     "pictures": "calls data network training",
-    "tracking": "nnexp process config data network training pictures",
+    "tracking": "nnexp process config network training pictures",
     "results": "network tracking",
     "stats": "results",
     "inside": "network training config/schema pictures results",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from collections.abc import Mapping
@@ -14,9 +13,9 @@ import numpy as np
 import nnexp
 from nnexp.config.modules import outside_files
 from nnexp.config.settings import kinds_of, plain
-from nnexp.data.dataset import Data
 from nnexp.network.layout import Layout
 from nnexp.tracking.protocol import METRICS, DatasetRecord, Rows
+from nnexp.training.problem import Problem
 from nnexp.training.record import History
 
 Array = np.ndarray[Any, Any]
@@ -139,14 +138,9 @@ def rows_of(file: Path) -> History:
                      for name in History._fields))  # fmt: skip
 
 
-def dataset_record(
-    name: str, train: Data, test: Data | None, validation: Data | None = None
-) -> DatasetRecord:
-    """What a store is told of the data; the digest is over the content of all arrays."""
-    digest = hashlib.sha256()
-    for array in [*train, *(test or ()), *(validation or ())]:
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
+def dataset_record(name: str, problem: Problem) -> DatasetRecord:
+    """What a store is told of a problem's data; the digest is over the content of all arrays."""
+    train, test, validation = problem.train, problem.test, problem.validation
     features = [(f"x{index}", "double") for index in range(train.x.shape[-2])]
     classes = np.issubdtype(train.y.dtype, np.integer)
     targets = (
@@ -160,7 +154,7 @@ def dataset_record(
         profile["validation_rows"] = validation.x.shape[-1]
     if classes:
         profile["classes"] = int(np.unique(train.y).size)
-    return DatasetRecord(name, digest.hexdigest()[:16], (*features, *targets), profile)
+    return DatasetRecord(name, problem.digest, (*features, *targets), profile)
 
 
 def _number(value: Any) -> float | None:

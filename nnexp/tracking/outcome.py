@@ -118,8 +118,7 @@ def outcome(
         model = files.model_files(prepared, trained.final_theta)
     dataset = None
     with optional("dataset", warnings):
-        problem = prepared.problem
-        dataset = files.dataset_record(config.dataset.name, problem.train, problem.test, problem.validation)
+        dataset = files.dataset_record(config.dataset.name, prepared.problem)
     if warnings:
         tags["nnexp.warning"] = "; ".join(warnings)
     return Outcome(

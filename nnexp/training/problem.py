@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from math import ceil, prod
@@ -151,6 +152,17 @@ class Problem:
         """On how many samples a row is measured: all that are held out, and with ``train`` the training data's."""
         others = (data.x.shape[-1] for data in (self.validation, self.test) if data is not None)
         return (self.samples if train else 0) + sum(others)
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of the content of all data, sixteen hexadecimal digits; runs that share the data ask for it once."""
+        total = hashlib.sha256()
+        for array in (
+            a for data in (self.train, self.test, self.validation) if data is not None for a in data
+        ):
+            total.update(f"{array.dtype.str}{array.shape}".encode())
+            total.update(np.ascontiguousarray(array).data)
+        return total.hexdigest()[:16]
 
     @property
     def held_out(self) -> Data | None:
