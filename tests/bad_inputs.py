@@ -93,7 +93,7 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
     (("dtype=float16",), "dtype=float16: expected one of float32, float64"),
     (("streams=foo",), "streams=foo: expected one of independent, notebook"),
     (("accumulate=true",), "accumulate=true: expected float64 or null"),
-    (("loss=foo",), "loss=foo: unknown; expected one of cross_entropy"),
+    (("loss=foo",), "loss=foo: unknown; expected one of absolute_error"),
     (("loss.clip=2",), "loss.clip=2: expected a number above 0, below 0.5 or null"),
     (("budget.iterations=0",), "budget.iterations=0: expected an integer 1 or more or null"),
     (("budget.iterations=1.5",), "budget.iterations=1.5: expected an integer 1 or more or null"),
@@ -145,7 +145,7 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
         "architecture.activation=softmax: expected a function of each number",
     ),
     (("architecture.output=relu",), "loss=cross_entropy after output=relu: expected"),
-    (("architecture.weights=[[1]]",), "architecture.weights: 1 layers given, the network has 2"),
+    (("architecture.weights=[[1]]",), "architecture.weights: 1 layers given, the network has 3"),
     (("architecture=layers", "architecture.layers=[foo]"), "architecture.layers\\[0\\]=foo: expected one of"),
     (("architecture=cnn",), "conv2d: features of shape \\(2,\\), expected"),
     # Memory, asked before it is taken.
