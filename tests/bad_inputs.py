@@ -77,6 +77,17 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
     ),
     (("experiment=notebook",), "experiment=notebook: expected \\+experiment=notebook"),
     (("optimizer._target_=os.system",), "optimizer._target_=os.system: expected a part"),
+    (
+        ("optimizer._target_=nowhere.Found",),
+        "optimizer._target_=nowhere.Found: module nowhere cannot be imported",
+    ),
+    (("+budget.zz=1",), "budget.zz=1: unknown; expected one of iterations"),
+    (("optimizer.learning_rate=abc",), "optimizer.learning_rate=abc: expected a number above 0"),
+    (
+        ("architecture.hidden=[0]",),
+        "architecture.hidden=\\[0\\]: expected a list of integers, each 1 or more",
+    ),
+    (("-m", "optimizer.learning_rate=0.1,-1"), "optimizer.learning_rate=-1: expected a number above 0"),
     (("optimizer._target_=3",), "optimizer._target_=3: expected a class's full name"),
     (
         ("optimizer._target_=nnexp.losses.CrossEntropy",),

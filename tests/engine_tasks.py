@@ -63,5 +63,5 @@ def threads(_: Any) -> tuple[list[int], str | None]:
 
     np.ones((2, 2)) @ np.ones((2, 2))
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    counts = [pool["num_threads"] for pool in pools if "scipy" not in pool["filepath"]]
+    counts = [pool["num_threads"] for pool in pools if "numpy" in pool["filepath"]]
     return counts, os.environ.get("OPENBLAS_NUM_THREADS")

@@ -173,6 +173,9 @@ def test_a_part_that_cannot_be_is_one_line(lab: Path, text: str, words: str, fla
 def test_a_record_imports_own_parts_only_if_it_may(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command(lab, "--config-dir", "my_conf", *SWEEP[:1], "optimizer=sign_descent", *SWEEP[2:])
     monkeypatch.syspath_prepend(lab)
+    # The fixture's commands were run in this process.
+    for name in [name for name in sys.modules if name.split(".")[0] == "my_lab"]:
+        del sys.modules[name]
     uri = f"sqlite:///{lab / 'runs' / 'mlflow.db'}"
     table = load_runs(uri)
     with pytest.raises(ConfigError, match="a module outside nnexp; name my_lab to let it be imported"):

@@ -47,7 +47,7 @@ def test_what_a_command_leaves_has_no_password(server: Server, tmp_path: Path, g
     commands = [
         ["-m", "optimizer=random,sgd", "seed=0,1", *where],
         ["-m", "seed=0,1", "hydra/launcher=basic", *where],
-        ["-m", "seed=0,1", "hydra/launcher=basic", "sweep.resume=true", *where],
+        ["-m", "seed=0,1,2", "hydra/launcher=basic", "sweep.resume=latest", *where],
         ["seed=5", *where],
     ]
     said = [nnexp(tmp_path, *command, *SMALL, **own) for command in commands]

@@ -146,7 +146,7 @@ class Work:
         try:
             self._parent.log_artifacts(folder)
         except Exception as error:
-            self.view.say(f"{folder} is not recorded with the sweep: {error}")
+            self.view.say(f"{folder} is not recorded with the sweep: {reason_of(error)}")
 
     def end(self, status: str = "") -> None:
         """Finish the parent run and print the table.
