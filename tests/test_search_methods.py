@@ -256,7 +256,7 @@ def test_a_method_s_settings_that_do_not_fit_are_one_line() -> None:
     ):
         OpenAIES(update=LBFGS())
     with pytest.raises(
-        ConfigError, match=r"^openai_es.update.schedule=cosine: expected one that does not depend"
+        ConfigError, match=r"^openai_es.update.schedule=cosine: expected one that needs no total"
     ):
         OpenAIES(update=Adam(schedule=Cosine()))
 
