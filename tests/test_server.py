@@ -82,7 +82,7 @@ def test_a_sweep_is_recorded_whole(server: Server, tmp_path: Path) -> None:
         assert {"config.yaml", "environment.json", "history.parquet", "weights", "figures", "images"} <= files
         assert run.info.artifact_uri.startswith("mlflow-artifacts:")
         layout = Path(ask.download_artifacts(run.info.run_id, "weights/layout.json", str(tmp_path)))
-        assert json.loads(layout.read_text())["sizes"] == [2, 3, 3]
+        assert json.loads(layout.read_text())["sizes"] == [2, 32, 32, 3]
 
 
 def test_the_tables_are_those_that_training_here_gives(server: Server) -> None:

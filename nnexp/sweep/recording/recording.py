@@ -226,6 +226,10 @@ class Recording:
         except StoreError as away:
             self._away = away
             return
+        except SweepTaken:
+            raise
+        except Exception as broken:
+            LOG.warning("the store cannot be asked whether it is there (%s)", reason_of(broken))
         if (begun := self._entries.get(job.number)) is not None and not begun.ended:
             with contextlib.suppress(Exception):
                 tags = {"nnexp.status": "failed", "nnexp.reason": f"not recorded ({reason_of(error)})"}
