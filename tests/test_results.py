@@ -44,7 +44,7 @@ def test_snapshots_keep_their_names(sweep):
     assert snapshots.iteration[-1] == 60
     assert snapshots.layout.named(snapshots.theta)["dense_0/weights"].shape == (
         len(snapshots.iteration),
-        3,
+        32,
         2,
     )
 

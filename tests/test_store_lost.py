@@ -71,7 +71,9 @@ def test_what_was_trained_for_a_store_that_is_gone_is_kept_and_brought_in_once(
         assert (folder / "history.parquet").is_file()
         assert run.data.metrics["evaluations"] == 300000
     again = nnexp(tmp_path, *command.split())
-    assert "0 brought in, 0 were there already" in again.stdout
+    # Its folder was removed with the last entry.
+    assert again.returncode == 2
+    assert again.stderr.endswith("/unrecorded: expected a folder that is there\n")
     # The sweep is whole, and its next start finds all of it.
     resumed = nnexp(tmp_path, *SWEEP, "sweep.resume=true")
     assert "3 runs are there and skipped" in resumed.stdout, resumed.stdout + resumed.stderr
