@@ -16,7 +16,8 @@ from nnexp.results import StoreError, load_config, load_history, load_runs, load
 @pytest.fixture
 def damaged(swept: Path, tmp_path: Path) -> Path:
     """A copy of a sweep's store, whose files a test may damage."""
-    shutil.copytree(swept / "runs", tmp_path / "runs")
+    # Not the index that another test may have made there.
+    shutil.copytree(swept / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns("index"))
     return tmp_path / "runs"
 
 

@@ -12,6 +12,8 @@ import pytest
 from commands import SMALL, nnexp, start, wait_for
 from servers import free_port, losing_answers, mlflow_server
 
+pytestmark = pytest.mark.soak
+
 SWEEP = (
     "-m", "optimizer=random", "seed=range(0,5)", "architecture.hidden=[3]",
     "budget.iterations=null", "budget.evaluations=400000",

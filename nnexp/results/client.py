@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from nnexp.tracking.locations import StoreError, conceal, database, public, resolve
+from nnexp.tracking.locations import StoreError, conceal, database, look, public, resolve
 
 PAGE = 1000
 
@@ -32,6 +32,7 @@ def connect(uri: str | None) -> Source:
     file = database(store)
     if file is not None and not file.exists():
         raise StoreError(f"tracking.uri={store}: there is no such file; a first run makes it")
+    look(store)
     # MLflow takes more than a second to import, and only this room's functions need it.
     from nnexp.tracking import mlflow_store
 
