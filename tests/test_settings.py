@@ -30,7 +30,7 @@ from nnexp.config.settings import (
     stack,
     take,
 )
-from nnexp.network import MLP, Activation, ReLU, Softmax
+from nnexp.network import MLP, Activation, Architecture, ReLU, Softmax
 from nnexp.optim import SGD, Method, RandomPerturbation, RandomSearch
 from nnexp.optim.schedules import Constant
 
@@ -347,3 +347,15 @@ def test_the_kinds_of_a_config_are_those_of_all_parts_in_it() -> None:
     found = kinds_of(Config())
     assert {MLP, ReLU, Softmax, SGD, Constant} <= found
     assert Config not in found
+
+
+def test_a_part_may_not_bear_the_name_of_another_option() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^optimizer\.name=perturb: expected a name of nnexp\.optim\.SGD; optimizer="
+    ):
+        load_part("optimizer", {"_target_": "nnexp.optim.SGD", "name": "perturb"}, Method)
+    assert load_part("optimizer", {"_target_": "nnexp.optim.SGD", "name": "my_sgd"}, Method).name == "my_sgd"
+    assert (
+        load_part("architecture", {"_target_": "nnexp.network.MLP", "name": "wide"}, Architecture).name
+        == "wide"
+    )

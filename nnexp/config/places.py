@@ -14,6 +14,7 @@ from nnexp.config.error import ConfigError
 _ADDED: list[Path] = []
 
 
+@cache
 def conf() -> Path:
     """The folder of nnexp's config groups: beside the package in a checkout, inside it once installed."""
     package = Path(__file__).resolve().parents[1]
@@ -59,6 +60,11 @@ def groups() -> dict[str, list[str]]:
 def options(group: str) -> list[str]:
     """The names of a group's options; ``group`` may be nested, as ``optimizer/schedule``."""
     return sorted({file.stem for place in folders() for file in (place / group).glob("*.yaml")})
+
+
+def has_option(group: str, name: str) -> bool:
+    """Whether a group has an option of this name."""
+    return any((place / group / f"{name}.yaml").is_file() for place in folders())
 
 
 def option_values(group: str | Sequence[str], name: str, setting: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ import numpy as np
 
 from nnexp.config.error import ConfigError
 from nnexp.config.modules import import_target, target_of
-from nnexp.config.places import option_values
+from nnexp.config.places import has_option, option_values
 from nnexp.config.ranges import Each, NotEmpty, Range, Values
 from nnexp.config.typed import LARGEST, lacks_brackets, members, typed
 
@@ -173,8 +173,20 @@ def load_part(setting_name: str, values: Any, family: type[P], modules: Sequence
         values = option_values(groups_of(family), name, setting_name) | values
     target = values.pop("_target_")
     kind = import_part(f"{setting_name}._target_={shown(target)}", target, family, modules)
+    _check_name(setting_name, values.get("name"), target, kind)
     made: P = build(kind, values, f"{setting_name}.", modules)
     return made
+
+
+def _check_name(setting_name: str, name: Any, target: str, kind: type[Part]) -> None:
+    """See that the name is not that of another class's option: a run would be recorded as what it is not."""
+    if not isinstance(name, str) or not has_option(kind.group, name):
+        return
+    other = option_values(kind.group, name, setting_name).get("_target_", target)
+    if other != target and import_target(f"{setting_name}.name={name}", other) is not kind:
+        raise ConfigError(
+            f"{setting_name}.name={name}: expected a name of {target}; {setting_name}={name} chooses {name}"
+        )
 
 
 def import_part(said: str, target: Any, family: type[P], modules: Sequence[str] | None = None) -> type[P]:

@@ -6,12 +6,14 @@ import math
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING
+from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin
 
 LARGEST = 2**63 - 1
 """The largest integer that NumPy's arrays hold."""
 
 
+@cache
 def members(hint: Any) -> tuple[Any, ...]:
     """The types of a union, of any other type itself."""
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)

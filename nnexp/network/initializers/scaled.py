@@ -22,7 +22,7 @@ class _Scaled(Initializer):
 
     @staticmethod
     def variance(fan_in: int, fan_out: int) -> float:
-        raise NotImplementedError
+        raise TypeError("this initializer has no variance")
 
     def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         variance = self.variance(fan_in, fan_out)
