@@ -81,12 +81,13 @@ ADDED = ("experiment", "architecture/activation", "architecture/init", "architec
 OPTIONS = [
     f"{'+' if group in ADDED else ''}{group}={option}"
     for group, options in groups().items()
-    for option in options
+    # How a group is composed does not depend on which of its options; that each loads and trains is another test.
+    for option in options[:2]
 ]
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_every_option_of_every_group(option: str, sweep: Any) -> None:
+def test_options_of_every_group(option: str, sweep: Any) -> None:
     (made,) = assert_same(sweep, [option, "seed=7", "budget.iterations=null"])
     assert made["task"]["seed"] == 7
     assert set(made["files"]) == set(FILES)
