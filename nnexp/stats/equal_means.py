@@ -42,8 +42,8 @@ def johnson_p(differences: Array) -> Array:
     values keeps its level for all shapes (Bahadur and Savage 1956). By simulation, at 5 %, of normal answers against
     exponential and log-normal ones and those of which 30 % are stuck, this claims a difference in 6 to 12 % of
     comparisons with 6 seeds, 2 to 8 % with 10, 1 to 8 % with 20; sign flips in 5 to 12, 3 to 15, 6 to 13 %. An outcome
-    that one run in ten has is missed by all: 46 % here with 6 seeds, 12 % with 20, 2 % with 40. NaN for fewer than
-    three values.
+    that one run in ten has is missed by all: 46 % here with 6 seeds,
+    32 % with 10, 12 % with 20, 2 % with 40. NaN for fewer than three values.
     """
     values = np.asarray(differences, np.float64)
     n = values.shape[-1]

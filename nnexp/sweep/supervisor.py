@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import secrets
 import shlex
 import threading
@@ -26,6 +27,7 @@ from nnexp.tracking import journal, locations
 from nnexp.tracking.bring_in import write_parent
 from nnexp.tracking.claim import CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
+from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
 
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from nnexp.sweep.recording.server import Opened
     from nnexp.sweep.resume import Earlier, Found
     from nnexp.tracking.mlflow_store import Store
+
+LOG = logging.getLogger(__name__)
 
 
 class SweepWork(Work):
@@ -359,8 +363,11 @@ class SweepWork(Work):
             from nnexp.sweep.resume import replace
 
             for run in claim.before:
-                with contextlib.suppress(Exception):
+                try:
                     replace(self._earlier.store, run)
+                except Exception as error:
+                    # The run that took its place is recorded; the old one stays beside it.
+                    LOG.warning("run %s could not be removed (%s)", run.info.run_id, reason_of(error))
 
     def _say_skipped(self) -> None:
         if self._earlier is not None and (self._skipped or self._why):
