@@ -33,8 +33,9 @@ ROOMS = {
     "sweep/compose": "config training config/schema sweep",
     "sweep/engines": "process",
     "sweep/recording": "process training tracking sweep sweep/engines",
-    "cli": "config config/schema sweep",
+    "cli": "config config/schema tracking results stats sweep",
     "run": "nnexp process config config/schema tracking sweep sweep/compose sweep/recording cli",
+    "command": "process",
 }
 """Each room with the rooms that it imports, no more and no fewer. The order is from the ground floor up."""
 

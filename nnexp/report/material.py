@@ -139,8 +139,8 @@ def find_parent(source: Any, experiment: str, sweep: str) -> Any:
     return next(iter(search(source, found.experiment_id, condition)), None)
 
 
-def record(material: Material, page: str) -> str:
-    """Record the page as ``report.html`` with the sweep's parent run and return the run's id.
+def record(material: Material, page: str, name: str = "report.html") -> str:
+    """Record the page as ``name`` with the sweep's parent run and return the run's id.
 
     Raises:
         StoreError: the sweep has no parent run, or the store takes no file.
@@ -152,7 +152,7 @@ def record(material: Material, page: str) -> str:
         raise StoreError(f"sweep={material.sweep}: it has no parent run to record the page with")
     source = connect(material.uri)
     with tempfile.TemporaryDirectory(prefix="nnexp-") as place:
-        file = Path(place) / "report.html"
+        file = Path(place) / name
         file.write_text(page, encoding="utf-8")
         try:
             source.client.log_artifact(material.parent, str(file))

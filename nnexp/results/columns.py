@@ -19,3 +19,17 @@ GIVEN = ("dataset.inputs", "dataset.targets")
 PATH = "dataset.path"
 DIGEST = "dataset.digest"
 """The content of given data, in place of their numbers."""
+
+
+KINDS = {"val_": "validation ", "test_": "test ", "": "training "}
+"""What a measure's prefix says of the data that it is of."""
+
+
+def spoken(measure: str) -> str:
+    """A measure's name in sentences, in tables and on axes.
+
+    >>> spoken("val_loss"), spoken("accuracy"), spoken("test_f1")
+    ('validation loss', 'training accuracy', 'test f1')
+    """
+    prefix = next(prefix for prefix in KINDS if measure.startswith(prefix))
+    return KINDS[prefix] + measure.removeprefix(prefix).replace("_", " ")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from nnexp.results.columns import spoken
 from nnexp.stats.measure import higher_is_better
 from nnexp.stats.power import fewest_seeds
 from nnexp.stats.standing import BETTER, ordered, standing
@@ -22,6 +23,8 @@ ENOUGH = 8
 MOST = 8
 """Rivals of the best method that are spelled out."""
 
+NAMED = 5
+"""Names of methods in a list of a sentence; more are counted."""
 
 TESTS = (
     "Tests: p is of the hypothesis that two methods are alike: that on each seed the difference may as well have "
@@ -48,19 +51,19 @@ def verdict(
     deciding = pairs[pairs["task"] == pairs["task"].iloc[0]]
     best, beaten, close = standing(methods, deciding)
     timed = " as timed here" if axis == "seconds" else ""
-    where = f"by {measure} at {cost(at, axis)}{timed} ({_tasks(deciding, len(tasks))}, {_seeds(deciding)})"
+    where = f"by {spoken(measure)} at {cost(at, axis)}{timed} ({_tasks(deciding, len(tasks))}, {_seeds(deciding)})"
     last = summary[summary["task"] == summary["task"].iloc[-1]].set_index("method")
     mean = _mean(measure, last.loc[best])
     if not close:
-        head = f"{best} is better than {_listed(beaten)} {where}: {mean}."
+        head = f"{best} is better than {listed(beaten)} {where}: {mean}."
     else:
         first = "has the best" if (last["lost"] == 0).all() else "is ahead on common seeds, with a"
         head = (
             f"Not enough evidence for one best method {where}: {best} {first} {mean}, "
-            f"and is not shown to be better than {_listed(close)}."
+            f"and is not shown to be better than {listed(close)}."
         )
         if beaten:
-            head += f" It is better than {_listed(beaten)}."
+            head += f" It is better than {listed(beaten)}."
     rivals = methods[1 : 1 + MOST]
     lines = [head, *(_pair(best, rival, deciding, measure, confidence, len(tasks)) for rival in rivals)]
     if len(methods) - 1 > MOST:
@@ -90,8 +93,8 @@ def cost(at: pd.Series, axis: str) -> str:
 
 def _mean(measure: str, row: pd.Series) -> str:
     if math.isnan(row["mean"]):
-        return f"mean {measure} that is unknown, for it has no run on some task"
-    return f"mean {measure} {_number(row['mean'])} {_interval(row['mean_low'], row['mean_high'])}"
+        return f"mean {spoken(measure)} that is unknown, for it has no run on some task"
+    return f"mean {spoken(measure)} {_number(row['mean'])} {_interval(row['mean_low'], row['mean_high'])}"
 
 
 def _pair(best: str, rival: str, deciding: pd.DataFrame, measure: str, confidence: float, tasks: int) -> str:
@@ -108,7 +111,7 @@ def _pair(best: str, rival: str, deciding: pd.DataFrame, measure: str, confidenc
         if math.isnan(low)
         else f"{confidence:.0%} interval {_interval(low, high)}"
     )
-    size = f"{measure} {_signed(turn * found['difference'])}, {around}, p {_p(found['p'])}"
+    size = f"{spoken(measure)} {_signed(turn * found['difference'])}, {around}, p {_p(found['p'])}"
     tested = int(deciding["p"].notna().sum())
     if tested > 1:
         size += f"; p {_p(found['p_holm'])} after Holm's correction for {tested} pairs"
@@ -191,7 +194,7 @@ def _by_task(
             continue
         deciding = pairs[pairs["task"] == task]
         best, _, close = standing(ordered(own, deciding, measure), deciding)
-        parts.append(f"{task}: {best}" + (f", not shown to be better than {_listed(close)}" if close else ""))
+        parts.append(f"{task}: {best}" + (f", not shown to be better than {listed(close)}" if close else ""))
     return "By task, the best: " + "; ".join(parts) + "."
 
 
@@ -257,8 +260,15 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def listed(names: list[str], word: str = "and", most: int = NAMED) -> str:
+    """Names in a sentence, those beyond ``most`` as a number.
+
+    >>> listed(["a", "b", "c", "d"], most=2)
+    'a, b and 2 more'
+    """
+    if len(names) > most + 1:
+        names = [*names[:most], f"{len(names) - most} more"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
 
 
 def _number(value: float) -> str:

@@ -74,6 +74,8 @@ class SweepWork(Work):
         self._claim: Claim | None = None
         self._journal: Path | None = None
         self.token = secrets.token_hex(8)
+        self.closing: list[str] = []
+        """Lines that the command ends with."""
 
     def find_earlier(self, config: Config) -> None:
         """Once, see which sweep ``sweep.resume`` means, before anything is written.
@@ -258,16 +260,17 @@ class SweepWork(Work):
         try:
             with (
                 frozen_source(code, outside),
-                self.view.sweep(len(rest)) as progress,
+                self.view.sweep(max(runs, len(self.rows) + len(rest)), len(self.rows)) as progress,
                 Interrupts(spool.stop, self.view.say) as interrupts,
                 recording,
             ):
+                progress.live = spool.told
                 if process is not None and choice.elsewhere:
-                    # The summary's packages take half a second to load, and this process only waits.
-                    threading.Thread(target=_load, name="nnexp-load").start()
+                    # The summary's packages take a second to load, and this process only waits.
+                    threading.Thread(target=self._load, name="nnexp-load").start()
                 batch.run(lambda one: ended(progress, one))
                 # Not from a source that was edited meanwhile.
-                _load()
+                self._load()
         finally:
             spool.remove()
         times = {
@@ -319,6 +322,8 @@ class SweepWork(Work):
             resuming = [*self._flags, "-m", *given, f"sweep.resume={self.sweep_id}"]
             words = shlex.join(["python", "-m", "nnexp.run", *resuming])
             self.view.say(f"Resume: {words}")
+        for line in self.closing:
+            self.view.say(line)
 
     def _clear_journal(self, folder: Path) -> None:
         """Remove what the store has, and say how the rest gets there."""
@@ -378,9 +383,10 @@ class SweepWork(Work):
             )
             self._skipped, self._why = 0, Counter()
 
+    def _load(self) -> None:
+        with contextlib.suppress(Exception):
+            import pandas as pd  # noqa: F401
 
-def _load() -> None:
-    with contextlib.suppress(Exception):
-        import pandas as pd  # noqa: F401
+            import nnexp.pictures.one_run  # noqa: F401
 
-        import nnexp.pictures.one_run  # noqa: F401
+            self.view.load()

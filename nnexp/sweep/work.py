@@ -160,7 +160,7 @@ class Work:
             import pandas as pd
 
             status = status or ("FAILED" if self.failed else "FINISHED")
-            table = pd.DataFrame(self.rows, columns=list(Row._fields))
+            table = pd.DataFrame(self.rows, columns=list(Row._fields)).drop(columns="config")
             try:
                 limits = self._limits
                 finish_parent(self._parent, table, status, limits.pop() if len(limits) == 1 else None)
@@ -196,7 +196,7 @@ class Work:
         numbers = {name: getattr(result, name) for name in Row._fields if hasattr(result, name)}
         self._limits.add(job.config.dataset.best_accuracy())
         about = (job.number, job.config.optimizer.name, job.config.seed, " ".join(job.overrides))
-        self.rows.append(Row(*about, **(numbers | {"log": str(job.log)})))
+        self.rows.append(Row(*about, **(numbers | {"log": str(job.log), "config": job.config})))
 
 
 def _nothing(begun: dict[str, str], status: str, reason: str) -> RunResult:

@@ -7,6 +7,7 @@ import pickle
 import secrets
 import traceback
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -15,11 +16,13 @@ from nnexp.sweep.identity import package_hash
 from nnexp.sweep.recording.spool import Spool, journal_entry
 from nnexp.sweep.source import import_from
 from nnexp.sweep.trial import Trial
+from nnexp.sweep.view import Live
 from nnexp.tracking.environment import environment
 from nnexp.tracking.outcome import Outcome, outcome, reason_of
 from nnexp.tracking.protocol import milliseconds
 from nnexp.training.group import Group
 from nnexp.training.prepare import prepare_group
+from nnexp.training.record import History
 
 
 class Task(NamedTuple):
@@ -109,6 +112,8 @@ def _together(task: Task, jobs: list[Trial], spool: Spool) -> list[Outcome | Non
     trace = ""
     try:
         for parts in group.train(min(config.tracking.flush_seconds for config in configs)):
+            if parts:
+                spool.tell(jobs[0].number, _live(group, configs[0], [rows for _, rows in parts]))
             spool.put(started, [(jobs[at].number, rows) for at, rows in parts if not group.runs[at].ended])
             if spool.stopped:
                 error = Stopped("the sweep was stopped")
@@ -117,6 +122,8 @@ def _together(task: Task, jobs: list[Trial], spool: Spool) -> list[Outcome | Non
         if len(configs) > 1:
             raise
         error, trace = caught, traceback.format_exc()
+    finally:
+        spool.over(jobs[0].number)
     ended = milliseconds()
     # Runs of one group are timed at one time, most of them by one clock: what is said of seconds must know of it.
     shared = {"nnexp.group": secrets.token_hex(6)} if len(configs) > 1 else {}
@@ -132,6 +139,16 @@ def _together(task: Task, jobs: list[Trial], spool: Spool) -> list[Outcome | Non
         one = outcome(run, config, machine, started, ended, task.runs, cut, trace)
         made.append(one._replace(tags=one.tags | shared))
     return made
+
+
+def _live(group: Group, config: Config, new: list[History]) -> Live:
+    """How far a group is, from its new rows."""
+    done = sum(run.ended for run in group.runs)
+    iteration, loss = (
+        max(int(rows.iteration[-1]) for rows in new),
+        median(float(rows.loss[-1]) for rows in new),
+    )
+    return Live(config.optimizer.name, len(group.runs), done, iteration, config.budget.iterations, loss)
 
 
 def _failed(config: Config, error: Exception) -> Outcome:
