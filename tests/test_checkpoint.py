@@ -205,12 +205,15 @@ class _Hidden(RandomSearch):
 class _Unsaved(RandomSearch):
     """Its state holds an object of a class that says nothing of how it is saved."""
 
-    def tell(self, state: Any, candidates: Any, loss: Any) -> Any:
-        return super().tell(state, candidates, loss)._replace(memory=(state.memory, _Elsewhere()))
+    def init(self, theta: Any, loss: float, draws: Any) -> Any:
+        return super().init(theta, loss, draws)._replace(memory=(draws.normals, _Elsewhere()))
 
     def ask(self, state: Any, limit: int) -> Any:
-        memory = state.memory[0] if isinstance(state.memory, tuple) else state.memory
-        return super().ask(state._replace(memory=memory), limit)
+        return super().ask(state._replace(memory=state.memory[0]), limit)
+
+    def tell(self, state: Any, candidates: Any, loss: Any) -> Any:
+        after = super().tell(state._replace(memory=state.memory[0]), candidates, loss)
+        return after._replace(memory=state.memory)
 
 
 def test_a_method_that_keeps_its_state_elsewhere_breaks_the_contract() -> None:
