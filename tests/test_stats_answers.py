@@ -99,7 +99,8 @@ def test_a_clock_that_runs_share_is_one_measurement_and_claims_nothing(old):
     assert "each by itself: hydra.launcher.group=1." in one.verdict
     assert "one measurement of time; timings for runs: a 1 for 8, b 1 for 8." in one.verdict
     assert (
-        found.headline == "Best by validation loss: not enough evidence (a or b) at equal seconds (as timed here)."
+        found.headline
+        == "Best by validation loss: not enough evidence (a or b) at equal seconds (as timed here)."
     )
     assert of(one.time_pairs)["verdict"] == "not enough evidence"
     assert one.time_to_target["low"].isna().all()
