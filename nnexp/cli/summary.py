@@ -46,14 +46,16 @@ def print_summary(out: Console, rows: Sequence[Row], ui_command: str, page: str,
         if not single or (len(rows) > FEW_RUNS and not every):
             _print_methods(out, found)
         if found.verdict:
+            out.print()
             out.print(Text(found.verdict, style="bold"))
+            out.print()
         _print_failures(out, rows)
     if ui_command:
         _say(out, f"Browse: {ui_command}")
         _say(out, f"        then open {page}")
     if rows and found.needed and not any(row.status in ("failed", "killed") for row in rows):
-        few = f"with fewer than {found.needed} no difference can be shown"
-        _say(out, f"Seeds: {few}; add 'seed=range(0,{max(10, found.needed)})' to the command")
+        more = f"'seed=range(0,{max(10, found.needed)})'"
+        _say(out, f"Seeds: fewer than {found.needed} can show no difference; add {more}")
 
 
 def _say(out: Console, line: str, style: str = "") -> None:

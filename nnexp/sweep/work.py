@@ -163,7 +163,8 @@ class Work:
             table = pd.DataFrame(self.rows, columns=list(Row._fields)).drop(columns="config")
             try:
                 limits = self._limits
-                finish_parent(self._parent, table, status, limits.pop() if len(limits) == 1 else None)
+                limit = limits.pop() if len(limits) == 1 else None
+                finish_parent(self._parent, table, status, limit, self.sweep_id)
             except SweepTaken:
                 raise
             except Exception as error:

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from nnexp.pictures.colors import method_color
 from nnexp.tracking import files, journal
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
@@ -95,7 +96,8 @@ class Thinning:
 
 def start_tags(config: Any, overrides: Sequence[str]) -> dict[str, str]:
     """Tags that every run has from its start, on any machine; ``nnexp.data`` is the hash of given data."""
-    own = {"nnexp.kind": "run", "nnexp.method": str(config.optimizer.name)}
+    method = str(config.optimizer.name)
+    own = {"nnexp.kind": "run", "nnexp.method": method, "mlflow.runColor": method_color(method)}
     if data := config.dataset.digest():
         own["nnexp.data"] = data
     return own | ({"nnexp.overrides": shlex.join(overrides)} if overrides else {})
