@@ -68,7 +68,7 @@ def test_few_settings_are_compared_with_one_another() -> None:
 
 
 def test_what_pruning_left_out_is_called_so(many: Material) -> None:
-    missing = missing_cells(many.all_runs.iloc[:-2]).assign(status="pruned")
+    missing = missing_cells(many.all_runs.iloc[:-1]).assign(status="pruned")
     table = failures(dataclasses.replace(many, missing=missing), {})
     assert {row[3].text for row in table.rows} == {"pruned"}
     assert table.note.startswith("Pruned: left out")

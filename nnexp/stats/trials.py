@@ -70,19 +70,12 @@ def trial_table(cells: pd.DataFrame, measure: str | None = None) -> pd.DataFrame
         cells: as :func:`nnexp.results.labels.cells` gives.
     """
     measure = measure or tuning_measure(cells)
-    rows = []
-    for (method, variant), own in cells.groupby(["method", "variant"], sort=False):
-        done = own[own["status"] == "finished"]
-        value = done.groupby("task")[measure].median().mean() if len(done) else np.nan
-        rows.append(
-            {
-                "method": method,
-                "variant": variant,
-                "runs": len(own),
-                "finished": len(done),
-                "value": float(value),
-            }
-        )
-    table = pd.DataFrame(rows).sort_values("value", ascending=not higher_is_better(measure), kind="stable")
+    keys = ["method", "variant"]
+    done = cells[cells["status"] == "finished"]
+    sizes = cells.groupby(keys, sort=False).size().rename("runs")
+    medians = done.groupby([*keys, "task"], sort=False)[measure].median()
+    columns = {"finished": done.groupby(keys).size(), "value": medians.groupby(level=keys).mean()}
+    table = sizes.to_frame().assign(**columns).fillna({"finished": 0}).astype({"finished": int}).reset_index()
+    table = table.sort_values("value", ascending=not higher_is_better(measure), kind="stable")
     table.attrs["measure"] = measure
     return table.reset_index(drop=True)
