@@ -1,7 +1,7 @@
 """What checkpoints cost: milliseconds and megabytes of one, and its share of the default 30 s.
 
-``python tests/benchmarks/checkpoints.py``. A group is trained for some seconds, then its checkpoint is written again and
-again; processor time and, with the wait for the disk, time.
+``python tests/benchmarks/checkpoints.py``. A group is trained for some seconds, then its checkpoint is written again
+and again: processor time, and time with the wait for the disk.
 """
 
 from __future__ import annotations
