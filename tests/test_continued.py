@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import children, here, runs, start, wait_for
+from commands import children, here, in_store, runs, start, wait_for
 from whole_runs import artifacts, assert_whole, config_of, saved
 
 from nnexp.config.schema import from_mapping
@@ -122,6 +122,8 @@ def test_a_sweep_goes_on_in_groups_that_are_composed_otherwise(lab: Path) -> Non
     try:
         # Both runs of updates, and the first of the searches, which are trained one after another.
         wait_for(lambda: sorted(at > 2000 for at in saved(lab).values()) == [True] * 3)
+        # What is to be resumed must have been begun in the store.
+        wait_for(lambda: in_store(lab, "select 1 from tags where key = 'nnexp.kind' and value = 'sweep'"))
         before, workers = saved(lab), set(children(process.pid))
         os.kill(min(workers), signal.SIGKILL)
         # The sweep trains that worker's group again, from its checkpoint.
