@@ -86,7 +86,9 @@ def test_a_single_run_goes_on(lab: Path) -> None:
     (left,) = runs(lab)
     assert left.info.status == "RUNNING"
     # What it would leave if it ended there.
-    assert {"history.parquet", "config.yaml", "weights"} <= {one.name for one in artifacts(left).iterdir()}
+    assert {"history.parquet", "config.yaml", "weights.npz"} <= {
+        one.name for one in artifacts(left).iterdir()
+    }
     ((_, iteration),) = saved(lab).items()
     (lab / "go").touch()
     for words, said in (

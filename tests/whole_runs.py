@@ -33,12 +33,12 @@ def assert_whole(place: Path, run: Any, whole: Run) -> None:
         np.testing.assert_array_equal(rows[name], getattr(whole.history, name), name)
     assert (np.diff(rows["seconds"]) >= 0).all()
     layout = whole.prepared.problem.network.layout
-    for name, theta in (("final", whole.final_theta), ("best", whole.best_theta)):
-        with np.load(artifacts(run) / "weights" / f"{name}.npz") as file:
+    with np.load(artifacts(run) / "weights.npz") as file:
+        for name, theta in (("final", whole.final_theta), ("best", whole.best_theta)):
             for part, value in layout.named(theta).items():
-                np.testing.assert_array_equal(file[part], value)
-    with np.load(artifacts(run) / "weights" / "snapshots.npz") as file:
+                np.testing.assert_array_equal(file[f"{name}/{part}"], value)
         np.testing.assert_array_equal(file["theta"], layout.export(whole.snapshots.theta))
+        np.testing.assert_array_equal(file["iteration"], whole.snapshots.iteration)
     client = MlflowClient(f"sqlite:///{place / 'runs' / 'mlflow.db'}")
     steps = sorted(point.step for point in client.get_metric_history(run.info.run_id, "loss"))
     assert len(steps) == len(set(steps))
