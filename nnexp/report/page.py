@@ -48,6 +48,10 @@ def render(material: Material, limit: int = LARGEST) -> str:
     judgement = material.judgement
     comparisons = judgement.comparisons if judgement else {}
     varied_settings, shared = tables.differences(material)
+
+    def only(table: tables.Table) -> tables.Table:
+        return tables.without_task(table) if len(material.tasks) == 1 else table
+
     return _template().render(
         version=__version__,
         material=material,
@@ -56,21 +60,17 @@ def render(material: Material, limit: int = LARGEST) -> str:
         paper=_paper(material),
         colors=colors,
         axes={name: LABELS[name] for name in comparisons},
-        results={
-            name: tables.of_one_task(tables.results(found, colors)) for name, found in comparisons.items()
-        },
-        pairs={name: tables.of_one_task(tables.pairs(found, colors)) for name, found in comparisons.items()},
-        targets={
-            name: tables.of_one_task(tables.targets(found, colors)) for name, found in comparisons.items()
-        },
+        results={name: only(tables.results(found, colors)) for name, found in comparisons.items()},
+        pairs={name: only(tables.pairs(found, colors)) for name, found in comparisons.items()},
+        targets={name: only(tables.targets(found, colors)) for name, found in comparisons.items()},
         ranks=_ranks(material),
         hyperparameters=hyperparameters(material),
         trials=_trials(material, colors),
-        failures=tables.of_one_task(tables.failures(material, colors)),
+        failures=only(tables.failures(material, colors)),
         varied=varied_settings,
         shared=shared,
         tuning=_tuning(material, colors),
-        every=tables.of_one_task(tables.every_run(material, colors)),
+        every=only(tables.every_run(material, colors)),
         environment=_environment(material),
         commands=commands(material),
         data=Markup(_data(material, limit)),

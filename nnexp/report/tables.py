@@ -216,6 +216,8 @@ def chosen(material: Material, colors: dict[str, str]) -> Table:
                 _count(len(done)),
             ]
         )
+    order = {method: at for at, method in enumerate(material.methods)}
+    rows.sort(key=lambda row: order.get(row[0].text, len(order)))
     what = spoken(measure)
     titles = [
         "method",
@@ -352,13 +354,10 @@ def _interval(middle: Any, low: Any, high: Any, strong: bool = False, decimals: 
     return Cell(f"{shown[0]} [{shown[1]}, {shown[2]}]", cell.sort, strong)
 
 
-def of_one_task(table: Table) -> Table:
-    """The table without its first column where that names one task again and again."""
-    if table.columns[0] != "task" or len({row[0].text for row in table.rows}) > 1:
-        return table
-    return table._replace(
-        columns=table.columns[1:], right=table.right[1:], rows=[row[1:] for row in table.rows]
-    )
+def without_task(table: Table) -> Table:
+    """The table without its first column, which names the task, for sweeps of one task."""
+    rows = [row[1:] for row in table.rows]
+    return table._replace(columns=table.columns[1:], right=table.right[1:], rows=rows)
 
 
 def _p(value: Any) -> Cell:
