@@ -195,6 +195,11 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
         "optimizer.momentum=0.9: unknown; .* only sgd has it; .*"
         "'sweep.grid=\\[{optimizer:sgd,optimizer.momentum:0.9},{optimizer:random}\\]'",
     ),
+    # Each value goes with one of the other setting's: only the last of the four jobs cannot be.
+    (
+        ("-m", "dataset.samples=200,10", "optimizer.batch_size=20,400"),
+        "optimizer.batch_size=400: expected 1 to 30, the training samples",
+    ),
     (("-m", "optimizer=sgd,sgdd"), "optimizer=sgdd: unknown; .*; did you mean sgd?"),
     (("seed=0,-1", "-m"), "seed=-1: expected an integer 0"),
     (("-m", "seed=range(0,0)"), "seed=range\\(0,0\\): expected one value or more"),

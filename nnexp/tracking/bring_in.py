@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import logging
@@ -107,8 +106,11 @@ class _Parent:
     def end(self) -> None:
         """End a parent that was begun: what is missing of it is for who resumes the sweep."""
         if self._begun is not None:
-            with contextlib.suppress(Exception):
+            try:
                 self._begun.finish("KILLED", {"nnexp.status": "killed"})
+            except Exception as error:
+                # Resuming ends it, and so does --end-stale.
+                LOG.warning("the sweep's parent run was not ended (%s)", reason_of(error))
 
 
 def write_parent(folder: Path, experiment: str, beginning: Beginning) -> None:

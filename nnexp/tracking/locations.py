@@ -27,6 +27,10 @@ class StoreError(Exception):
     """The store cannot be used; one line that names the setting, its value and what is allowed."""
 
 
+class StoreFull(StoreError):
+    """The store's disk takes no more; what it is given was right."""
+
+
 class StoreLost(StoreError):
     """The store is no longer the one that was opened."""
 
@@ -194,6 +198,7 @@ def on_local_disk(file: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bo
     try:
         lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
+        # Not Linux: nothing is known.
         return False
     place, best, kind = file.resolve(), -1, ""
     for line in lines:
