@@ -27,7 +27,13 @@ def leave(main: Callable[[], int]) -> None:
     # To load MLflow, to open its store and each call to it make very many objects: looking through them so
     # often takes a fifth of that time.
     gc.set_threshold(COLLECT, *gc.get_threshold()[1:])
-    code = main()
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        # While it was still loading what it needs: nothing has begun.
+        code = 130
+    # It is over: what comes now would only be a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Python would look through all objects once more: more than half a second.
     gc.freeze()
     sys.exit(code)

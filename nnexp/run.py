@@ -131,6 +131,9 @@ def _guarded(given: Arguments, process: RecordingProcess | None) -> int:
         where = error.filename or f"the disk of {Path.cwd() / RUNS}"
         _refused(f"{where}: it cannot be written ({error.strerror or error})")
         return 1
+    except SystemExit as error:
+        # Hydra has said what is wrong with one of its own flags.
+        return 2 if error.code else 0
     except Terminated:
         return 143
     except KeyboardInterrupt:

@@ -8,8 +8,7 @@ its store deleted, renamed or replaced; its server gone and back. It is resumed 
 hold every run once, FINISHED, with the metrics, history and weights of a sweep that nobody disturbed, bit for bit; and
 no process may be left.
 
-``--log FILE`` has a line for each repetition and lets a later call go on after the last; ``--minutes`` ends a call
-early.
+``--folder`` lets a later call go on after the last repetition of an earlier one; ``--minutes`` ends a call early.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from disturbances import DISTURBANCES, Stage, Wrong, check
 
 SWEEP = (
     "-m", "optimizer=random,perturb,sgd", "seed=range(0,3)", "budget.iterations=5000", "dataset.samples=50",
-    "tracking=lean", "hydra.launcher.n_jobs=2", "hydra.launcher.group=2",
+    "tracking=lean", "hydra.launcher.group=2",
 )  # fmt: skip
 MOST_STARTS, MOST_DISTURBED = 9, 4
 SERVERS = 0.15
@@ -66,7 +65,7 @@ def kept(place: Path, run: Any) -> Kept:
     client = MlflowClient(tracking_uri=f"sqlite:///{place / 'runs' / 'mlflow.db'}")
     points = [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "loss")]
     history = pd.read_parquet(folder / "history.parquet").drop(columns="seconds")
-    metrics = {key: value for key, value in run.data.metrics.items() if key != "seconds"}
+    metrics = {key: value for key, value in run.data.metrics.items() if not key.endswith("seconds")}
     # Where it is recorded is no part of a run.
     params = {key: value for key, value in run.data.params.items() if not key.startswith("tracking.")}
     return Kept(params, metrics, sorted(points), history, arrays)
@@ -126,13 +125,17 @@ def repetition(stage: Stage, seconds: float, say: Callable[[str], None]) -> int:
     Raises:
         Wrong: it does not come to an end, or not as it should.
     """
-    names = [name for name, one in DISTURBANCES.items() if one.servers in (None, stage.with_server)]
+    names = [
+        name
+        for name, one in DISTURBANCES.items()
+        if one.servers in (None, stage.with_server) and (name != "worker" or stage.workers > 1)
+    ]
     again, more = stage.chance.choice(["true", "auto"]), ["sweep.resume=auto"] * stage.chance.randint(0, 1)
     total = 0
     for number in range(MOST_STARTS):
         process, done = stage.start(*more), []
-        while number < MOST_DISTURBED and (number == 0 or stage.chance.random() < 0.6):
-            moment = stage.chance.uniform(0, 0.8 * seconds)
+        while number < MOST_DISTURBED and (number == 0 or stage.chance.random() < 0.7):
+            moment = stage.chance.uniform(0, 0.5 * seconds)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(moment)
             if process.poll() is not None:
@@ -141,7 +144,7 @@ def repetition(stage: Stage, seconds: float, say: Callable[[str], None]) -> int:
             say(f"{done[-1]} after {moment:.2f} s")
             with suppress(ProcessLookupError):
                 DISTURBANCES[done[-1]].act(stage, process)
-            if DISTURBANCES[done[-1]].ends or stage.chance.random() < 0.4:
+            if DISTURBANCES[done[-1]].ends or stage.chance.random() < 0.2:
                 break
         total += len(done)
         try:
@@ -195,6 +198,7 @@ def left_processes(place: Path) -> list[str]:
 def one(place: Path, number: int, seed: int, seconds: float, expected: dict[str, Kept]) -> dict[str, Any]:
     """A repetition and what came of it."""
     chance, said, total, wrong = random.Random(f"{seed}/{number}"), [], 0, ""
+    shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     stage = Stage(place, SWEEP, chance, chance.random() < SERVERS)
     try:
@@ -218,24 +222,25 @@ def main() -> int:
     )
     parser.add_argument("--disturbances", type=int, default=50, help="how many in all")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
-    parser.add_argument("--log", type=Path, help="where to go on")
+    parser.add_argument("--folder", type=Path, help="where to go on; a temporary one by default")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no repetition after so long")
     given = parser.parse_args()
     # A shell's background jobs are deaf to SIGINT, and so would be what they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    top = Path(tempfile.mkdtemp(prefix="nnexp-soak-")).resolve()
-    log = given.log or top / "log"
     until = time.monotonic() + 60 * given.minutes
-    undisturbed = top / "undisturbed"
-    undisturbed.mkdir()
-    begun = time.monotonic()
-    with start(undisturbed, *SWEEP) as process:
-        out, error = process.communicate(timeout=600)
-    seconds = time.monotonic() - begun
-    if process.returncode:
-        print(out + error)
-        return 1
-    expected = collect(undisturbed)
+    top = (given.folder or Path(tempfile.mkdtemp(prefix="nnexp-soak-"))).resolve()
+    undisturbed, log = top / "undisturbed", top / "log"
+    if not (top / "seconds").exists():
+        shutil.rmtree(undisturbed, ignore_errors=True)
+        undisturbed.mkdir(parents=True)
+        begun = time.monotonic()
+        with start(undisturbed, *SWEEP) as process:
+            out, error = process.communicate(timeout=600)
+        if process.returncode:
+            print(out + error)
+            return 1
+        (top / "seconds").write_text(str(time.monotonic() - begun))
+    seconds, expected = float((top / "seconds").read_text()), collect(undisturbed)
     print(f"undisturbed: {len(expected)} runs in {seconds:.1f} s; seed {given.seed}, {top}", flush=True)
     done = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     while sum(one["disturbances"] for one in done) < given.disturbances and time.monotonic() < until:

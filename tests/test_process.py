@@ -36,6 +36,14 @@ def test_a_command_that_leaves_has_closed_its_store(code: int, tmp_path: Path) -
     assert {file.name for file in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
 
 
+def test_a_command_that_is_interrupted_while_it_loads_says_nothing() -> None:
+    program = "from nnexp.process import leave\ndef main(): raise KeyboardInterrupt\nleave(main)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_an_output_whose_disk_is_full_falls_silent() -> None:
     with open("/dev/full", "w") as full:
         output = Output(full)

@@ -153,6 +153,8 @@ def look(uri: str) -> None:
         return
     try:
         if file.exists():
+            if not (file.is_file() or file.is_dir()):
+                raise refused(uri, "it is no regular file")
             with open(file, "rb") as opened:
                 head = opened.read(len(_HEADER))
             if head and head != _HEADER:
