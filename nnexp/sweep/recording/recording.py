@@ -16,7 +16,7 @@ from nnexp.sweep.trial import Trial
 from nnexp.tracking.claim import Claim
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS
 from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken, database
-from nnexp.tracking.outcome import Outcome, per_decade, reason_of
+from nnexp.tracking.outcome import FEW_RUNS, Outcome, per_decade, reason_of
 from nnexp.tracking.recorder import ENDINGS, RunResult, Thinning, flatten, last_tags, publish, result
 
 LOG = logging.getLogger(__name__)
@@ -200,7 +200,9 @@ class Recording:
                 self.spool.stop()
             ended = unrecorded(made, ended, self.spool.journal)
         try:
-            _log(job, made, ended)
+            # Of many runs only those that did not finish have a log.
+            if self.runs <= FEW_RUNS or ended.status != "finished":
+                _log(job, made, ended)
         except OSError as error:
             LOG.warning("%s cannot be written: %s", job.log, error)
         self.seconds += perf_counter() - start
