@@ -50,7 +50,7 @@ def load_snapshots(run_id: str, uri: str | None = None) -> Snapshots:
             return _snapshots(arrays, Layout.from_description(json.loads(arrays["layout"].tobytes())))
 
     try:
-        return _required(client, run_id, WEIGHTS_FILE, read)
+        return required_artifact(client, run_id, WEIGHTS_FILE, read)
     except MissingFile as missing:
         try:
             return _earlier_snapshots(client, run_id)

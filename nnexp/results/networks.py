@@ -13,6 +13,7 @@ from nnexp.config.settings import load_part
 from nnexp.network import Architecture, Network
 from nnexp.results.artifacts import required_artifact
 from nnexp.results.client import connect
+from nnexp.tracking.files import WEIGHTS_FILE
 
 Array = np.ndarray[Any, Any]
 
@@ -39,15 +40,13 @@ def load_network(
     """
     client, _ = connect(uri)
 
-    def described(file: Path) -> dict[str, Any]:
-        return dict(json.loads(file.read_text("utf-8"))["network"])
+    def read(file: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+        start = f"{weights}/"
+        with np.load(file, allow_pickle=False) as arrays:
+            named = {name.removeprefix(start): arrays[name] for name in arrays if name.startswith(start)}
+            return json.loads(arrays["layout"].tobytes())["network"], named
 
-    said = required_artifact(client, run_id, "weights/layout.json", described)
+    said, named = required_artifact(client, run_id, WEIGHTS_FILE, read)
     architecture = load_part("architecture", said["architecture"], Architecture, modules)
     network = architecture.network(said["features"], said["outputs"], said["dtype"], said["accumulate"])
-
-    def read(file: Path) -> Array:
-        with np.load(file, allow_pickle=False) as arrays:
-            return network.layout.join(dict(arrays), network.dtype)
-
-    return network, required_artifact(client, run_id, f"weights/{weights}.npz", read)
+    return network, network.layout.join(named, network.dtype)
