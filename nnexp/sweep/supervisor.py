@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
-from nnexp.sweep.background_call import Later
+from nnexp.sweep.background_call import Later, load_summary
 from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
@@ -29,7 +29,6 @@ from nnexp.tracking import journal, locations
 from nnexp.tracking.bring_in import write_parent
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
-from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
 from nnexp.training.checkpoint import FOLDER
@@ -76,8 +75,7 @@ class SweepWork(Work):
         self._claim: Claim | None = None
         self._journal: Path | None = None
         self.token = secrets.token_hex(8)
-        self.closing: list[str] = []
-        """Lines that the command ends with."""
+        self.closing: list[str] = []  # lines that the command ends with
 
     def find_earlier(self, config: Config) -> None:
         """Once, see which sweep ``sweep.resume`` means, before anything is written.
@@ -279,10 +277,10 @@ class SweepWork(Work):
                 progress.live = spool.told
                 if process is not None and choice.elsewhere:
                     # The summary's packages take a second to load, and this process only waits.
-                    threading.Thread(target=self._load, name="nnexp-load").start()
+                    threading.Thread(target=load_summary, args=(self.view,), name="nnexp-load").start()
                 batch.run(lambda one: ended(progress, one))
                 # Not from a source that was edited meanwhile.
-                self._load()
+                load_summary(self.view)
         finally:
             spool.remove()
         times = {
@@ -341,8 +339,8 @@ class SweepWork(Work):
             resuming = [*self._flags, "-m", *given, f"sweep.resume={self.sweep_id}"]
             words = shlex.join(["python", "-m", "nnexp.run", *resuming])
             self.view.say(f"Resume: {words}")
-        for line in self.closing:
-            self.view.say(line)
+        if self.closing:
+            self.view.say("\n".join(self.closing))
 
     def _say_unrecorded(self) -> None:
         """The same, and remove from the journal what the store has."""
@@ -392,14 +390,3 @@ class SweepWork(Work):
                 + (f"; run again: {why}" if why else "")
             )
             self._skipped, self._why = 0, Counter()
-
-    def _load(self) -> None:
-        try:
-            import pandas as pd  # noqa: F401
-
-            import nnexp.pictures.one_run  # noqa: F401
-
-            self.view.load()
-        except Exception as error:
-            # Who needs them says what is missing.
-            LOG.warning("the summary's packages cannot be loaded (%s)", reason_of(error))
