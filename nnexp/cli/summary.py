@@ -11,9 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from nnexp.losses.measures import BATCH_LOSS, measures
 from nnexp.sweep.view import Row
-
-MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
 
 COSTS = ("iterations", "evaluations", "seconds")
 
@@ -41,7 +40,7 @@ def print_summary(out: Console, rows: Sequence[Row], ui_command: str, page: str)
             row.method,
             str(row.seed),
             *([_others(row, shared)] if varied else []),
-            *(_number(name, getattr(row, name)) for name in numbers),
+            *(_number(name, _value(row, name)) for name in numbers),
             row.status,
             link if row.run_id else "",
         )
@@ -74,7 +73,7 @@ def _by_method(rows: Sequence[Row]) -> Table:
     for (method, other), own in kinds.items():
         done = [row for row in own if row.status == "finished"]
         failed = sum(row.status in ("failed", "killed", "diverged") for row in own)
-        medians = [median([getattr(row, name) for row in done]) if done else math.nan for name in names]
+        medians = [median([_value(row, name) for row in done]) if done else math.nan for name in names]
         cells = [
             _number(name, int(value) if name == "evaluations" and done else value)
             for name, value in zip(names, medians, strict=True)
@@ -84,12 +83,16 @@ def _by_method(rows: Sequence[Row]) -> Table:
 
 
 def _measures(rows: Sequence[Row]) -> list[str]:
-    """What was measured: test columns are left out where no dataset has test data beside validation data."""
-    return [
-        name
-        for name in MEASURES
-        if not name.startswith("test_") or any(math.isfinite(getattr(row, name)) for row in rows)
-    ]
+    """What was measured of data, in order: loss and accuracy of each kind, metrics of that which compares runs.
+
+    Test columns are left out where no dataset has test data beside validation data.
+    """
+    names = dict.fromkeys(name for row in rows for name in row.measures)
+    tested = any(math.isfinite(row.measures.get("test_loss", math.nan)) for row in rows)
+    usual = [name for name in measures() if name in names and name != BATCH_LOSS]
+    usual = [name for name in usual if tested or not name.startswith("test_")]
+    kind = "test_" if tested else "val_"
+    return [*usual, *(name for name in names if name.startswith(kind) and name not in measures())]
 
 
 def _shared(rows: Sequence[Row]) -> set[str]:
@@ -101,6 +104,10 @@ def _others(row: Row, shared: set[str]) -> str:
     """What a job overrides beside its method and seed, and unlike others."""
     own = row.overrides.split(" ")
     return " ".join(o for o in own if o not in shared and not o.startswith(("seed=", "optimizer=")))
+
+
+def _value(row: Row, name: str) -> Any:
+    return row.measures.get(name, math.nan) if name not in COSTS else getattr(row, name)
 
 
 def _number(name: str, value: Any) -> str:

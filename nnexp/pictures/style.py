@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, TextIO
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from nnexp.losses.measures import measures
+
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D1F", "#444444")
 """The colours of Okabe and Ito (2008), their yellow and black made visible on white and beside text."""
 
@@ -33,13 +35,7 @@ LABELS = {
     "evaluations": "evaluations (forward passes)",
     "seconds": "training time (s)",
     "epochs": "epochs (passes over the training data)",
-    "loss": "loss",
-    "accuracy": "accuracy (share of samples)",
-    "val_loss": "validation loss",
-    "val_accuracy": "validation accuracy (share of samples)",
-    "test_loss": "test loss",
-    "test_accuracy": "test accuracy (share of samples)",
-}
+} | {name: about.label for name, about in measures().items()}
 """Names of the axes, with units."""
 
 

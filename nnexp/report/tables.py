@@ -12,7 +12,7 @@ import pandas as pd
 from nnexp.pictures.style import LABELS, looks, method_color
 from nnexp.report.material import Material
 from nnexp.report.paper import cells, task_order
-from nnexp.results import KEYS, MEASURES
+from nnexp.results import KEYS, known_measures
 from nnexp.stats import Comparison
 
 MOST_RUNS = 2000
@@ -39,7 +39,7 @@ class Table(NamedTuple):
 
 def results(comparison: Comparison, colors: dict[str, str]) -> Table:
     """A row a task and method: means, medians and interquartile means with their intervals, and the costs."""
-    what = LABELS[comparison.measure].split(" (")[0]
+    what = comparison.about.label.split(" (")[0]
     best = {(cell.task, cell.method): cell.best or cell.tie for cell in cells(comparison)}
     rows = []
     for _, row in _ordered(comparison.summary, comparison).iterrows():
@@ -153,7 +153,7 @@ def failures(material: Material, colors: dict[str, str]) -> Table:
 def every_run(material: Material, colors: dict[str, str]) -> Table:
     """A row a run, failed ones among them, up to :data:`MOST_RUNS`."""
     runs = material.runs.head(MOST_RUNS)
-    measures = [name for name in MEASURES if runs[name].notna().any()]
+    measures = {name: about.label for name, about in known_measures(runs).items() if runs[name].notna().any()}
     rows = [
         [
             Cell(str(row["task"]), str(row["task"])),
@@ -170,7 +170,7 @@ def every_run(material: Material, colors: dict[str, str]) -> Table:
         "method",
         "seed",
         "status",
-        *(LABELS[m].split(" (")[0] for m in measures),
+        *(label.split(" (")[0] for label in measures.values()),
         "evaluations",
         "seconds",
         "run",
@@ -182,7 +182,17 @@ def every_run(material: Material, colors: dict[str, str]) -> Table:
 
 def differences(material: Material) -> tuple[Table, Table]:
     """The settings in which runs differ, with their values, and those that all share."""
-    known = {*KEYS, *MEASURES, "evaluations", "seconds", "reason", "variant", "task", "replicate", "epochs"}
+    known = {
+        *KEYS,
+        *known_measures(material.runs),
+        "evaluations",
+        "seconds",
+        "reason",
+        "variant",
+        "task",
+        "replicate",
+        "epochs",
+    }
     names = [
         name for name in material.runs.columns if name not in known and not str(name).startswith("tracking.")
     ]

@@ -50,7 +50,9 @@ def sweep_key(overrides: Sequence[str], sweep: Sweep) -> str:
     """
     # Of settings that are given twice the last one counts.
     given = dict(o.partition("=")[::2] for o in overrides if not o.lstrip("+~").startswith(NO_JOBS))
-    search = [sweep.trials, sweep.at_once, sweep.prune, sweep.sampler_seed] if sweep.trials else None
+    search = None
+    if sweep.trials:
+        search = [sweep.trials, sweep.at_once, sweep.prune, sweep.sampler_seed, sweep.measure]
     text = json.dumps([sorted(given.items()), sweep.grid, search], default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnexp.config.schema import Config, Sweep
+from nnexp.losses.measures import BATCH_LOSS, measures
 from nnexp.sweep.identity import KEY, code_hash, config_hash, sweep_key
 from nnexp.tracking.bring_in import bring_in
 from nnexp.tracking.claim import JOURNAL
 from nnexp.tracking.files import HISTORY_FILE
 from nnexp.tracking.heartbeat import stale
 from nnexp.tracking.locations import StoreError
+from nnexp.tracking.metric_tag import metrics_of
 from nnexp.tracking.recorder import RunResult
 
 
@@ -210,12 +212,11 @@ def _result(store: Any, run: Any) -> RunResult:
         run_id=run.info.run_id,
         url=store.run_url(run.info.run_id),
         status=tags.get("nnexp.status", "finished"),
-        loss=metrics.get("loss", nan),
-        accuracy=metrics.get("accuracy", nan),
-        val_loss=metrics.get("val_loss", nan),
-        val_accuracy=metrics.get("val_accuracy", nan),
-        test_loss=metrics.get("test_loss", nan),
-        test_accuracy=metrics.get("test_accuracy", nan),
+        measures={
+            name: metrics.get(name, nan)
+            for name in measures(metrics_of(tags))
+            if name in metrics or name != BATCH_LOSS
+        },
         iterations=int(steps),
         evaluations=int(metrics.get("evaluations", 0)),
         seconds=metrics.get("seconds", nan),

@@ -160,7 +160,7 @@ class Work:
             import pandas as pd
 
             status = status or ("FAILED" if self.failed else "FINISHED")
-            table = pd.DataFrame(self.rows, columns=list(Row._fields))
+            table = pd.DataFrame([row.values() for row in self.rows])
             try:
                 limits = self._limits
                 finish_parent(self._parent, table, status, limits.pop() if len(limits) == 1 else None)
@@ -200,5 +200,4 @@ class Work:
 
 
 def _nothing(begun: dict[str, str], status: str, reason: str) -> RunResult:
-    nan = math.nan
-    return RunResult(begun["id"], begun["url"], status, nan, nan, nan, nan, nan, nan, 0, 0, nan, reason)
+    return RunResult(begun["id"], begun["url"], status, {}, 0, 0, math.nan, reason)
