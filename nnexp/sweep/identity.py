@@ -23,9 +23,13 @@ NO_JOBS = ("sweep.", "hydra")
 """Overrides that say how a sweep is run, not which jobs it has; its grid is compared by itself."""
 
 
-def config_hash(config: Config) -> str:
-    """Sixteen hexadecimal digits that two runs share if their settings and their data are the same."""
-    parts = [digest(config), config.dataset.digest()]
+def config_hash(config: Config, data: str | None = None) -> str:
+    """Sixteen hexadecimal digits that two runs share if their settings and their data are the same.
+
+    Args:
+        data: the digest of other data in place of the config's own.
+    """
+    parts = [digest(config), config.dataset.digest() if data is None else data]
     return hashlib.sha256(" ".join(filter(None, parts)).encode()).hexdigest()[:16]
 
 

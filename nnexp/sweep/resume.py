@@ -34,7 +34,7 @@ class Earlier:
     """A sweep that was begun before: its id, its parent run and what its children are good for.
 
     A finished (or diverged) run of the same config, data and code takes the place of one job; what failed,
-    was killed, is missing or lost its files, or was computed by other code is run again.
+    was killed, is missing or lost its files, or was computed by other code or of other data is run again.
 
     Args:
         same: whether it was started with the same overrides and grid.
@@ -48,6 +48,7 @@ class Earlier:
         self._done: dict[str, list[Any]] = defaultdict(list)
         self._others: dict[str, list[Any]] = defaultdict(list)
         self._without_files: set[str] = set()
+        self._data = dict.fromkeys(run.data.tags.get("nnexp.data", "") for run in children)
         for run in children:
             good = run.info.status == "FINISHED"
             if good and not store.has_file(run, HISTORY_FILE):
@@ -63,10 +64,19 @@ class Earlier:
             if self._keep or run.data.tags.get("nnexp.code_hash") == code:
                 self._done[own].remove(run)
                 return Found(_result(self.store, run), "", [])
-        before = [*self._others.pop(own, []), *self._done.pop(own, [])]
+        before = self._take(own)
+        if not before and config.dataset.digest():
+            # The same settings, of a file that held something else.
+            before = [run for data in self._data for run in self._take(config_hash(config, data))]
+            if before:
+                return Found(None, "of other data", before)
         if any(run.info.run_id in self._without_files for run in before):
             return Found(None, "files missing", before)
         return Found(None, _why(before[-1] if before else None), before)
+
+    def _take(self, config: str) -> list[Any]:
+        """The runs of a config's hash, given out once."""
+        return [*self._others.pop(config, []), *self._done.pop(config, [])]
 
 
 LATEST, AUTO = "latest", "auto"
