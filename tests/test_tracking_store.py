@@ -111,7 +111,7 @@ def test_weights_load_without_pickle_under_their_names(case: Case, folder: Path)
 
 def test_the_whole_history_is_one_file(case: Case, folder: Path) -> None:
     frame = pd.read_parquet(folder / "history.parquet")
-    for name, column in case.trained.history._asdict().items():
+    for name, column in case.trained.history.items():
         assert np.array_equal(frame[name].to_numpy(), column, equal_nan=True)
 
 

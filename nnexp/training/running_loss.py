@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
@@ -38,3 +39,11 @@ class RunningLoss:
     def take(self, other: RunningLoss, runs: Array) -> None:
         """Go on with those of some of another's runs."""
         self.total[...], self._since = other.total[runs], other._since
+
+    def state(self, run: int) -> list[float]:
+        """What is known of one run."""
+        return [self._since, float(self.total[run])]
+
+    def restore(self, states: Sequence[Sequence[float]]) -> None:
+        """Go on from what :meth:`state` gave of each run, at one iteration."""
+        self._since, self.total[...] = int(states[0][0]), [total for _, total in states]
