@@ -80,7 +80,7 @@ def test_what_mlflow_returns_is_what_memory_holds(case: Case) -> None:
 def test_the_result_is_the_last_row(case: Case) -> None:
     history = case.trained.history
     assert case.result.loss == history.loss[-1] == case.trained.best_loss
-    assert case.result.val_accuracy == history.val_accuracy[-1]
+    assert case.result.measures["val_accuracy"] == history.val_accuracy[-1]
     assert (case.result.status, case.result.iterations) == ("finished", 200)
     assert case.result.url.endswith(f"runs/{case.result.run_id}?workflowType=machine_learning")
 
