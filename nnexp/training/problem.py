@@ -76,6 +76,9 @@ class Problem:
     Args:
         metrics: what is evaluated beside loss and accuracy.
 
+    Attributes:
+        shape: of a sample, as ``(channels, height, width)`` of an image, even where the network takes it flat.
+
     Raises:
         ValueError: targets that do not fit the network's outputs, or a metric.
     """
@@ -94,6 +97,7 @@ class Problem:
         # Losses count accuracy themselves.
         self.metrics = [metric for metric in metrics if metric.name != "accuracy"]
         self.samples = train.x.shape[-1]
+        self.shape: tuple[int, ...] = network.features
         for data in (train, test, validation):
             if data is not None:
                 to = self._target(data)
