@@ -91,6 +91,8 @@ def _prepare(settings: RunSettings, log_every: int | None, snapshots: int, like:
         network = problem.network
     else:
         problem = Problem(network, settings.loss, split.train, split.test, split.validation, settings.metrics)
+        if len(problem.shape) == 1:
+            problem.shape = as_shape(sizes.features)
     size = getattr(settings.optimizer, "batch_size", None)
     if size is not None and size > problem.samples:
         raise ConfigError(

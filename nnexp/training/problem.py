@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnexp.calls import run
-from nnexp.data.dataset import Data
+from nnexp.data.dataset import Data, whole_of
+from nnexp.data.mapped import beside
 from nnexp.losses.loss import Loss
 from nnexp.losses.measures import PREFIXES
 from nnexp.losses.metrics import Metric
@@ -75,6 +76,9 @@ class Problem:
     Args:
         metrics: what is evaluated beside loss and accuracy.
 
+    Attributes:
+        shape: of a sample, as ``(channels, height, width)`` of an image, even where the network takes it flat.
+
     Raises:
         ValueError: targets that do not fit the network's outputs, or a metric.
     """
@@ -93,6 +97,7 @@ class Problem:
         # Losses count accuracy themselves.
         self.metrics = [metric for metric in metrics if metric.name != "accuracy"]
         self.samples = train.x.shape[-1]
+        self.shape: tuple[int, ...] = network.features
         for data in (train, test, validation):
             if data is not None:
                 to = self._target(data)
@@ -111,9 +116,13 @@ class Problem:
 
         A mini-batch is then whole rows, copied and turned: a tenth of the time of as many single numbers.
         """
-        x, dtype = self.train.x, self.network.dtype
-        inputs = np.ones((*x.shape[:-2], x.shape[-1], x.shape[-2] + 1), dtype)
-        inputs[..., :-1] = x.swapaxes(-1, -2)
+        x, dtype = self._in_dtype(self.train.x), self.network.dtype
+
+        def write(inputs: Array) -> None:
+            inputs[..., -1] = 1
+            inputs[..., :-1] = x.swapaxes(-1, -2)
+
+        inputs = beside(x, "rows", (*x.shape[:-2], x.shape[-1], x.shape[-2] + 1), write)
         to = target(self.train.y, self.network.layout.sizes[-1], dtype, x.ndim - 2)
         values = np.array(to.values.swapaxes(-1, -2), order="C")
         labels = None if to.labels is None else to.labels.reshape(-1)
@@ -134,8 +143,13 @@ class Problem:
     def _target(self, data: Data) -> Target:
         return target(data.y, self.network.layout.sizes[-1], self.network.dtype, data.x.ndim - 2)
 
+    def _in_dtype(self, x: Array) -> Array:
+        return x if x.dtype == self.network.dtype else x.astype(self.network.dtype)
+
     def _prepare(self, data: Data) -> Samples:
-        return Samples(with_ones(np.asarray(data.x, self.network.dtype)), self._target(data))
+        x = self._in_dtype(data.x)
+        whole = whole_of(x)
+        return Samples(with_ones(x) if whole is None else whole, self._target(data))
 
     def bind(
         self,
@@ -340,4 +354,12 @@ class Problem:
             return [self._train if data is self.train else self._prepare(data)]
         size = ceil(samples / count)
         pieces = [slice(start, start + size) for start in range(0, samples, size)]
-        return [self._prepare(Data(data.x[..., at], data.y[..., at])) for at in pieces]
+        x = self._in_dtype(data.x)
+        whole = whole_of(x)
+        return [
+            Samples(
+                with_ones(x[..., at]) if whole is None else whole[:, at],
+                self._target(Data(data.x[..., at], data.y[..., at])),
+            )
+            for at in pieces
+        ]

@@ -39,6 +39,14 @@ function insideView(data, state) {
     const found = task().boundary, now = clock();
     if (!found) {
       element(cards, "p", { class: "note" }, task().no_boundary || task().why || "");
+      for (const [name, shown] of Object.entries(task().predictions || {})) {
+        for (const one of shown) {
+          const figure = element(cards, "figure", { class: "prediction" }), caption = element(figure, "figcaption");
+          element(caption, "span", { class: "swatch", style: `background:${color(name)}`, "aria-hidden": "true" });
+          caption.append(`${name}: ${one.title}`);
+          element(figure, "img", { src: one.image, alt: `${one.title} of ${name}` });
+        }
+      }
       return;
     }
     const points = found[state.points];
