@@ -52,6 +52,6 @@ def test_the_matrix_and_the_samples_say_what_the_network_does_with_test_data() -
     }
     assert written == {(row, column): counts[row, column] for row, column in np.argwhere(counts).tolist()}
     wrong = int(counts.sum() - np.trace(counts))
-    assert f"{wrong} of {counts.sum()} wrong" in drawn["sample_images"].get_suptitle()
-    titles = [place.get_title() for place in drawn["sample_images"].axes]
-    assert sum(", not " in title for title in titles) == min(wrong, 16)
+    (samples,) = drawn["sample_images"].axes
+    assert f"{wrong} of {counts.sum()} wrong" in samples.get_title(loc="left")
+    assert sum(", not " in text.get_text() for text in samples.texts) == min(wrong, 16)

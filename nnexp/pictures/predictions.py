@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from nnexp.data.dataset import Data
 from nnexp.losses.metrics import confusion
@@ -76,20 +76,14 @@ def sample_images(data: Data, outputs: Array, to: Target, shape: tuple[int, ...]
     taken = (outputs[0] > 0.5).astype(int) if len(outputs) == 1 else outputs.argmax(axis=0)
     most = COLUMNS * ROWS
     wrong = np.zeros(count, bool) if true is None else taken != true
-    chosen = [*np.flatnonzero(~wrong)[: max(most // 2, most - int(wrong.sum()))], *np.flatnonzero(wrong)]
-    chosen = chosen[:most]
-    rows = max(1, -(-len(chosen) // COLUMNS))
-    figure, places = picture(rows, COLUMNS, size=(0.75, 0.92))
-    for place in places:
-        place.axis("off")
-    for place, at in zip(places, chosen, strict=False):
-        show_image(place, np.asarray(data.x[:, at]).reshape(shape))
-        text = str(taken[at]) if true is None or not wrong[at] else f"{taken[at]}, not {true[at]}"
-        place.set_title(text, fontsize=7, pad=2, color="#B00020" if wrong[at] else "#222222")
-    figure.suptitle(
-        f"{kind}: predicted class; {int(wrong.sum())} of {count} wrong", fontsize=8, color="#555555"
-    )
-    return figure
+    right = np.flatnonzero(~wrong)[: max(most // 2, most - int(wrong.sum()))]
+    chosen = np.concatenate([right, np.flatnonzero(wrong)])[:most]
+    images = np.stack([_visible(np.asarray(data.x[:, at]).reshape(shape)) for at in chosen])
+    texts = [
+        f"{taken[at]}, not {true[at]}" if true is not None and wrong[at] else str(taken[at]) for at in chosen
+    ]
+    title = f"{kind}: predicted class; {int(wrong.sum())} of {count} wrong"
+    return _tiles(images, title, texts, wrong[chosen], cmap="gray_r")
 
 
 def first_filters(problem: Problem, theta: Array) -> Picture | None:
@@ -105,17 +99,10 @@ def first_filters(problem: Problem, theta: Array) -> Picture | None:
     if images is None or min(images.shape[-2:]) < 2:
         return None
     shown = images[: COLUMNS * ROWS].mean(axis=1)
-    figure, places = picture(-(-len(shown) // COLUMNS), min(COLUMNS, len(shown)), size=(0.75, 0.75))
     largest = float(np.abs(shown).max()) or 1.0
-    for place in places:
-        place.axis("off")
-    for place, image in zip(places, shown, strict=False):
-        place.imshow(image, cmap="RdBu_r", vmin=-largest, vmax=largest)
     of = f"the first {len(shown)} of {len(images)}" if len(images) > len(shown) else f"all {len(images)}"
-    figure.suptitle(
-        f"weights of the first layer, {of}; white is 0, red up to {largest:.2g}", fontsize=8, color="#555555"
-    )
-    return figure
+    title = f"weights of the first layer, {of}; red up to {largest:.2g}, blue below 0"
+    return _tiles(shown, title, cmap="RdBu_r", vmin=-largest, vmax=largest)
 
 
 def against_targets(outputs: Array, values: Array, kind: str = "") -> Picture:
@@ -132,13 +119,35 @@ def against_targets(outputs: Array, values: Array, kind: str = "") -> Picture:
     return figure
 
 
-def show_image(place: Axes, image: Array) -> None:
-    """An image ``(channels, height, width)``: three channels in colour, others as their mean."""
-    if len(image) == 3:
-        low, high = float(image.min()), float(image.max())
-        place.imshow(np.moveaxis(image - low, 0, -1) / ((high - low) or 1.0))
-    else:
-        place.imshow(image.mean(axis=0), cmap="gray_r")
+def _visible(image: Array) -> Array:
+    """An image ``(channels, height, width)`` as it is drawn: three channels in colour, others as their mean."""
+    if len(image) != 3:
+        return np.asarray(image.mean(axis=0))
+    low, high = float(image.min()), float(image.max())
+    return np.moveaxis(image - low, 0, -1) / ((high - low) or 1.0)
+
+
+def _tiles(
+    images: Array, title: str, texts: Sequence[str] = (), bad: Sequence[bool] | Array = (), **looks: Any
+) -> Picture:
+    """Images ``(n, height, width, ...)``, :data:`COLUMNS` in a row, as one picture: axes of their own take a second."""
+    count, high, wide = images.shape[:3]
+    rows, columns = -(-count // COLUMNS), min(COLUMNS, count)
+    # Room for a line of text above each, as high as a third of an image.
+    above, between = (high / 3 if len(texts) else high / 12), wide / 12
+    figure, (place,) = picture(size=(0.8 * columns, 0.35 + 0.72 * rows * (high + above) / wide))
+    place.axis("off")
+    for at, image in enumerate(images):
+        x, y = (at % COLUMNS) * (wide + between), (at // COLUMNS) * (high + above)
+        place.imshow(image, extent=(x, x + wide, y + high, y), **looks)
+        if len(texts):
+            color = "#B00020" if bad[at] else "#222222"
+            place.text(
+                x + wide / 2, y - high / 30, texts[at], fontsize=7, ha="center", va="bottom", color=color
+            )
+    place.set(xlim=(0, columns * (wide + between)), ylim=(rows * (high + above), -above))
+    place.set_title(title, fontsize=8, loc="left", color="#555555")
+    return figure
 
 
 def _shown(problem: Problem) -> tuple[Data, str]:

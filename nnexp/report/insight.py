@@ -56,7 +56,7 @@ def _insight(material: Material, task: str, size: int) -> dict[str, Any]:
         found["boundary"] = _boundary(paths, size)
     else:
         found["no_boundary"] = (
-            "A decision boundary needs two features and classes; this is the end of each run."
+            "Boundaries need two features and classes; here is what each run predicts at its end."
         )
         found["predictions"] = {path.label: _predictions(path) for path in paths}
     try:

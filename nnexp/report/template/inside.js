@@ -40,12 +40,10 @@ function insideView(data, state) {
     if (!found) {
       element(cards, "p", { class: "note" }, task().no_boundary || task().why || "");
       for (const [name, shown] of Object.entries(task().predictions || {})) {
-        for (const one of shown) {
-          const figure = element(cards, "figure", { class: "prediction" }), caption = element(figure, "figcaption");
-          element(caption, "span", { class: "swatch", style: `background:${color(name)}`, "aria-hidden": "true" });
-          caption.append(`${name}: ${one.title}`);
-          element(figure, "img", { src: one.image, alt: `${one.title} of ${name}` });
-        }
+        const figure = element(cards, "figure", { class: "predictions" }), caption = element(figure, "figcaption");
+        element(caption, "span", { class: "swatch", style: `background:${color(name)}`, "aria-hidden": "true" });
+        caption.append(name);
+        for (const one of shown) element(figure, "img", { src: one.image, alt: `${one.title} of ${name}` });
       }
       return;
     }
