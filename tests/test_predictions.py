@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from nnexp.config.schema import Config, Tracking
 from nnexp.data import Digits, Sine, Wine
 from nnexp.losses import SquaredError
 from nnexp.losses.metrics import confusion
 from nnexp.losses.targets import target
 from nnexp.network import MLP, Linear
-from nnexp.optim import SGD
+from nnexp.optim import SGD, Adam
 from nnexp.pictures.predictions import predictions
+from nnexp.report.insight import insights
+from nnexp.report.material import load_material
 from nnexp.testing import SMALL
+from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.pictures import figures
-from nnexp.training import Budget, train
+from nnexp.tracking.recorder import record_run
+from nnexp.training import Budget, Group, train
 
 SHORT = replace(SMALL, budget=Budget(iterations=5))
 NUMBERS = replace(
@@ -55,3 +61,20 @@ def test_the_matrix_and_the_samples_say_what_the_network_does_with_test_data() -
     (samples,) = drawn["sample_images"].axes
     assert f"{wrong} of {counts.sum()} wrong" in samples.get_title(loc="left")
     assert sum(", not " in text.get_text() for text in samples.texts) == min(wrong, 16)
+
+
+def test_the_report_has_them_where_boundaries_would_be(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    store = Store.open(uri, "nnexp")
+    bare = Config(dataset=Wine(), budget=SHORT.budget, tracking=Tracking(figures=False, model=False))
+    for seed in (0, 1):
+        for optimizer in (SGD(0.5), Adam()):
+            config = replace(bare, seed=seed, optimizer=optimizer)
+            tags = {"nnexp.kind": "run", "nnexp.sweep_id": "one"}
+            record_run(store, Group.of(config), config, optimizer.name, tags)
+    (found,) = insights(load_material("one", uri), 8).values()
+    assert "boundary" not in found
+    assert set(found["predictions"]) == {"sgd", "adam"}
+    for shown in found["predictions"].values():
+        assert [one["title"] for one in shown] == ["confusion matrix"]
+        assert shown[0]["image"].startswith("data:image/png;base64,")
