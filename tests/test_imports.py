@@ -29,14 +29,15 @@ ROOMS = {
     "stats": "losses results",
     "inside": "network training config/schema pictures results",
     "figures": "training pictures results stats inside",
-    "report": "nnexp process pictures tracking results stats inside figures",
+    "report": "nnexp process losses pictures tracking results stats inside figures",
     "sweep": "nnexp config data losses training config/schema pictures tracking "
     "sweep/compose sweep/engines sweep/recording",
     "sweep/compose": "process config training config/schema sweep",
     "sweep/engines": "process",
     "sweep/recording": "process training tracking sweep sweep/engines",
-    "cli": "config losses config/schema sweep",
+    "cli": "config losses config/schema tracking results stats sweep",
     "run": "nnexp process config config/schema tracking sweep sweep/compose sweep/recording cli",
+    "command": "process",
 }
 """Each room with the rooms that it imports, no more and no fewer. The order is from the ground floor up."""
 

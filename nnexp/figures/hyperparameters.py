@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 
-from nnexp.pictures.style import LABELS, Picture, picture
+from nnexp.pictures.style import LABELS, Picture, looks, picture
 from nnexp.results import measure_of
 from nnexp.stats.importance import Importance, columns, spans_decades, varied
 
@@ -18,6 +18,9 @@ Array = np.ndarray[Any, Any]
 
 PAPER = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.0}
 """Behind text that lines may cross."""
+
+MOST_LINES = 300
+"""Runs that are drawn as lines."""
 
 MAP = "cividis"
 """Even in lightness, and read alike by eyes that do not tell red from green."""
@@ -41,6 +44,13 @@ def parallel_coordinates(
         raise ValueError(f"settings={names}, finished runs={len(done)}: expected one of each or more")
     about = measure_of(runs, measure)
     done = done.loc[value[done.index].sort_values(ascending=about.higher).index]
+    every = len(done)
+    if every > MOST_LINES:
+        # The best, which are drawn last, and of the rest each n-th.
+        rest = done.iloc[: every - MOST_LINES // 2]
+        done = pd.concat(
+            [rest.iloc[:: -(-len(rest) // (MOST_LINES // 2))], done.iloc[every - MOST_LINES // 2 :]]
+        )
     result = value[done.index].to_numpy(float)
     numbers = columns(done, names).to_numpy(float)
     heights = np.column_stack([*(_unit(numbers[:, at]) for at in range(len(names))), _unit(result)])
@@ -68,6 +78,37 @@ def parallel_coordinates(
     place.set(xlim=(-0.45, len(names) + 0.35), ylim=(-0.06, 1.06), yticks=[])
     place.spines[["left", "bottom"]].set_visible(False)
     place.tick_params(length=0)
+    if every > len(done):
+        title = f"{len(done)} of {every} runs: the best {MOST_LINES // 2}, and some of the rest"
+        place.set_title(title, fontsize=8, loc="left", color="#555555")
+    return figure
+
+
+def expected_best(table: pd.DataFrame, measure: str = "val_loss") -> Picture:
+    """The expected best of n trials against n, by method, with its interval.
+
+    Args:
+        table: as :func:`nnexp.stats.trials.tuning_curves` gives.
+    """
+    figure, (place,) = picture(size=(6.4, 3.4))
+    shown = looks(table["method"])
+    for method, rows in table.groupby("method", sort=False):
+        look = shown[str(method)]
+        x = rows["trials"].to_numpy(float)
+        place.plot(
+            x, rows["best"], look.dash, color=look.color, linewidth=1.6, label=str(method), marker=look.marker,
+            markersize=4, markevery=max(1, len(x) // 8),
+        )  # fmt: skip
+        place.fill_between(
+            x,
+            rows["low"].to_numpy(float),
+            rows["high"].to_numpy(float),
+            color=look.color,
+            alpha=0.15,
+            linewidth=0,
+        )
+    place.set(xlabel="trials", ylabel=f"expected best {LABELS.get(measure, measure).split(' (')[0]}")
+    place.legend(fontsize=8, frameon=False)
     return figure
 
 

@@ -26,7 +26,7 @@ RESERVED = (
 )
 """Names that no metric may have."""
 
-_DATA = dict(zip(PREFIXES, ("", "validation ", "test "), strict=True))
+_DATA = dict(zip(PREFIXES, ("training ", "validation ", "test "), strict=True))
 
 
 class Measure(NamedTuple):
@@ -65,3 +65,12 @@ def measures(metrics: Mapping[str, Any] | None = None) -> dict[str, Measure]:
         for name, about in own.items()
     }
     return found | {BATCH_LOSS: Measure("running loss of mini-batches", False, False)}
+
+
+def spoken(about: Measure) -> str:
+    """A measure's name in sentences and in tables: its label without what it is a share of.
+
+    >>> spoken(measures()["val_accuracy"])
+    'validation accuracy'
+    """
+    return about.label.split(" (")[0]

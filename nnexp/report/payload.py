@@ -34,7 +34,8 @@ def charts(material: Material, points: int = POINTS) -> dict[str, Any]:
     comparisons = material.judgement.comparisons if material.judgement else {}
     return {
         "methods": [
-            {"name": name, "color": look.color, "dash": _dash(look.dash)} for name, look in shown.items()
+            {"name": name, "color": look.color, "dash": _dash(look.dash), "marker": look.marker}
+            for name, look in shown.items()
         ],
         "tasks": material.tasks,
         "axes": {name: LABELS[name] for name in axes},

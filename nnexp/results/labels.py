@@ -15,9 +15,6 @@ from nnexp.results.columns import COSTS, DIGEST, GIVEN, KEYS, PATH, known_measur
 METHOD = "optimizer."
 NAME = "optimizer.name"
 SEEDS = "seeds."
-CLASS = "._target_"
-"""At the end of the setting that holds a part's class."""
-
 NO_TASK = ("tracking.", "budget.", "sweep.")
 """Settings that are about how long and where, not about what is learned."""
 
@@ -114,10 +111,10 @@ def _varies(column: pd.Series) -> bool:
 
 
 def _tells(runs: pd.DataFrame, name: str) -> bool:
-    """Whether runs differ in a setting; in a part's class only where runs of one name of it do."""
-    option = f"{name.removesuffix(CLASS)}.name"
-    if name.endswith(CLASS) and option in runs:
-        return bool((runs.groupby(_text(runs[option]))[name].nunique() > 1).any())
+    """Whether runs differ in a setting; in one of an option only where runs of it do, for its name says the rest."""
+    option = f"{name.rpartition('.')[0]}.name"
+    if name != option and option in runs:
+        return bool((runs.groupby(_text(runs[option]))[name].agg(_varies)).any())
     return _varies(runs[name])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from nnexp.losses.measures import Measure
+from nnexp.losses.measures import Measure, spoken
 from nnexp.stats.power import fewest_seeds
 from nnexp.stats.standing import BETTER, ordered, standing
 
@@ -22,6 +22,8 @@ ENOUGH = 8
 MOST = 8
 """Rivals of the best method that are spelled out."""
 
+NAMED = 5
+"""Names of methods in a list of a sentence; more are counted."""
 
 TESTS = (
     "Tests: p is of the hypothesis that two methods are alike: that on each seed the difference may as well have "
@@ -49,19 +51,21 @@ def verdict(
     deciding = pairs[pairs["task"] == pairs["task"].iloc[0]]
     best, beaten, close = standing(methods, deciding)
     timed = " as timed here" if axis == "seconds" else ""
-    where = f"by {measure} at {cost(at, axis)}{timed} ({_tasks(deciding, len(tasks))}, {_seeds(deciding)})"
+    where = (
+        f"by {spoken(about)} at {cost(at, axis)}{timed} ({_tasks(deciding, len(tasks))}, {_seeds(deciding)})"
+    )
     last = summary[summary["task"] == summary["task"].iloc[-1]].set_index("method")
-    mean = _mean(measure, last.loc[best])
+    mean = _mean(spoken(about), last.loc[best])
     if not close:
-        head = f"{best} is better than {_listed(beaten)} {where}: {mean}."
+        head = f"{best} is better than {listed(beaten)} {where}: {mean}."
     else:
         first = "has the best" if (last["lost"] == 0).all() else "is ahead on common seeds, with a"
         head = (
             f"Not enough evidence for one best method {where}: {best} {first} {mean}, "
-            f"and is not shown to be better than {_listed(close)}."
+            f"and is not shown to be better than {listed(close)}."
         )
         if beaten:
-            head += f" It is better than {_listed(beaten)}."
+            head += f" It is better than {listed(beaten)}."
     rivals = methods[1 : 1 + MOST]
     lines = [
         head,
@@ -120,7 +124,7 @@ def _pair(
         if math.isnan(low)
         else f"{confidence:.0%} interval {_interval(low, high)}"
     )
-    size = f"{measure} {_signed(turn * found['difference'])}, {around}, p {_p(found['p'])}"
+    size = f"{spoken(about)} {_signed(turn * found['difference'])}, {around}, p {_p(found['p'])}"
     tested = int(deciding["p"].notna().sum())
     if tested > 1:
         size += f"; p {_p(found['p_holm'])} after Holm's correction for {tested} pairs"
@@ -205,7 +209,7 @@ def _by_task(
             continue
         deciding = pairs[pairs["task"] == task]
         best, _, close = standing(ordered(own, deciding, higher=about.higher), deciding)
-        parts.append(f"{task}: {best}" + (f", not shown to be better than {_listed(close)}" if close else ""))
+        parts.append(f"{task}: {best}" + (f", not shown to be better than {listed(close)}" if close else ""))
     return "By task, the best: " + "; ".join(parts) + "."
 
 
@@ -271,8 +275,15 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def listed(names: list[str], word: str = "and", most: int = NAMED) -> str:
+    """Names in a sentence, those beyond ``most`` as a number.
+
+    >>> listed(["a", "b", "c", "d"], most=2)
+    'a, b and 2 more'
+    """
+    if len(names) > most + 1:
+        names = [*names[:most], f"{len(names) - most} more"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
 
 
 def _number(value: float) -> str:

@@ -18,10 +18,11 @@ from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
 from nnexp.data.loading import forget
-from nnexp.sweep.background_call import Later
+from nnexp.sweep.background_call import Later, load_summary
 from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
+from nnexp.sweep.longer import go_on_longer
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.sweep.view import SweepView, View
 from nnexp.sweep.work import OPENING, Work
@@ -29,7 +30,6 @@ from nnexp.tracking import journal, locations
 from nnexp.tracking.bring_in import write_parent
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
-from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
 from nnexp.training.checkpoint import FOLDER
@@ -76,6 +76,7 @@ class SweepWork(Work):
         self._claim: Claim | None = None
         self._journal: Path | None = None
         self.token = secrets.token_hex(8)
+        self.closing: list[str] = []  # lines that the command ends with
 
     def find_earlier(self, config: Config) -> None:
         """Once, see which sweep ``sweep.resume`` means, before anything is written.
@@ -219,7 +220,10 @@ class SweepWork(Work):
         sweep, runs = jobs[0].config.sweep, self.jobs or 1
         spool = Spool(place.absolute() / "spool")
         spool.make()
-        for note in notes(spool.checkpoints, rest):
+        longer = []
+        if self._earlier is not None:
+            longer = go_on_longer(self._earlier.store, self._earlier.children, rest, spool.checkpoints)
+        for note in [*longer, *notes(spool.checkpoints, rest)]:
             self.view.say(note)
         try:
             write_parent(self._journal, jobs[0].config.tracking.experiment, self._parent_beginning())
@@ -270,16 +274,17 @@ class SweepWork(Work):
         try:
             with (
                 frozen_source(code, outside),
-                self.view.sweep(len(rest)) as progress,
+                self.view.sweep(max(runs, len(self.rows) + len(rest)), len(self.rows)) as progress,
                 Interrupts(spool.stop, self.view.say) as interrupts,
                 recording,
             ):
+                progress.live = spool.told
                 if process is not None and choice.elsewhere:
-                    # The summary's packages take half a second to load, and this process only waits.
-                    threading.Thread(target=_load, name="nnexp-load").start()
+                    # The summary's packages take a second to load, and this process only waits.
+                    threading.Thread(target=load_summary, args=(self.view,), name="nnexp-load").start()
                 batch.run(lambda one: ended(progress, one))
                 # Not from a source that was edited meanwhile.
-                _load()
+                load_summary(self.view)
         finally:
             spool.remove()
         times = {
@@ -338,6 +343,8 @@ class SweepWork(Work):
             resuming = [*self._flags, "-m", *given, f"sweep.resume={self.sweep_id}"]
             words = shlex.join(["python", "-m", "nnexp.run", *resuming])
             self.view.say(f"Resume: {words}")
+        if self.closing:
+            self.view.say("\n".join(self.closing))
 
     def _say_unrecorded(self) -> None:
         """The same, and remove from the journal what the store has."""
@@ -387,13 +394,3 @@ class SweepWork(Work):
                 + (f"; run again: {why}" if why else "")
             )
             self._skipped, self._why = 0, Counter()
-
-
-def _load() -> None:
-    try:
-        import pandas as pd  # noqa: F401
-
-        import nnexp.pictures.one_run  # noqa: F401
-    except Exception as error:
-        # Who needs them says what is missing.
-        LOG.warning("the summary's packages cannot be loaded (%s)", reason_of(error))

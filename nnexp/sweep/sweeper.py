@@ -76,8 +76,11 @@ class GridSweeper(Sweeper):
         if expanded.studies:
             made = tune(expanded.studies, settings, self._launch)
             found = place.absolute() / "tuned"
-            print("\n".join(report(made, found, arguments, *self._judged_by(settings.measure))))
-            if self.work is not None and self.work.jobs is not None:
+            lines = report(made, found, arguments, *self._judged_by(settings.measure))
+            if self.work is None:
+                print("\n".join(lines))
+            elif self.work.jobs is not None:
+                self.work.closing += lines
                 # What pruning left out is not missing.
                 self.work.jobs -= left_out(made)
                 self.work.attach(found)

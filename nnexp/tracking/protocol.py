@@ -46,6 +46,20 @@ class DatasetRecord(NamedTuple):
     context: str = "training"
 
 
+class Shared(NamedTuple):
+    """What the views of a sweep show: its methods, its measures of held-out data, and a run that may have pictures.
+
+    ``log`` says whether the loss may have a logarithmic axis; ``accuracy`` is empty where there is none.
+    """
+
+    sweep: str
+    methods: tuple[str, ...]
+    loss: str
+    accuracy: str
+    log: bool
+    run_id: str
+
+
 class Run(Protocol):
     """One run that is being recorded."""
 

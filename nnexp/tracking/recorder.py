@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from nnexp.pictures.colors import method_color
 from nnexp.process import writing_to
 from nnexp.tracking import files, journal
 from nnexp.tracking.environment import environment, environment_tags
@@ -109,7 +110,8 @@ def start_tags(config: Any, overrides: Sequence[str]) -> dict[str, str]:
 
     ``nnexp.data`` is the hash of given data, ``nnexp.metrics`` what the metrics that the run chose are.
     """
-    own = {"nnexp.kind": "run", "nnexp.method": str(config.optimizer.name)}
+    method = str(config.optimizer.name)
+    own = {"nnexp.kind": "run", "nnexp.method": method, "mlflow.runColor": method_color(method)}
     if data := config.dataset.digest():
         own["nnexp.data"] = data
     own |= metric_tag(config.metrics)
