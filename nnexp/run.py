@@ -296,7 +296,7 @@ def _launch(given: Arguments, overrides: list[str], work: Any) -> None:
             plain: Any = OmegaConf.to_container(composed, resolve=True)
             config = from_mapping(plain)
             trial = Trial(number, config, list(hydra_config.overrides.task), log, code_hash(config))
-            return objective(work.run(trial))
+            return objective(config, work.run(trial))
         except (ConfigError, StoreError) as error:
             raise Stop(str(error)) from error
 

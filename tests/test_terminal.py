@@ -29,7 +29,7 @@ def row(job: int, method: str, seed: int, value: float, status: str = "finished"
     numbers |= dict.fromkeys(("test_loss", "test_accuracy"), math.nan)
     reason = "ValueError: no" if status == "failed" else ""
     return Row(
-        job, method, seed, f"optimizer={method} seed={seed}", status, **numbers, iterations=100,
+        job, method, seed, f"optimizer={method} seed={seed}", status, measures=numbers, iterations=100,
         evaluations=12_345_678, seconds=1234.5, run_id=f"{job:032x}", url="http://127.0.0.1:5000/#/a", reason=reason,
         log="/a/log", config=config,
     )  # fmt: skip
@@ -112,8 +112,7 @@ def ended(job: int, method: str, loss: float) -> Ended:
     trial = Trial(
         job, Config(optimizer=from_mapping({"optimizer": {"name": method}}).optimizer), [], Path("log"), ""
     )
-    nan = math.nan
-    return Ended(trial, RunResult("id", "", "finished", loss, nan, loss, nan, nan, nan, 1, 1, 0.1, ""))
+    return Ended(trial, RunResult("id", "", "finished", {"loss": loss, "val_loss": loss}, 1, 1, 0.1, ""))
 
 
 def test_lines_tell_of_the_whole_command_and_of_groups_that_take_long(tmp_path: Path) -> None:

@@ -8,15 +8,17 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from nnexp.losses.measures import spoken
 from nnexp.results.budget import STEP, budget_axis
-from nnexp.results.columns import COSTS, MEASURES
+from nnexp.results.columns import COSTS, measure_of
 from nnexp.results.labels import label
 from nnexp.results.records import Record, table
 from nnexp.stats.comparison import compare
 from nnexp.stats.intervals import Estimate, median
-from nnexp.stats.measure import default_measure, higher_is_better
+from nnexp.stats.measure import default_measure
 from nnexp.stats.power import fewest_seeds
 from nnexp.sweep.view import Row
+from nnexp.tracking.metric_tag import metric_tag
 from nnexp.tracking.plain import flatten
 
 LOG = logging.getLogger(__name__)
@@ -41,11 +43,11 @@ class Line(NamedTuple):
 class Ends(NamedTuple):
     """A command's runs by task and method, the best first, and the verdict.
 
-    ``measure`` is what methods are judged by; ``verdict`` one sentence, empty where there is nothing to compare;
+    ``about`` names what methods are judged by; ``verdict`` one sentence, empty where there is nothing to compare;
     ``needed`` how many seeds are the fewest that can show a difference, 0 where there are as many.
     """
 
-    measure: str
+    about: str
     lines: list[Line]
     verdict: str
     needed: int
@@ -55,16 +57,18 @@ def ends(rows: Sequence[Row]) -> Ends:
     """The table by method and the verdict at equal cost of the budget's kind, for which a run's end is enough."""
     runs = label(table([_record(row) for row in rows]))
     history = pd.DataFrame([_end(row) for row in rows])
+    history.attrs.update(runs.attrs)
     measure = default_measure(runs)
     lines = [
         _line(str(task), str(method), own, measure)
         for (task, method), own in runs.groupby(["task", "variant"], sort=False)
     ]
     tasks = list(dict.fromkeys(line.task for line in lines))
-    sign = -1.0 if higher_is_better(measure) else 1.0
+    about = measure_of(runs, measure)
+    sign = -1.0 if about.higher else 1.0
     # A value that is unknown stands last.
     lines.sort(key=lambda line: (tasks.index(line.task), _last(sign * float(line.value.value))))
-    return Ends(measure, lines, *_verdict(runs, history, measure))
+    return Ends(spoken(about), lines, *_verdict(runs, history, measure))
 
 
 def _verdict(runs: pd.DataFrame, history: pd.DataFrame, measure: str) -> tuple[str, int]:
@@ -108,7 +112,7 @@ def _id(row: Row) -> str:
 
 def _record(row: Row) -> Record:
     metrics = {name: float(value) for name, value in _numbers(row).items() if value == value}
-    tags = {"nnexp.status": row.status, "nnexp.method": row.method}
+    tags = {"nnexp.status": row.status, "nnexp.method": row.method} | metric_tag(row.config.metrics)
     return Record(_id(row), row.method, "FINISHED", 0, 0, "", tags, flatten(row.config), metrics)
 
 
@@ -122,4 +126,4 @@ def _end(row: Row) -> dict[str, Any]:
 
 
 def _numbers(row: Row) -> dict[str, float]:
-    return {name: getattr(row, name) for name in (*MEASURES, *COSTS)}
+    return row.measures | {name: getattr(row, name) for name in COSTS}

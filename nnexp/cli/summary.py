@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nnexp.cli.ends import Ends, Line, ends
-from nnexp.results.columns import MEASURES, spoken
+from nnexp.losses.measures import BATCH_LOSS, described, measures, spoken
 from nnexp.sweep.view import Row
 
 FEW_RUNS = 12
@@ -76,7 +76,7 @@ def _print_methods(out: Console, found: Ends) -> None:
         ("method", lambda line: line.method, False),
         ("runs", lambda line: str(line.runs), False),
         *((state, lambda line, state=state: str(line.states.get(state, 0)), False) for state in states),
-        (spoken(found.measure), lambda line: _estimate(line), False),
+        (found.about, lambda line: _estimate(line), False),
         ("accuracy", lambda line: _number(line.accuracy, "{:.3f}"), True),
         ("evaluations", lambda line: _number(line.evaluations, "{:,.0f}"), True),
         ("seconds", lambda line: _number(line.seconds, "{:.2f}"), True),
@@ -105,19 +105,16 @@ def _estimate(line: Line) -> str:
 def _of_runs(rows: Sequence[Row]) -> list[Column]:
     """Columns of single runs; test columns are left out where there are no test data beside validation data."""
     shared = set.intersection(*(set(row.overrides.split(" ")) for row in rows))
-    names = [
-        name
-        for name in MEASURES
-        if not name.startswith("test_") or any(math.isfinite(getattr(row, name)) for row in rows)
-    ]
-    judged = [name for name in names if name.startswith(names[-1].rpartition("_")[0])]
+    names = _measures(rows)
+    about = measures(described(metric for row in rows for metric in row.config.metrics))
+    judged = [name for name in names if name.startswith("test_" if names[-1].startswith("test_") else "val_")]
     varied = any(_others(row, shared) for row in rows)
     return [
         ("method", lambda row: row.method, False),
         ("seed", lambda row: str(row.seed), False),
         *([("settings", lambda row: _others(row, shared), False)] if varied else []),
         *(
-            (spoken(name).replace(" ", "\n"), lambda row, name=name: _number(getattr(row, name), "{:.4f}"),
+            (spoken(about[name]).replace(" ", "\n", 1), lambda row, name=name: _number(_value(row, name), "{:.4f}"),
              name not in judged)
             for name in names
         ),
@@ -127,6 +124,23 @@ def _of_runs(rows: Sequence[Row]) -> list[Column]:
         ("status", lambda row: row.status, False),
         ("run", lambda row: f"[link={row.url}]{row.run_id[:8]}[/link]" if row.run_id else "", True),
     ]  # fmt: skip
+
+
+def _measures(rows: Sequence[Row]) -> list[str]:
+    """What was measured of data, in order: loss and accuracy of each kind, metrics of that which compares runs.
+
+    Test columns are left out where no dataset has test data beside validation data.
+    """
+    names = dict.fromkeys(name for row in rows for name in row.measures)
+    tested = any(math.isfinite(_value(row, "test_loss")) for row in rows)
+    usual = [name for name in measures() if name in names and name != BATCH_LOSS]
+    usual = [name for name in usual if tested or not name.startswith("test_")]
+    kind = "test_" if tested else "val_"
+    return [*usual, *(name for name in names if name.startswith(kind) and name not in measures())]
+
+
+def _value(row: Row, name: str) -> float:
+    return row.measures.get(name, math.nan)
 
 
 def _table(out: Console, rows: Iterable[Any], columns: Sequence[Column]) -> Table:

@@ -14,7 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from nnexp.sweep.trial import Ended, objective
+from nnexp.config.schema import AUTO
+from nnexp.sweep.trial import Ended, direction, objective
 from nnexp.sweep.view import Live
 
 FEW = 12
@@ -44,7 +45,7 @@ class SweepProgress:
         self.failed = self.running = 0
         self.live: Callable[[], Sequence[Live]] = tuple
         self._best: dict[str, float] = {}
-        self._measure = "training loss"
+        self._measure, self._sign = "training loss", 1.0
         self._start = self._said = monotonic()
         self._drawn = (
             Drawn(console=console, transient=True, get_renderable=self._drawing, refresh_per_second=2)
@@ -76,9 +77,12 @@ class SweepProgress:
             return
         self.done += 1
         self.failed += one.result.status == "failed"
-        value, method = objective(one.result), one.job.config.optimizer.name
+        config = one.job.config
+        value, method = objective(config, one.result), config.optimizer.name
         self._best[method] = min(value, self._best.get(method, math.inf))
-        if math.isfinite(one.result.val_loss):
+        if config.sweep.measure != AUTO:
+            self._measure, self._sign = config.sweep.measure, direction(config.sweep.measure, config.metrics)
+        elif math.isfinite(one.result.measures.get("val_loss", math.nan)):
             self._measure = "validation loss"
         few = self._total <= FEW
         if few or one.result.status in ("failed", "killed", "diverged"):
@@ -130,7 +134,7 @@ class SweepProgress:
 
     def _bests(self) -> str:
         shown = sorted(((value, name) for name, value in self._best.items() if math.isfinite(value)))
-        named = ", ".join(f"{name} {value:.3g}" for value, name in shown[:6])
+        named = ", ".join(f"{name} {self._sign * value:.3g}" for value, name in shown[:6])
         rest = f", and {len(shown) - 6} more methods" if len(shown) > 6 else ""
         return f"best {self._measure} so far: {named}{rest}" if shown else ""
 

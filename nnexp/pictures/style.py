@@ -9,6 +9,7 @@ from typing import Any, TextIO
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from nnexp.losses.measures import measures
 from nnexp.pictures.colors import PALETTE, Look, class_color, looks, method_color
 
 __all__ = [
@@ -20,13 +21,7 @@ LABELS = {
     "evaluations": "evaluations (forward passes)",
     "seconds": "training time (s)",
     "epochs": "epochs (passes over the training data)",
-    "loss": "training loss",
-    "accuracy": "training accuracy (share of samples)",
-    "val_loss": "validation loss",
-    "val_accuracy": "validation accuracy (share of samples)",
-    "test_loss": "test loss",
-    "test_accuracy": "test accuracy (share of samples)",
-}
+} | {name: about.label for name, about in measures().items()}
 """Names of the axes, with units."""
 
 

@@ -10,7 +10,15 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from nnexp.report.paper import task_order
-from nnexp.results import LATEST, MEASURES, StoreError, label, load_history, load_runs, missing_cells
+from nnexp.results import (
+    LATEST,
+    StoreError,
+    known_measures,
+    label,
+    load_history,
+    load_runs,
+    missing_cells,
+)
 from nnexp.results.artifacts import read_artifact
 from nnexp.results.client import connect, find_experiment, search
 from nnexp.stats import Judgement, Selection, default_measure, judge, select_best
@@ -88,7 +96,7 @@ def load_material(
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence}: expected a number between 0 and 1, such as 0.95")
     runs = _read(uri, experiment, sweep)
-    measures = [name for name in MEASURES if runs[name].notna().any()]
+    measures = [name for name in known_measures(runs) if runs[name].notna().any()]
     if measure is not None and measure not in measures:
         raise ValueError(
             f"measure={measure}: expected one of {', '.join(measures) or 'none, for no run has any'}"

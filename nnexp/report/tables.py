@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from nnexp.losses.measures import spoken
 from nnexp.pictures.style import LABELS, looks, method_color
 from nnexp.report.material import Material
 from nnexp.report.paper import cells, task_order
-from nnexp.results import KEYS, MEASURES, label
-from nnexp.results.columns import spoken
+from nnexp.results import KEYS, known_measures, label, measure_of
 from nnexp.stats import Comparison
 from nnexp.stats.intervals import student
 from nnexp.stats.measure import tuning_measure
@@ -46,7 +46,7 @@ class Table(NamedTuple):
 
 def results(comparison: Comparison, colors: dict[str, str]) -> Table:
     """A row a task and method: means, medians and interquartile means with their intervals, and the costs."""
-    what = LABELS[comparison.measure].split(" (")[0]
+    what = spoken(comparison.about)
     found = {(cell.task, cell.method): cell for cell in cells(comparison)}
     rows = []
     for _, row in _ordered(comparison.summary, comparison).iterrows():
@@ -184,7 +184,7 @@ def variants(trials: pd.DataFrame, chosen: Sequence[str], colors: dict[str, str]
         ]
         for _, row in shown.iterrows()
     ]
-    what = spoken(str(trials.attrs["measure"]))
+    what = spoken(measure_of(trials, str(trials.attrs["measure"])))
     titles = ["method", "settings", f"median {what}", "runs", "finished", "chosen"]
     rest = len(trials) - len(shown)
     note = f"{rest} more are not listed." if rest else ""
@@ -218,7 +218,7 @@ def chosen(material: Material, colors: dict[str, str]) -> Table:
         )
     order = {method: at for at, method in enumerate(material.methods)}
     rows.sort(key=lambda row: order.get(row[0].text, len(order)))
-    what = spoken(measure)
+    what = spoken(measure_of(material.all_runs, measure))
     titles = [
         "method",
         "best setting",
@@ -234,7 +234,7 @@ def chosen(material: Material, colors: dict[str, str]) -> Table:
 def every_run(material: Material, colors: dict[str, str]) -> Table:
     """A row a run, failed ones among them, up to :data:`MOST_RUNS`."""
     runs = material.all_runs.head(MOST_RUNS)
-    measures = [name for name in MEASURES if runs[name].notna().any()]
+    measures = {name: about.label for name, about in known_measures(runs).items() if runs[name].notna().any()}
     rows = [
         [
             Cell(str(row["task"]), str(row["task"])),
@@ -251,7 +251,7 @@ def every_run(material: Material, colors: dict[str, str]) -> Table:
         "method",
         "seed",
         "status",
-        *(LABELS[m].split(" (")[0] for m in measures),
+        *(label.split(" (")[0] for label in measures.values()),
         "evaluations",
         "seconds",
         "run",
@@ -263,7 +263,17 @@ def every_run(material: Material, colors: dict[str, str]) -> Table:
 
 def differences(material: Material) -> tuple[Table, Table]:
     """The settings in which runs differ, with their values, and those that all share."""
-    known = {*KEYS, *MEASURES, "evaluations", "seconds", "reason", "variant", "task", "replicate", "epochs"}
+    known = {
+        *KEYS,
+        *known_measures(material.all_runs),
+        "evaluations",
+        "seconds",
+        "reason",
+        "variant",
+        "task",
+        "replicate",
+        "epochs",
+    }
     names = [
         name
         for name in material.all_runs.columns

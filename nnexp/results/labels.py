@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from nnexp.results.columns import COSTS, DIGEST, GIVEN, KEYS, MEASURES, PATH
+from nnexp.results.columns import COSTS, DIGEST, GIVEN, KEYS, PATH, known_measures
 
 METHOD = "optimizer."
 NAME = "optimizer.name"
@@ -160,7 +160,7 @@ def _variants(runs: pd.DataFrame) -> pd.Series:
 
 
 def _task_columns(runs: pd.DataFrame, taken: set[str]) -> list[str]:
-    known = {*KEYS, *MEASURES, *COSTS, "reason", *taken}
+    known = {*KEYS, *known_measures(runs), *COSTS, "reason", *taken}
     if DIGEST in runs and runs[DIGEST].notna().equals(_given(runs)):
         known |= set(GIVEN)
     if DIGEST in runs and PATH in runs and _varies(runs[PATH]):

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from nnexp.losses.measures import spoken
 from nnexp.results.budget import budget_first
-from nnexp.results.columns import spoken
 from nnexp.results.history import missing_files
 from nnexp.results.labels import cells, missing_cells
 from nnexp.stats.comparison import Comparison, compare
@@ -71,7 +71,7 @@ def headline(comparisons: dict[str, Comparison]) -> str:
         timed = " (as timed here)" if axis == "seconds" else ""
         outcomes.setdefault(told, []).append(UNITS[axis] + timed)
     parts = [f"{told} at equal {_and(axes)}" for told, axes in outcomes.items()]
-    return f"Best by {spoken(first.measure)}: {'; '.join(parts)}."
+    return f"Best by {spoken(first.about)}: {'; '.join(parts)}."
 
 
 def _missing(missing: pd.DataFrame) -> str:

@@ -43,7 +43,7 @@ def tuning_curves(trials: pd.DataFrame, confidence: float = 0.95, seed: int = 0)
     """
     rng = np.random.default_rng(seed)
     parts = []
-    higher = higher_is_better(str(trials.attrs.get("measure", "val_loss")))
+    higher = higher_is_better(str(trials.attrs.get("measure", "val_loss")), trials)
     for method, own in trials.groupby("method", sort=False):
         values = own["value"].dropna().to_numpy(float)
         if len(values) < 2:
@@ -76,6 +76,6 @@ def trial_table(cells: pd.DataFrame, measure: str | None = None) -> pd.DataFrame
     medians = done.groupby([*keys, "task"], sort=False)[measure].median()
     columns = {"finished": done.groupby(keys).size(), "value": medians.groupby(level=keys).mean()}
     table = sizes.to_frame().assign(**columns).fillna({"finished": 0}).astype({"finished": int}).reset_index()
-    table = table.sort_values("value", ascending=not higher_is_better(measure), kind="stable")
-    table.attrs["measure"] = measure
+    table = table.sort_values("value", ascending=not higher_is_better(measure, cells), kind="stable")
+    table.attrs.update(cells.attrs, measure=measure)
     return table.reset_index(drop=True)

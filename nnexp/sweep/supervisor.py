@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
+from nnexp.data.loading import forget
 from nnexp.sweep.background_call import Later, load_summary
 from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
@@ -254,6 +255,9 @@ class SweepWork(Work):
         if process is not None:
             recording = RemoteRecording(process, by_number, tags, spool, code, runs, go_on)
         self._say_unbatched(rest)
+        if choice.elsewhere:
+            # What was checked here, workers load.
+            forget()
         start = perf_counter()
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
 

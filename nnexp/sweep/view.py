@@ -11,19 +11,14 @@ from nnexp.sweep.trial import Ended
 
 
 class Row(NamedTuple):
-    """One job of a command: what it was, how it ended, and what it reached."""
+    """One job of a command: what it was, how it ended, and what it reached, by measure."""
 
     job: int
     method: str
     seed: int
     overrides: str
     status: str
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
-    test_loss: float
-    test_accuracy: float
+    measures: dict[str, float]
     iterations: int
     evaluations: int
     seconds: float
@@ -32,6 +27,14 @@ class Row(NamedTuple):
     reason: str
     log: str
     config: Config
+
+    def values(self) -> dict[str, Any]:
+        """All by column, but for the config, each measure one of its own."""
+        row = self._asdict()
+        del row["config"]
+        at = list(row).index("measures")
+        columns = list(row.items())
+        return dict([*columns[:at], *self.measures.items(), *columns[at + 1 :]])
 
 
 class Live(NamedTuple):

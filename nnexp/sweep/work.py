@@ -205,7 +205,7 @@ class Work:
             import pandas as pd
 
             status = status or ("FAILED" if self.failed else "FINISHED")
-            table = pd.DataFrame(self.rows, columns=list(Row._fields)).drop(columns="config")
+            table = pd.DataFrame([row.values() for row in self.rows])
             try:
                 limits = self._limits
                 limit = limits.pop() if len(limits) == 1 else None
@@ -276,5 +276,4 @@ class Work:
 
 
 def _nothing(begun: dict[str, str], status: str, reason: str) -> RunResult:
-    nan = math.nan
-    return RunResult(begun["id"], begun["url"], status, nan, nan, nan, nan, nan, nan, 0, 0, nan, reason)
+    return RunResult(begun["id"], begun["url"], status, {}, 0, 0, math.nan, reason)

@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from nnexp.config.schema import Config
+from nnexp.data.mapped import share_in
 from nnexp.sweep.identity import package_hash, run_key
 from nnexp.sweep.longer import end_of
 from nnexp.sweep.recording.spool import Spool, journal_entry
@@ -88,6 +89,8 @@ def train(task: Task) -> Done:
     spool = Spool(Path(task.spool))
     if task.process != os.getpid():
         import_from(str(spool.folder / "code"), task.outside)
+        if spool.folder.is_dir():
+            share_in(spool.folder / "data")
     jobs: list[Trial] = pickle.loads(task.jobs)
     written: list[Checkpoint] = []
     outcomes, group_error = _outcomes(task, jobs, spool, written)

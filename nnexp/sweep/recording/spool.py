@@ -107,7 +107,7 @@ class Spool:
         if not parts or not self.folder.is_dir():
             return
         arrays: dict[str, Any] = {
-            f"{number}/{name}": column for number, rows in parts for name, column in rows._asdict().items()
+            f"{number}/{name}": column for number, rows in parts for name, column in rows.items()
         }
         name = f"{parts[0][0]:06}-{os.getpid()}-{self._count:06}"
         self._count += 1
@@ -125,10 +125,13 @@ class Spool:
         """The rows that were left since the last call."""
         for file in sorted(self.folder.glob("*.npz")):
             with np.load(file, allow_pickle=False) as arrays:
-                numbers = {int(key.split("/")[0]) for key in arrays.files if "/" in key}
-                for number in sorted(numbers):
-                    columns = (arrays[f"{number}/{name}"] for name in History._fields)
-                    yield Spooled(number, int(arrays["started"]), History(*columns))
+                found: dict[int, History] = {}
+                for key in arrays.files:
+                    number, _, name = key.partition("/")
+                    if name:
+                        found.setdefault(int(number), History())[name] = arrays[key]
+                for at in sorted(found):
+                    yield Spooled(at, int(arrays["started"]), found[at])
             file.unlink()
 
     def tell(self, number: int, live: Live) -> None:
