@@ -20,6 +20,7 @@ from nnexp.config.settings import kinds_of
 from nnexp.data.loading import forget
 from nnexp.sweep.background_call import Later, load_summary
 from nnexp.sweep.checkpoints import notes
+from nnexp.sweep.commands import compare_command, resume_command
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.longer import go_on_longer
@@ -329,20 +330,10 @@ class SweepWork(Work):
         if self._journal is not None and not self.failed and all(row.status != "killed" for row in self.rows):
             shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
         if self.rows:
-            where = (
-                []
-                if self._home.uri == locations.resolve(None)
-                else ["--uri", locations.public(self._home.uri)]
-            )
-            where += [] if self._home.experiment == "nnexp" else ["--experiment", self._home.experiment]
-            command = shlex.join(["python", "-m", "nnexp.report", self.sweep_id, *where])
-            self.view.say(f"Compare: {command}")
+            self.view.say(f"Compare: {compare_command(self.sweep_id, self._home)}")
         # Only what was recorded can be resumed.
         if self._parent is not None and (self.failed or any(row.status == "killed" for row in self.rows)):
-            given = [o for o in self.overrides if not o.lstrip("+").startswith("sweep.resume=")]
-            resuming = [*self._flags, "-m", *given, f"sweep.resume={self.sweep_id}"]
-            words = shlex.join(["python", "-m", "nnexp.run", *resuming])
-            self.view.say(f"Resume: {words}")
+            self.view.say(f"Resume: {resume_command(self.sweep_id, self._flags, self.overrides)}")
         if self.closing:
             self.view.say("\n".join(self.closing))
 
