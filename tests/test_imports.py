@@ -34,6 +34,7 @@ ROOMS = {
     "sweep/engines": "process",
     "sweep/recording": "process training tracking sweep sweep/engines",
     "cli": "config config/schema sweep",
+    "replay": "process config config/schema training tracking results sweep cli",
     "run": "nnexp process config config/schema tracking sweep sweep/compose sweep/recording cli",
 }
 """Each room with the rooms that it imports, no more and no fewer. The order is from the ground floor up."""

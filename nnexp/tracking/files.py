@@ -126,7 +126,7 @@ def history_table(history: Rows) -> bytes:
     return out.getvalue()
 
 
-def rows_of(file: Path) -> History:
+def rows_of(file: Path | io.BytesIO) -> History:
     """The rows that :func:`history_table` wrote."""
     import pyarrow.parquet as pq
 

@@ -113,6 +113,7 @@ def record_run(
     on_start: Callable[[str, str], None] | None = None,
     runs: int = 1,
     place: Path | None = None,
+    source: Mapping[str, bytes] | None = None,
 ) -> RunResult:
     """Train a group of one run to its end as one run of ``store``.
 
@@ -130,6 +131,7 @@ def record_run(
         on_start: called with the run's id and page once it exists.
         runs: how many the whole command has.
         place: a folder for what could not be recorded; without it an error of the store is raised.
+        source: files of :func:`nnexp.tracking.source.source_files`, of a run without a parent.
     """
     trained, machine = group.runs[0], environment()
     started = milliseconds()
@@ -140,7 +142,7 @@ def record_run(
     url = store.run_url(run.run_id)
 
     def send(made: Outcome) -> RunResult:
-        ends = last_tags(made, config)
+        made, ends = made._replace(files=made.files | dict(source or {})), last_tags(made, config)
         error: Exception | None = None
         for pause in PAUSES if place is not None else (0.0,):
             sleep(pause)
