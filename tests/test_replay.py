@@ -23,6 +23,7 @@ from recorded import group, settings
 
 from nnexp.config.schema import from_mapping
 from nnexp.config.settings import plain
+from nnexp.network.layout import Layout
 from nnexp.replay.__main__ import main
 from nnexp.report.material import load_material
 from nnexp.report.page import commands
@@ -66,7 +67,7 @@ def test_the_first_number_that_differs_is_named_with_its_size(
 ) -> None:
     run = next(run for run in runs(own) if run.data.params["optimizer.name"] == "sgd")
     place, run_id = files(own, run), run.info.run_id
-    before = {name: (place / name).read_bytes() for name in ("history.parquet", "weights/snapshots.npz")}
+    before = {name: (place / name).read_bytes() for name in ("history.parquet", "weights.npz")}
     table = pq.read_table(io.BytesIO(before["history.parquet"]))
     loss = table.column("loss").to_numpy().copy()
     at = table.column("iteration").to_numpy()
@@ -81,24 +82,19 @@ def test_the_first_number_that_differs_is_named_with_its_size(
     assert f"a difference of {size:.3g}" in out
     assert "code, versions, BLAS, processor and data are those of the record" in out
     (place / "history.parquet").write_bytes(before["history.parquet"])
-    with np.load(io.BytesIO(before["weights/snapshots.npz"])) as loaded:
+    with np.load(io.BytesIO(before["weights.npz"])) as loaded:
         arrays = dict(loaded)
-    arrays["theta"][3, 4] += 1
-    np.savez(place / "weights" / "snapshots.npz", **arrays)
+    layout = Layout.from_description(json.loads(arrays["layout"].tobytes()))
+    theta = arrays["theta"].copy()
+    theta[3, layout.named(np.argsort(layout.order))["dense_0/weights"][2, 0]] += 1
+    np.savez(place / "weights.npz", **(arrays | {"theta": theta}))
     code, out, _ = replayed(own, run_id, capsys=capsys)
     assert code == 1
-    # Weights of the first layer are (3, 2), in order of rows.
-    where = f"weights/snapshots.npz: dense_0/weights[2, 0] at iteration {arrays['iteration'][3]}"
-    assert (
-        f"different: {where}: " in out or f"different: {where.replace('weights[2, 0]', 'W[2, 0]')}: " in out
-    )
-    (place / "weights" / "snapshots.npz").write_bytes(before["weights/snapshots.npz"])
-    with np.load(place / "weights" / "final.npz") as loaded:
-        arrays = dict(loaded)
-    name = list(arrays)[-1]
-    np.savez(place / "weights" / "final.npz", **(arrays | {name: -arrays[name]}))
+    assert f"different: snapshots dense_0/weights[2, 0] at iteration {arrays['iteration'][3]}: " in out
+    name = next(name for name in arrays if name.startswith("final/") and name.endswith("biases"))
+    np.savez(place / "weights.npz", **(arrays | {name: -arrays[name]}))
     code, out, _ = replayed(own, run_id, capsys=capsys)
-    assert (code, f"different: weights/final.npz: {name}[0]: " in out) == (1, True)
+    assert (code, f"different: {name.replace('/', ' ', 1)}[0]: " in out) == (1, True)
 
 
 def test_what_differs_beside_the_numbers_is_said(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,6 +103,7 @@ def test_what_differs_beside_the_numbers_is_said(own: Path, capsys: pytest.Captu
     client.set_tag(run.info.run_id, "nnexp.code_hash", "0123456789abcdef")
     file = files(own, run) / "environment.json"
     said = json.loads(file.read_text())
+    said["data"] = "fedcba9876543210"
     said["packages"]["numpy"], said["blas"]["kernels"] = "1.0", "Nehalem"
     said["processor"]["name"], said["variables"] = "Z80", {"OPENBLAS_CORETYPE": "Nehalem"}
     file.write_text(json.dumps(said))
@@ -118,9 +115,10 @@ def test_what_differs_beside_the_numbers_is_said(own: Path, capsys: pytest.Captu
         "BLAS kernels: Nehalem recorded",
         "processor's name: Z80 recorded",
         "variables: OPENBLAS_CORETYPE=Nehalem recorded, none now",
+        "data: digest fedcba9876543210 recorded, ",
     ):
         assert out.count(what) == 1
-    assert len(out.splitlines()) == 6
+    assert len(out.splitlines()) == 7
 
 
 def test_bad_input_is_one_line(own: Path, capsys: pytest.CaptureFixture[str]) -> None:

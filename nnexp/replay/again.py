@@ -12,16 +12,14 @@ from threadpoolctl import threadpool_limits
 from nnexp.config.error import ConfigError, OutsideModule
 from nnexp.config.schema import Config, from_mapping
 from nnexp.replay.compare import Difference, count, differing, first_difference
-from nnexp.replay.recorded import INTERRUPTED, Recorded, numbers_of
+from nnexp.replay.recorded import HISTORY, INTERRUPTED, Numbers, Recorded, numbers_of
 from nnexp.sweep.identity import code_hash
 from nnexp.tracking.environment import environment
-from nnexp.tracking.files import HISTORY_FILE, run_files
+from nnexp.tracking.files import run_files
 from nnexp.tracking.plain import to_yaml
 from nnexp.training.group import Group
 from nnexp.training.prepare import prepare
 from nnexp.training.run import Run
-
-SNAPSHOTS = "weights/snapshots.npz"
 
 
 class Replayed(NamedTuple):
@@ -91,30 +89,29 @@ def replay(
                 if parts:
                     progress.rows(parts[0][1])
         here = environment()
-        contents = run_files(prepared, run, to_yaml(config), here)
-        files = {path: numbers_of(path, contents[path]) for path in recorded.files if path in contents}
+        numbers = numbers_of(run_files(prepared, run, to_yaml(config), here))
         if recorded.status in INTERRUPTED:
-            _measure_last(run, recorded, files)
+            _measure_last(run, recorded.numbers, numbers)
     arrays = prepared.problem.network.layout.describe()["arrays"]
     weights = [f"{one['name']}{list(at)}" for one in arrays for at in np.ndindex(*one["shape"])]
-    rows = recorded.files[HISTORY_FILE]["iteration"]
+    rows = recorded.numbers[HISTORY]["iteration"]
     return Replayed(
-        len(rows), int(rows[-1]), count(recorded.files), first_difference(recorded.files, files, weights),
+        len(rows), int(rows[-1]), count(recorded.numbers), first_difference(recorded.numbers, numbers, weights),
         [*_code(recorded, config, here), *differing(recorded.environment, here), *_data(recorded, prepared)],
     )  # fmt: skip
 
 
-def _measure_last(run: Run, recorded: Recorded, files: dict[str, Any]) -> None:
+def _measure_last(run: Run, recorded: dict[str, Numbers], numbers: dict[str, Numbers]) -> None:
     """Measure the last row as an interruption does.
 
     Then its weights are evaluated by themselves, where training had not come to compute their loss; sums of many
     samples may be rounded otherwise.
     """
     seen = run.prepared.problem.evaluate(run.final_theta[None])
-    for path, name in ((HISTORY_FILE, "loss"), (HISTORY_FILE, "accuracy"), (SNAPSHOTS, "loss")):
+    for of, name in ((HISTORY, "loss"), (HISTORY, "accuracy"), ("snapshots", "loss")):
         value = np.float64(getattr(seen, name)[0])
-        if path in files and recorded.files[path][name][-1] == value and np.isfinite(value):
-            files[path][name] = np.append(files[path][name][:-1], value)
+        if of in recorded and recorded[of][name][-1] == value:
+            numbers[of][name] = np.append(numbers[of][name][:-1], value)
 
 
 def _code(recorded: Recorded, config: Config, here: dict[str, Any]) -> list[str]:
@@ -133,5 +130,5 @@ def _commit(environment: dict[str, Any]) -> str:
 
 
 def _data(recorded: Recorded, prepared: Any) -> list[str]:
-    now = prepared.problem.digest
-    return [] if recorded.data in ("", now) else [f"data: digest {recorded.data} recorded, {now} now"]
+    before, now = recorded.environment.get("data"), prepared.problem.digest
+    return [] if before in (None, now) else [f"data: digest {before} recorded, {now} now"]

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nnexp.replay.recorded import Numbers
-from nnexp.tracking.files import HISTORY_FILE
+from nnexp.replay.recorded import HISTORY, Numbers
 
 Array = np.ndarray[Any, Any]
 
@@ -39,26 +38,26 @@ class Difference:
 def first_difference(
     recorded: Mapping[str, Numbers], replayed: Mapping[str, Numbers], weights: list[str]
 ) -> Difference | None:
-    """The first number of the recorded files that is not the replayed one bit for bit; None where all are.
+    """The first of the recorded numbers that is not the replayed one bit for bit; None where all are.
 
     Args:
         weights: the name of each of the parameters ``(P,)`` in the order of files.
     """
     found = []
-    for order, (path, numbers) in enumerate(recorded.items()):
-        again = replayed.get(path, {})
+    for order, (of, numbers) in enumerate(recorded.items()):
+        again = replayed.get(of, {})
         if "iteration" not in numbers:
-            found += [_in_weights(path, order, name, numbers[name], again.get(name)) for name in numbers]
+            found += [_in_weights(f"{of} {name}", order, numbers[name], again.get(name)) for name in numbers]
             continue
-        what = f"{path}: " if path != HISTORY_FILE else ""
+        what = f"{of} " if of != HISTORY else ""
         found.append(_in_rows(what, order, numbers, again, weights))
     known = [difference for difference in found if difference is not None]
     return min(known, key=lambda one: (one.iteration, one.order)) if known else None
 
 
-def count(files: Mapping[str, Numbers]) -> int:
+def count(recorded: Mapping[str, Numbers]) -> int:
     """How many numbers there are."""
-    return sum(array.size for numbers in files.values() for array in numbers.values())
+    return sum(array.size for numbers in recorded.values() for array in numbers.values())
 
 
 def _in_rows(what: str, order: int, first: Numbers, second: Numbers, weights: list[str]) -> Difference | None:
@@ -90,15 +89,15 @@ def _in_rows(what: str, order: int, first: Numbers, second: Numbers, weights: li
     return found
 
 
-def _in_weights(path: str, order: int, name: str, first: Array, second: Array | None) -> Difference | None:
+def _in_weights(name: str, order: int, first: Array, second: Array | None) -> Difference | None:
     if second is None or first.shape != second.shape or first.dtype != second.dtype:
         other = None if second is None else f"{second.dtype} {second.shape}"
-        return Difference(inf, order, f"{path}: {name}", f"{first.dtype} {first.shape}", other)
+        return Difference(inf, order, name, f"{first.dtype} {first.shape}", other)
     unlike = np.argwhere(~_same(first, second))
     if not len(unlike):
         return None
     at = tuple(unlike[0].tolist())
-    return Difference(inf, order, f"{path}: {name}{list(at)}", first[at].item(), second[at].item())
+    return Difference(inf, order, f"{name}{list(at)}", first[at].item(), second[at].item())
 
 
 def _same(first: Array, second: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,40 +14,31 @@ import numpy as np
 from nnexp.results import StoreError, load_config
 from nnexp.results.artifacts import read_artifact
 from nnexp.results.client import Source, find_experiment, search
-from nnexp.tracking.files import HISTORY_FILE, rows_of
+from nnexp.tracking.files import HISTORY_FILE, WEIGHTS_FILE, about_rows, rows_of
 from nnexp.tracking.source import FOLDER
 
 Array = np.ndarray[Any, Any]
 Numbers = dict[str, Array]
-"""Arrays of one file by their names."""
+"""Arrays by their names; those beside an ``iteration`` have a row for each."""
+
+HISTORY = "history"
+"""The name of the numbers of all rows; the others are ``snapshots``, ``best``, ``final`` and ``improvements``."""
 
 LATEST = "latest"
 """In place of an id: what began last, a single run or a sweep."""
-
-FILES = (
-    *(HISTORY_FILE, "weights/snapshots.npz", "weights/best.npz", "weights/final.npz"),
-    "improvements.json",
-)
-"""The files of a run that are compared; only that of all rows must be there."""
 
 INTERRUPTED = ("failed", "killed")
 """Statuses of runs that ended where their config does not say it."""
 
 
 class Recorded(NamedTuple):
-    """One run: its tags, plain config and environment, the digest of its data, and its files' numbers by path."""
+    """One run: its tags, plain config and environment, and the numbers that it left, by what they are of."""
 
     run_id: str
     tags: dict[str, str]
     config: dict[str, Any]
     environment: dict[str, Any]
-    data: str
-    files: dict[str, Numbers]
-
-    @property
-    def title(self) -> str:
-        """What it is in a few words."""
-        return f"{self.tags.get('nnexp.method', 'run')} seed {self.config.get('seed', 0)}"
+    numbers: dict[str, Numbers]
 
     @property
     def status(self) -> str:
@@ -57,7 +49,7 @@ class Recorded(NamedTuple):
     def until(self) -> int | None:
         """The iteration at which it was interrupted, or its clock ran out; None where the config says when it ends."""
         clock = (self.config.get("budget") or {}).get("seconds") is not None
-        iterations = self.files[HISTORY_FILE]["iteration"]
+        iterations = self.numbers[HISTORY]["iteration"]
         return int(iterations[-1]) if clock or self.status in INTERRUPTED else None
 
 
@@ -102,17 +94,13 @@ def read(source: Source, run: Any) -> Recorded:
     if run.info.status == "RUNNING":
         raise StoreError("it is not over; expected a run that has ended")
     where = source.client, run_id, run.info.artifact_uri
-    files: dict[str, Numbers] = {}
-    for path in FILES:
-        numbers = read_artifact(*where, path, partial(_numbers_in, path))
-        if numbers is not None:
-            files[path] = numbers
-    if HISTORY_FILE not in files or not len(files[HISTORY_FILE]["iteration"]):
+    numbers: dict[str, Numbers] = {}
+    for path, read_numbers in READERS.items():
+        numbers |= read_artifact(*where, path, partial(_read, read_numbers)) or {}
+    if HISTORY not in numbers or not len(numbers[HISTORY]["iteration"]):
         raise StoreError(f"it has no {HISTORY_FILE} with rows to compare")
     environment = read_artifact(*where, "environment.json", lambda file: json.loads(file.read_text("utf-8")))
-    inputs = run.inputs.dataset_inputs if run.inputs is not None else []
-    data = str(inputs[0].dataset.digest) if inputs else ""
-    return Recorded(run_id, tags, load_config(run_id, source.uri), environment or {}, data, files)
+    return Recorded(run_id, tags, load_config(run_id, source.uri), environment or {}, numbers)
 
 
 def source_of(source: Source, run: Any) -> dict[str, bytes]:
@@ -133,19 +121,37 @@ def _contents(folder: Path) -> dict[str, bytes]:
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
-def _numbers_in(path: str, file: Path) -> Numbers:
-    return numbers_of(path, file.read_bytes())
+def _read(read_numbers: Callable[[bytes], dict[str, Numbers]], file: Path) -> dict[str, Numbers]:
+    return read_numbers(file.read_bytes())
 
 
-def numbers_of(path: str, content: bytes) -> Numbers:
-    """The numbers in a run's file but its times, which no two runs share."""
-    if path == HISTORY_FILE:
-        rows = rows_of(io.BytesIO(content))._asdict()
-        del rows["seconds"]
-        return rows
-    if path.endswith(".npz"):
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    columns = json.loads(content)
-    return {name: np.array(column, np.int64 if name == "iteration" else np.float64)
-            for name, column in columns.items()}  # fmt: skip
+def _of_history(content: bytes) -> dict[str, Numbers]:
+    """The rows without their times, which no two runs share, and a search's improvements."""
+    rows: Numbers = rows_of(io.BytesIO(content))._asdict()
+    del rows["seconds"]
+    pairs = json.loads(about_rows(io.BytesIO(content)).get("improvements", "{}"))
+    kinds = {"iteration": np.int64, "loss": np.float64}
+    improvements = {name: np.array(column, kinds[name]) for name, column in pairs.items()}
+    return {HISTORY: rows} | ({"improvements": improvements} if improvements else {})
+
+
+def _of_weights(content: bytes) -> dict[str, Numbers]:
+    found: dict[str, Numbers] = {"snapshots": {}, "best": {}, "final": {}}
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        for name in arrays.files:
+            of, _, own = name.partition("/")
+            if own:
+                found[of][own] = arrays[name]
+            elif name != "layout":
+                found["snapshots"][name] = arrays[name]
+    return found
+
+
+READERS = {HISTORY_FILE: _of_history, WEIGHTS_FILE: _of_weights}
+"""What reads the numbers of each file; that of all rows must be there."""
+
+
+def numbers_of(contents: Mapping[str, bytes]) -> dict[str, Numbers]:
+    """The numbers in a run's files."""
+    return {name: numbers for path, read_numbers in READERS.items()
+            for name, numbers in read_numbers(contents[path]).items()}  # fmt: skip

@@ -160,6 +160,14 @@ def rows_of(file: Path | io.BytesIO) -> History:
                      for name in History._fields))  # fmt: skip
 
 
+def about_rows(file: Path | io.BytesIO) -> dict[str, str]:
+    """What :func:`history_table` was told beside the rows."""
+    import pyarrow.parquet as pq
+
+    about = pq.read_schema(file).metadata or {}
+    return {name.decode(): text.decode() for name, text in about.items()}
+
+
 def dataset_record(name: str, problem: Problem) -> DatasetRecord:
     """What a store is told of a problem's data; the digest is over the content of all arrays."""
     train, test, validation = problem.train, problem.test, problem.validation

@@ -106,7 +106,9 @@ def outcome(
         found = [int(pair[0]) for pair in trained.improvements]
         tags["nnexp.improvements"] = _fitting(found)
         numbers["improvements"] = float(len(found))
-    contents = files.run_files(prepared, trained, to_yaml(config), machine)
+    contents = files.run_files(
+        prepared, trained, to_yaml(config), machine | {"data": prepared.problem.digest}
+    )
     images: list[tuple[int, Array]] = []
     model: dict[str, bytes] = {}
     if error is None and wanted(config.tracking.figures, runs):
