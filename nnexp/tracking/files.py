@@ -39,7 +39,8 @@ def run_files(prepared: Any, trained: Any, config_yaml: str, environment: dict[s
 
     ``weights.npz`` holds the snapshots as ``iteration (T,)``, ``theta (T, P)`` in the order of the layout, and
     ``loss (T,)``; the named arrays of the best and the final weights as ``best/NAME`` and ``final/NAME``; and
-    ``layout``, the bytes of JSON. The improvements that a search found are in the metadata of the history.
+    ``layout``, the bytes of JSON. The improvements that a search found are in the metadata of the history, the digest
+    of all data is in the environment.
 
     Args:
         prepared: has ``problem``, as :func:`nnexp.training.prepare.prepare` gives.
@@ -66,7 +67,7 @@ def run_files(prepared: Any, trained: Any, config_yaml: str, environment: dict[s
         WEIGHTS_FILE: _npz(**weights),
         HISTORY_FILE: history_table(trained.history, {"improvements": json.dumps(improvements)}),
         "config.yaml": config_yaml.encode(),
-        "environment.json": _json(environment),
+        "environment.json": _json(environment | {"data": prepared.problem.digest}),
     }
 
 
@@ -98,12 +99,14 @@ def _sources(place: Path) -> list[Path]:
 
 
 def write(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write contents by path below ``folder``."""
+    """Write contents by path below ``folder``, each file there as a whole or not at all."""
     places = {name: folder / name for name in contents}
     for place in {place.parent for place in places.values()}:
         place.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
-        places[name].write_bytes(content)
+        part = places[name].with_name(f".{places[name].name}.part")
+        part.write_bytes(content)
+        part.replace(places[name])
 
 
 def named_arrays(layout: Layout, theta: Array) -> bytes:

@@ -106,9 +106,7 @@ def outcome(
         found = [int(pair[0]) for pair in trained.improvements]
         tags["nnexp.improvements"] = _fitting(found)
         numbers["improvements"] = float(len(found))
-    contents = files.run_files(
-        prepared, trained, to_yaml(config), machine | {"data": prepared.problem.digest}
-    )
+    contents = files.run_files(prepared, trained, to_yaml(config), machine)
     images: list[tuple[int, Array]] = []
     model: dict[str, bytes] = {}
     if error is None and wanted(config.tracking.figures, runs):
