@@ -180,7 +180,7 @@ def test_interrupted_runs_have_equal_bits_up_to_their_last_rows(
     code, out, _ = replayed(own, *ids, capsys=capsys)
     assert code == 0, out
     said = [line for line in out.splitlines() if "equal, bit for bit (" in line]
-    assert [line.split()[5] for line in said] == ["killed", "failed", "killed", "failed", "killed"]
+    assert [line.split(": ")[1][:6] for line in said] == ["killed", "failed", "killed", "failed", "killed"]
     assert all(line.endswith(", where it was interrupted or its time was up)") for line in said)
 
 
@@ -294,6 +294,22 @@ def test_the_reports_command_works_where_only_the_declared_dependencies_are(
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "17 runs: 17 equal, bit for bit"
+
+
+@pytest.mark.soak
+def test_the_reports_commands_work_in_an_environment_that_they_make(swept: Path, tmp_path: Path) -> None:
+    given = [shlex.split(words) for _, words in commands(load_material(uri=uri(swept)))]
+    written, installed, again = given[:3]
+    assert "--checkout" in written
+    subprocess.run([sys.executable, *written[1:]], cwd=tmp_path, env=surroundings(), check=True)
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "fresh"], check=True)
+    for words in (installed, again):
+        done = subprocess.run(
+            [tmp_path / "fresh" / "bin" / "python", *words[1:]],
+            cwd=tmp_path, env={"PATH": ""}, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "17 runs: 17 equal, bit for bit" in done.stdout
 
 
 def tree(place: Path) -> dict[str, bytes]:

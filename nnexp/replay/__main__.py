@@ -130,7 +130,7 @@ def _replay(source: Source, runs: list[Any], trusted: Sequence[str]) -> int:
     view, results = TerminalView(console()), []
     for number, run in enumerate(runs, 1):
         tags, recorded = run.data.tags, None
-        title = f"{tags.get('nnexp.method', 'run')} seed {run.data.params.get('seed', '')}"
+        title = run.info.run_name or str(tags.get("nnexp.method"))
         about = run.info.run_id, title, tags.get("nnexp.status", run.info.status.lower())
         try:
             recorded = read(source, run)
@@ -157,7 +157,7 @@ def lines(result: Result, number: int, of: int, recorded: Recorded | None) -> li
     """What is said of one run."""
     if of == 1 and result.problem:
         return []
-    head = f"{f'{number:4}  ' if of > 1 else ''}{result.run_id}  {result.title:22} {result.status:8}"
+    head = f"{f'{number:4}  ' if of > 1 else ''}{result.run_id}  {result.title}: {result.status},"
     replayed = result.replayed
     if replayed is None:
         return [f"{head} {result.verdict}"]
@@ -166,9 +166,9 @@ def lines(result: Result, number: int, of: int, recorded: Recorded | None) -> li
     )
     told = [f"{head} {result.verdict} ({replayed.numbers:,} numbers, {replayed.rows:,} rows to iteration "
             f"{replayed.last:,}{until})"]  # fmt: skip
-    if replayed.differs and (of == 1 or not replayed.equal):
-        told += [f"      {what}" for what in replayed.differs]
-    elif not replayed.equal:
+    # Of several it is said once, at the end.
+    told += [f"      {what}" for what in replayed.differs if of == 1]
+    if not replayed.equal and not replayed.differs:
         told.append("      code, versions, BLAS, processor and data are those of the record")
     return told
 

@@ -95,7 +95,9 @@ def commands(material: Material) -> list[tuple[str, str]]:
     if commit:
         dirty = material.tags.get("nnexp.git_dirty") == "true"
         tree = f"nnexp-{commit[:12]}"
-        title = "The source" + (", with its changes that are not committed" if dirty else "")
+        title = "In a clone of nnexp, the source" + (
+            ", with its changes that are not committed" if dirty else ""
+        )
         found.append((title, f"{replay} --checkout {tree}"))
         # What it needs beside these comes with it.
         of = f"Its packages, for Python {material.environment.get('python', '')}".removesuffix(
