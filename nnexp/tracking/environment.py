@@ -82,6 +82,7 @@ def _versions() -> dict[str, str]:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
+            # Packages of extras may be missing.
             continue
     return found
 

@@ -45,6 +45,7 @@ def git_state(folder: Path | None = None) -> dict[str, Any] | None:
         commit = _git(folder, "rev-parse", "HEAD").strip()
         dirty = bool(_git(folder, "status", "--porcelain", "--", *_places(folder)).strip())
     except (OSError, subprocess.SubprocessError):
+        # No git, no repository, or one that does not track it.
         return None
     patch = changes(folder) if dirty else ""
     return {"commit": commit, "dirty": dirty} | ({"patch": _hash(patch)} if patch else {})

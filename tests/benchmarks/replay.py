@@ -108,7 +108,7 @@ def main() -> int:
         else:
             done = command(place, "nnexp.run", "-m", *overrides)
             if done.returncode:
-                print(f"{name}: {done.stdout}{done.stderr}")
+                print(f"{name}: {done.stderr.splitlines()[-1:]}")
         again = command(place, "nnexp.replay", "latest", "--experiment", "replay")
         lines = [line for line in again.stdout.splitlines() if re.match(r" *\d+  [0-9a-f]{32} ", line)]
         equal = [line for line in lines if "equal, bit for bit (" in line]
@@ -116,7 +116,7 @@ def main() -> int:
         numbers = sum(int(re.search(r"\(([\d,]+) numbers", line)[1].replace(",", "")) for line in equal)
         counts = [len(equal), numbers, len(different), len(lines) - len(equal) - len(different)]
         print("{:24} {:7,} {:10,} {:10,} {:13,}".format(name, *counts), flush=True)
-        for line in [line for line in lines if line not in equal] or [again.stderr] * (not lines):
+        for line in [line for line in lines if line not in equal] or again.stderr.splitlines()[-1:]:
             print(f"  {line}", flush=True)
         total = [sum(pair) for pair in zip(total, counts, strict=True)]
     print("{:24} {:7,} {:10,} {:10,} {:13,}".format("all", *total))
