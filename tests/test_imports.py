@@ -30,7 +30,7 @@ ROOMS = {
     "inside": "network training config/schema pictures results",
     "figures": "training pictures results stats inside",
     "report": "nnexp process pictures tracking results stats inside figures",
-    "sweep": "nnexp config training config/schema pictures tracking sweep/compose sweep/engines sweep/recording",
+    "sweep": "nnexp config training config/schema tracking sweep/compose sweep/engines sweep/recording",
     "sweep/compose": "process config training config/schema sweep",
     "sweep/engines": "process",
     "sweep/recording": "process training tracking sweep sweep/engines",

@@ -28,7 +28,7 @@ from nnexp.tracking import journal, locations
 from nnexp.tracking.bring_in import write_parent
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
-from nnexp.tracking.outcome import reason_of
+from nnexp.tracking.parent import load
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
 from nnexp.tracking.source import Sources
@@ -281,10 +281,10 @@ class SweepWork(Work):
             ):
                 if process is not None and choice.elsewhere:
                     # The summary's packages take half a second to load, and this process only waits.
-                    threading.Thread(target=_load, name="nnexp-load").start()
+                    threading.Thread(target=load, name="nnexp-load").start()
                 batch.run(lambda one: ended(progress, one))
                 # Not from a source that was edited meanwhile.
-                _load()
+                load()
         finally:
             spool.remove()
         # Those of a later batch's parts.
@@ -394,13 +394,3 @@ class SweepWork(Work):
                 + (f"; run again: {why}" if why else "")
             )
             self._skipped, self._why = 0, Counter()
-
-
-def _load() -> None:
-    try:
-        import pandas as pd  # noqa: F401
-
-        import nnexp.pictures.one_run  # noqa: F401
-    except Exception as error:
-        # Who needs them says what is missing.
-        LOG.warning("the summary's packages cannot be loaded (%s)", reason_of(error))
