@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
-from nnexp.sweep.background_call import Later
+from nnexp.data.loading import forget
+from nnexp.sweep.background_call import Later, load_summary
 from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
@@ -29,7 +30,6 @@ from nnexp.tracking import journal, locations
 from nnexp.tracking.bring_in import write_parent
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
-from nnexp.tracking.parent import load
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
 from nnexp.tracking.source import Sources
@@ -78,6 +78,7 @@ class SweepWork(Work):
         self._journal: Path | None = None
         self._sources = Sources()
         self.token = secrets.token_hex(8)
+        self.closing: list[str] = []  # lines that the command ends with
 
     def find_earlier(self, config: Config) -> None:
         """Once, see which sweep ``sweep.resume`` means, before anything is written.
@@ -263,6 +264,9 @@ class SweepWork(Work):
         if process is not None:
             recording = RemoteRecording(process, by_number, tags, spool, code, runs, go_on)
         self._say_unbatched(rest)
+        if choice.elsewhere:
+            # What was checked here, workers load.
+            forget()
         start = perf_counter()
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
 
@@ -279,16 +283,17 @@ class SweepWork(Work):
         try:
             with (
                 frozen_source(code, outside),
-                self.view.sweep(len(rest)) as progress,
+                self.view.sweep(max(runs, len(self.rows) + len(rest)), len(self.rows)) as progress,
                 Interrupts(spool.stop, self.view.say) as interrupts,
                 recording,
             ):
+                progress.live = spool.told
                 if process is not None and choice.elsewhere:
-                    # The summary's packages take half a second to load, and this process only waits.
-                    threading.Thread(target=load, name="nnexp-load").start()
+                    # The summary's packages take a second to load, and this process only waits.
+                    threading.Thread(target=load_summary, args=(self.view,), name="nnexp-load").start()
                 batch.run(lambda one: ended(progress, one))
                 # Not from a source that was edited meanwhile.
-                load()
+                load_summary(self.view)
         finally:
             spool.remove()
         # Those of a later batch's parts.
@@ -349,6 +354,8 @@ class SweepWork(Work):
             resuming = [*self._flags, "-m", *given, f"sweep.resume={self.sweep_id}"]
             words = shlex.join(["python", "-m", "nnexp.run", *resuming])
             self.view.say(f"Resume: {words}")
+        if self.closing:
+            self.view.say("\n".join(self.closing))
 
     def _say_unrecorded(self) -> None:
         """The same, and remove from the journal what the store has."""
