@@ -173,7 +173,7 @@ def main() -> int:
     parser.add_argument("--repetitions", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     given = parser.parse_args()
-    # A shell's background jobs are deaf to SIGINT, and so would be what they start.
+    # A shell's background jobs ignore SIGINT, and so would be what they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     top = Path(tempfile.mkdtemp(prefix="nnexp-soak-"))
     undisturbed = top / "undisturbed"

@@ -134,7 +134,7 @@ def from_setting(parser: OverridesParser, name: str, key: Any, value: Any) -> Ax
         name: of the setting, for errors.
 
     Raises:
-        ConfigError: it cannot be.
+        ConfigError: it is invalid.
     """
     text = as_text(value)
     if not isinstance(key, str) or key.startswith(("~", "hydra", "sweep")) or "=" in key or not key.strip():

@@ -86,7 +86,7 @@ def expand(
 
     Raises:
         HydraException: an argument that cannot be read.
-        ConfigError: a block that cannot be, or an axis that does not fit the grid.
+        ConfigError: an invalid block, or an axis that does not fit the grid.
     """
     parser = OverridesParser.create(config_loader=loader)
     own: dict[str, Axis] = {}
