@@ -117,7 +117,7 @@ def test_a_finished_run_can_be_executed_again_from_its_record(tmp_path):
 
 
 def test_every_job_keeps_its_own_folder_log_and_overrides(tmp_path):
-    done = here(tmp_path, "-m", "optimizer=random,sgd", "seed=5,6", *SMALL)
+    done = here(tmp_path, "-m", "optimizer=random,sgd", "seed=5,6", *SMALL, "hydra.launcher.n_jobs=2")
     assert done.returncode == 0, done.stderr
     folders = sorted((tmp_path / "runs" / "hydra").glob("*/*/[0-9]*"))
     assert [folder.name for folder in folders] == ["0", "1", "2", "3"]

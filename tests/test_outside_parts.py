@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def section() -> str:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
+def lab(tmp_path: Path) -> Iterator[Path]:
     """A folder with the README's Python files, and conf files made by its commands."""
     for content, name in re.findall(r"```python\n(# (my_lab/\w+\.py)\n.*?)```", section(), re.DOTALL):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -53,7 +54,8 @@ def lab(tmp_path: Path) -> Path:
             done = here(tmp_path, *shlex.split(words)[1:])
             assert done.returncode == 0, done.stderr
             (tmp_path / file).write_text(done.stdout)
-    return tmp_path
+    yield tmp_path
+    forget()
 
 
 def command(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -176,6 +178,7 @@ def test_a_part_that_cannot_be_is_one_line(lab: Path, text: str, words: str, fla
 def test_a_record_imports_own_parts_only_if_it_may(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command(lab, "--config-dir", "my_conf", *SWEEP[:1], "optimizer=sign_descent", *SWEEP[2:])
     monkeypatch.syspath_prepend(lab)
+    forget()
     uri = f"sqlite:///{lab / 'runs' / 'mlflow.db'}"
     table = load_runs(uri)
     with pytest.raises(ConfigError, match="a module outside nnexp; name my_lab to let it be imported"):
