@@ -111,7 +111,7 @@ def _guarded(given: Arguments, process: RecordingProcess | None) -> int:
     from nnexp.cli.errors import Stop, one_line
     from nnexp.config.schema import ConfigError
     from nnexp.sweep.interrupts import Terminated
-    from nnexp.tracking.locations import StoreError, SweepTaken
+    from nnexp.tracking.locations import StoreError, StoreFull, SweepTaken
 
     def terminate(number: int, frame: Any) -> None:
         raise Terminated
@@ -124,13 +124,16 @@ def _guarded(given: Arguments, process: RecordingProcess | None) -> int:
             raise
         cause = error.__cause__ if isinstance(error, Stop) and error.__cause__ else error
         code = _refused(one_line(cause, given.settings, given.sweep))
-        return 1 if isinstance(cause, SweepTaken) else code
+        return 1 if isinstance(cause, SweepTaken | StoreFull) else code
     except OSError as error:
         if wants_traceback:
             raise
-        where = error.filename or "the disk"
+        where = error.filename or f"the disk of {Path.cwd() / RUNS}"
         _refused(f"{where}: it cannot be written ({error.strerror or error})")
         return 1
+    except SystemExit as error:
+        # Hydra has said what is wrong with one of its own flags.
+        return 2 if error.code else 0
     except Terminated:
         return 143
     except KeyboardInterrupt:
@@ -168,6 +171,10 @@ def _command(given: Arguments, process: RecordingProcess | None) -> int:
     if given.sweep:
         plan = jobs.plan(overrides, path, main)
         first = jobs.check(plan.jobs)
+        if first.resume is not None:
+            raise ConfigError(
+                f"resume={first.resume}: expected without -m; sweep.resume goes on with a sweep"
+            )
         _check_store(first)
         if plan.repeated:
             view.say(_left_out(plan.repeated))
@@ -175,8 +182,10 @@ def _command(given: Arguments, process: RecordingProcess | None) -> int:
         swept.find_earlier(first)
         work: Work = swept
     else:
-        _check_store(jobs.single(overrides, path, main))
-        work = Work(view, overrides, None)
+        config = jobs.single(overrides, path, main)
+        _check_store(config)
+        work = Work(view, overrides, None, given.kept())
+        work.find_earlier(config)
     try:
         _launch(given, jobs.as_axes(overrides) if given.sweep else overrides, work)
     except BaseException as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import secrets
 import shlex
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -18,18 +18,21 @@ from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
 from nnexp.sweep.background_call import Later
+from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
+from nnexp.sweep.longer import go_on_longer
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.sweep.view import SweepView, View
 from nnexp.sweep.work import OPENING, Work
 from nnexp.tracking import journal, locations
 from nnexp.tracking.bring_in import write_parent
-from nnexp.tracking.claim import CLAIM, JOURNAL, Claim
+from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
 from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
+from nnexp.training.checkpoint import FOLDER
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -51,7 +54,6 @@ class SweepWork(Work):
         overrides: of the whole command.
         jobs: how many there will be.
         process: records jobs that are trained in groups; without it this process does.
-        flags: of the command, without which its settings mean something else.
     """
 
     def __init__(
@@ -62,8 +64,8 @@ class SweepWork(Work):
         process: RecordingProcess | None = None,
         flags: Sequence[str] = (),
     ) -> None:
-        super().__init__(view, overrides, jobs)
-        self._process, self._flags = process, list(flags)
+        super().__init__(view, overrides, jobs, flags)
+        self._process = process
         self._looked, self._chosen = False, None
         self._skipped = 0
         self._why: Counter[str] = Counter()
@@ -132,7 +134,8 @@ class SweepWork(Work):
     def _beginning(self, config: Config) -> Beginning:
         words, key = shlex.join(self.overrides), sweep_key(self.overrides, config.sweep)
         tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": words, CLAIM: self.token, KEY: key}
-        tags |= {JOURNAL: str(self._journal)} if self._journal is not None else {}
+        if self._journal is not None:
+            tags |= {JOURNAL: str(self._journal), CHECKPOINTS: str(self._journal.with_name(FOLDER))}
         params = {"overrides": words, "jobs": str(self.jobs)}
         return Beginning(f"sweep {self.sweep_id}", params, tags, self._started)
 
@@ -145,7 +148,7 @@ class SweepWork(Work):
             try:
                 opened = opening.result()
             except Lost:
-                pass
+                LOG.warning("the process that records was gone before the store was open; it is opened here")
             else:
                 self._home = Pages(opened.uri, config.tracking.experiment, opened.experiment_id)
                 self._parent = RemoteParent(process, opened.parent, lambda: self.store(config))
@@ -216,8 +219,17 @@ class SweepWork(Work):
         sweep, runs = jobs[0].config.sweep, self.jobs or 1
         spool = Spool(place.absolute() / "spool")
         spool.make()
-        with contextlib.suppress(OSError):
+        longer = []
+        if self._earlier is not None:
+            longer = go_on_longer(self._earlier.store, self._earlier.children, rest, spool.checkpoints)
+        for note in [*longer, *notes(spool.checkpoints, rest)]:
+            self.view.say(note)
+        try:
             write_parent(self._journal, jobs[0].config.tracking.experiment, self._parent_beginning())
+        except OSError as error:
+            self.view.say(
+                f"{self._journal} cannot be written ({error.strerror}): what is not recorded will be lost"
+            )
         code = spool.folder / "code"
         by_number = {job.number: job for job in rest}
         tags = {"nnexp.sweep_id": self.sweep_id}
@@ -275,8 +287,10 @@ class SweepWork(Work):
             "recording": recording.seconds, "batch": perf_counter() - start,
             "workers": choice.workers, "wall": perf_counter() - self._begun,
         }  # fmt: skip
-        with contextlib.suppress(OSError):
+        try:
             (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            LOG.warning("timings.json cannot be written (%s)", error)
         if batch.broken_groups:
             count = batch.broken_groups
             self.view.say(
@@ -297,13 +311,18 @@ class SweepWork(Work):
         Raises:
             StoreError: the store could not be opened.
         """
-        self._ready()
+        try:
+            self._ready()
+        except BaseException:
+            # Jobs were trained while the store was opened.
+            self._say_unrecorded()
+            raise
         self._say_skipped()
         super().end(status)
         if self._home is None:
             return
-        if self._journal is not None:
-            self._clear_journal(self._journal)
+        if self._journal is not None and not self.failed and all(row.status != "killed" for row in self.rows):
+            shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
         if self.rows:
             where = (
                 []
@@ -320,12 +339,14 @@ class SweepWork(Work):
             words = shlex.join(["python", "-m", "nnexp.run", *resuming])
             self.view.say(f"Resume: {words}")
 
-    def _clear_journal(self, folder: Path) -> None:
-        """Remove what the store has, and say how the rest gets there."""
+    def _say_unrecorded(self) -> None:
+        """The same, and remove from the journal what the store has."""
+        if self._journal is None:
+            super()._say_unrecorded()
+            return
         recorded = [] if self._lost else [row.job for row in self.rows if row.run_id]
-        if left := journal.drop(folder, recorded):
-            command = shlex.join(["python", "-m", "nnexp.run", "--import-unrecorded", str(folder)])
-            self.view.say(f"Not recorded: {left} run{'s' if left != 1 else ''}. To bring them in: {command}")
+        if left := journal.drop(self._journal, recorded):
+            self._say_left(left, self._journal)
 
     @property
     def failed(self) -> bool:
@@ -358,17 +379,6 @@ class SweepWork(Work):
             self._add(job, claim.result)
         return claim
 
-    def _replace(self, claim: Found | None) -> None:
-        if claim is not None and self._earlier is not None:
-            from nnexp.sweep.resume import replace
-
-            for run in claim.before:
-                try:
-                    replace(self._earlier.store, run)
-                except Exception as error:
-                    # The run that took its place is recorded; the old one stays beside it.
-                    LOG.warning("run %s could not be removed (%s)", run.info.run_id, reason_of(error))
-
     def _say_skipped(self) -> None:
         if self._earlier is not None and (self._skipped or self._why):
             why = ", ".join(f"{count} {reason}" for reason, count in self._why.items())
@@ -380,7 +390,10 @@ class SweepWork(Work):
 
 
 def _load() -> None:
-    with contextlib.suppress(Exception):
+    try:
         import pandas as pd  # noqa: F401
 
         import nnexp.pictures.one_run  # noqa: F401
+    except Exception as error:
+        # Who needs them says what is missing.
+        LOG.warning("the summary's packages cannot be loaded (%s)", reason_of(error))

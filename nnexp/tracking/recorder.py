@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import shlex
@@ -16,14 +15,16 @@ from uuid import uuid4
 
 import numpy as np
 
+from nnexp.process import writing_to
 from nnexp.tracking import files, journal
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
 from nnexp.tracking.journal import Beginning, Entry
 from nnexp.tracking.locations import StoreLost, SweepTaken
 from nnexp.tracking.outcome import Outcome, optional, outcome, per_decade, reason_of
-from nnexp.tracking.plain import flatten
+from nnexp.tracking.plain import flatten, to_yaml
 from nnexp.tracking.protocol import Rows, Run, Store, milliseconds
+from nnexp.training.checkpoint import Checkpoint
 from nnexp.training.marks import mark_after
 from nnexp.training.record import join
 
@@ -113,6 +114,7 @@ def record_run(
     on_start: Callable[[str, str], None] | None = None,
     runs: int = 1,
     place: Path | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> RunResult:
     """Train a group of one run to its end as one run of ``store``.
 
@@ -130,6 +132,7 @@ def record_run(
         on_start: called with the run's id and page once it exists.
         runs: how many the whole command has.
         place: a folder for what could not be recorded; without it an error of the store is raised.
+        checkpoint: of the group; when it is written the run gets the files that it would leave if it ended then.
     """
     trained, machine = group.runs[0], environment()
     started = milliseconds()
@@ -158,13 +161,26 @@ def record_run(
         if place is None:
             raise error
         entry = Entry(config.tracking.experiment, begin, ends, per_decade(config.tracking.points, runs), made)
-        journal.write(place, entry)
-        with contextlib.suppress(Exception):
-            run.finish(
-                "FAILED", {"nnexp.status": "failed", "nnexp.reason": f"not recorded ({reason_of(error)})"}
-            )
-        reason = f"not recorded ({reason_of(error)}); its files are in {place}"
+        with writing_to(place.parent):
+            journal.write(place, entry)
+        why = f"not recorded ({reason_of(error)})"
+        try:
+            run.finish("FAILED", {"nnexp.status": "failed", "nnexp.reason": why})
+        except SweepTaken:
+            raise
+        except Exception as still:
+            LOG.warning("the run could not be ended (%s)", reason_of(still))
+        reason = f"{why}; its files are in {place}"
         return result("", "", made)._replace(status="failed", reason=reason)
+
+    def keep() -> None:
+        # After SIGKILL they are all that is left of it.
+        try:
+            run.log_files(files.run_files(trained.prepared, trained, to_yaml(config), machine))
+        except SweepTaken:
+            raise
+        except Exception as error:
+            LOG.warning("the run's files so far could not be recorded (%s)", reason_of(error))
 
     thinning = Thinning(per_decade(config.tracking.points, runs))
     try:
@@ -190,6 +206,8 @@ def record_run(
                 LOG.warning("rows or heartbeat could not be sent (%s)", reason_of(error))
             if on_rows is not None:
                 on_rows(rows)
+            if checkpoint is not None:
+                checkpoint.look(keep)
         return send(outcome(trained, config, machine, started, milliseconds(), runs))
     except SweepTaken:
         raise
@@ -275,16 +293,21 @@ def _rescue(
     tags = {"nnexp.status": status, "nnexp.reason": reason_of(error)}
     done = False
     try:
-        with contextlib.suppress(Exception):
+        try:
             trained.stop()
-        with contextlib.suppress(Exception):
-            send(outcome(trained, config, machine, started, milliseconds(), error=error))
-            done = True
+        except Exception as caught:
+            LOG.warning("the run could not be stopped (%s)", reason_of(caught))
+        send(outcome(trained, config, machine, started, milliseconds(), error=error))
+        done = True
+    except Exception as caught:
+        LOG.warning("what the run had reached is not recorded (%s)", reason_of(caught))
     finally:
         # A second interruption ends the rescue, and still not the run's end.
         if not done:
-            with contextlib.suppress(Exception):
+            try:
                 run.finish(ENDINGS[status], tags)
+            except Exception as caught:
+                LOG.warning("the run was not ended (%s)", reason_of(caught))
 
 
 def _network(architecture: Any) -> str:
