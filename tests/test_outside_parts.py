@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import children, here, in_store, made_store, runs, start, wait_for
+from commands import children, here, in_store, made_store, nnexp, runs, start, wait_for
 from conftest import ROOT, surroundings
 from required import need_module
 
@@ -78,7 +78,10 @@ def histories(place: Path, sweep: str | None = None) -> dict[tuple[str, int], li
 
 
 def test_a_sweep_over_own_parts_is_batched_equal_to_alone_and_its_models_predict(lab: Path) -> None:
-    done = command(lab, "--config-dir", "my_conf", *SWEEP, "tracking.model=true", "hydra.launcher.n_jobs=2")
+    # In real processes: the command, the one that records, two workers.
+    whole = (*SWEEP, "tracking.model=true", "hydra.launcher.n_jobs=2")
+    done = nnexp(lab, "--config-dir", "my_conf", *whole, env=surroundings())
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "failed" not in done.stdout
     (log,) = lab.glob("runs/hydra/*/*/sweep.log")
     assert sorted(re.findall(r"(\d+) runs trained together", log.read_text())) == ["3", "3"]
