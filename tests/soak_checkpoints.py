@@ -46,7 +46,7 @@ METHODS = {
 """Some seconds of each."""
 
 KINDS = ("run", "group", "sweep", "worker")
-MOST_STARTS = 6
+MOST_STARTS = 12
 
 
 def command(kind: str, method: str, number: int) -> tuple[str, ...]:
