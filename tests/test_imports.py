@@ -30,11 +30,12 @@ ROOMS = {
     "inside": "network training config/schema pictures results",
     "figures": "training pictures results stats inside",
     "report": "nnexp process pictures tracking results stats inside figures",
-    "sweep": "nnexp config training config/schema pictures tracking sweep/compose sweep/engines sweep/recording",
+    "sweep": "nnexp config training config/schema tracking sweep/compose sweep/engines sweep/recording",
     "sweep/compose": "process config training config/schema sweep",
     "sweep/engines": "process",
     "sweep/recording": "process training tracking sweep sweep/engines",
     "cli": "config config/schema sweep",
+    "replay": "process config config/schema training tracking results sweep cli",
     "run": "nnexp process config config/schema tracking sweep sweep/compose sweep/recording cli",
 }
 """Each room with the rooms that it imports, no more and no fewer. The order is from the ground floor up."""

@@ -29,9 +29,10 @@ from nnexp.tracking import journal, locations
 from nnexp.tracking.bring_in import write_parent
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
-from nnexp.tracking.outcome import reason_of
+from nnexp.tracking.parent import load
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
+from nnexp.tracking.source import Sources
 from nnexp.training.checkpoint import FOLDER
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class SweepWork(Work):
         self._opened_with: Config | None = None
         self._claim: Claim | None = None
         self._journal: Path | None = None
+        self._sources = Sources()
         self.token = secrets.token_hex(8)
 
     def find_earlier(self, config: Config) -> None:
@@ -130,6 +132,7 @@ class SweepWork(Work):
             resume.give_up(store, left)
         assert store.claim is not None
         self._claim, self._parent = store.claim, store.claim.run
+        self._sources.record(self._parent)
 
     def _beginning(self, config: Config) -> Beginning:
         words, key = shlex.join(self.overrides), sweep_key(self.overrides, config.sweep)
@@ -152,6 +155,7 @@ class SweepWork(Work):
             else:
                 self._home = Pages(opened.uri, config.tracking.experiment, opened.experiment_id)
                 self._parent = RemoteParent(process, opened.parent, lambda: self.store(config))
+                self._sources.record(self._parent)
                 return
         self._home = store = self.store(config)
         begun = [] if opening is None else self._recorded(store, "sweep")
@@ -160,6 +164,7 @@ class SweepWork(Work):
         else:
             self._parent = store.start_parent(*self._beginning(config))
         self._claim = Claim(self._parent, self.token)
+        self._sources.record(self._parent)
 
     def _parent_beginning(self) -> Beginning:
         if self._earlier is None:
@@ -183,7 +188,10 @@ class SweepWork(Work):
 
     def run(self, job: Trial) -> RunResult:
         """Train and record one job here, as :meth:`Work.run` does."""
+        self._sources.note({job.code: job.config})
         self._begin(job.config)
+        self._ready()
+        self._sources.record(self._parent)
         return super().run(job)
 
     def batch(
@@ -209,6 +217,7 @@ class SweepWork(Work):
         self.find_earlier(jobs[0].config)
         process = self._process if self._chosen is None else None
         self._journal = place.absolute() / journal.FOLDER
+        self._sources.note({job.code: job.config for job in jobs})
         self._begin(jobs[0].config, process)
         known = {job.number: self._found(job) for job in jobs}
         rest = [job for job in jobs if (claim := known[job.number]) is None or claim.result is None]
@@ -276,12 +285,14 @@ class SweepWork(Work):
             ):
                 if process is not None and choice.elsewhere:
                     # The summary's packages take half a second to load, and this process only waits.
-                    threading.Thread(target=_load, name="nnexp-load").start()
+                    threading.Thread(target=load, name="nnexp-load").start()
                 batch.run(lambda one: ended(progress, one))
                 # Not from a source that was edited meanwhile.
-                _load()
+                load()
         finally:
             spool.remove()
+        # Those of a later batch's parts.
+        self._sources.record(self._parent)
         times = {
             "runs": len(rest), "composing": composing, "training": batch.training, "working": batch.working,
             "recording": recording.seconds, "batch": perf_counter() - start,
@@ -387,13 +398,3 @@ class SweepWork(Work):
                 + (f"; run again: {why}" if why else "")
             )
             self._skipped, self._why = 0, Counter()
-
-
-def _load() -> None:
-    try:
-        import pandas as pd  # noqa: F401
-
-        import nnexp.pictures.one_run  # noqa: F401
-    except Exception as error:
-        # Who needs them says what is missing.
-        LOG.warning("the summary's packages cannot be loaded (%s)", reason_of(error))

@@ -53,6 +53,10 @@ class RemoteParent:
         """Copy all files below ``folder`` to the run's artifacts."""
         self._call("log_artifacts", folder.absolute())
 
+    def log_files(self, contents: Mapping[str, bytes]) -> None:
+        """Record artifacts by path."""
+        self._call("log_files", contents)
+
     def finish(self, status: str, tags: Mapping[str, str] | None = None) -> None:
         """Set the last tags and end the run."""
         self._call("finish", status, tags)
