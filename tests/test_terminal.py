@@ -139,12 +139,13 @@ def test_a_terminal_draws_the_same(tmp_path: Path) -> None:
     console = Console(file=out, width=80, force_terminal=True, color_system=None)
     progress = SweepProgress(console, 30)
     progress.live = lambda: [Live("sgd", 18, 0, 10, None, 0.5)] * 6
-    progress.ended(ended(0, "sgd", 0.5))
+    for number in range(3):
+        progress.ended(ended(number, "sgd", 0.5))
     console.print(progress._drawing())
     text = out.getvalue()
     assert all(len(line) <= 80 for line in text.splitlines())
     for words in (
-        "1/30",
+        "3/30",
         "0 failed",
         "left",
         "sgd, 18 runs together: iteration 10, loss 0.5",
