@@ -13,7 +13,7 @@ from rich.console import Console
 from nnexp.cli import help as texts
 from nnexp.cli.summary import print_summary
 from nnexp.cli.sweep_progress import SweepProgress
-from nnexp.command import usage
+from nnexp.command import SUBCOMMANDS, main, usage
 from nnexp.config.schema import Config, from_mapping
 from nnexp.sweep.recording.spool import Spool
 from nnexp.sweep.trial import Ended, Trial
@@ -161,3 +161,18 @@ def test_help_fits_a_terminal() -> None:
     long = [line for page in pages for line in page.splitlines() if len(line) > 80]
     assert long == []
     assert "nnexp report" in usage()
+
+
+@pytest.mark.parametrize("name", [name for name in SUBCOMMANDS if f"nnexp {name} " in usage()])
+def test_every_subcommand_has_help(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    try:
+        code = main([name, "--help"])
+    except SystemExit as left:
+        code = int(left.code or 0)
+    text = capsys.readouterr().out
+    assert code == 0
+    assert text
+    assert all(len(line) <= 80 for line in text.splitlines())
