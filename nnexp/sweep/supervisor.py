@@ -307,8 +307,7 @@ class SweepWork(Work):
             "workers": choice.workers, "wall": perf_counter() - self._begun,
         }  # fmt: skip
         write_timings(place / "timings.json", times)
-        if batch.broken_groups:
-            count = batch.broken_groups
+        if count := batch.broken_groups:
             self.view.say(
                 f"{count} group{'s' if count != 1 else ''} of runs failed together and ran one at a time: "
                 f"see {place / 'sweep.log'}"
