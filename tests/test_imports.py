@@ -29,7 +29,8 @@ ROOMS = {
     "inside": "network training config/schema pictures results",
     "figures": "training pictures results stats inside",
     "report": "nnexp process pictures tracking results stats inside figures",
-    "sweep": "nnexp config training config/schema pictures tracking sweep/compose sweep/engines sweep/recording",
+    "sweep": "nnexp config training config/schema pictures tracking results stats sweep/compose sweep/engines "
+    "sweep/recording",
     "sweep/compose": "config training config/schema sweep",
     "sweep/engines": "process",
     "sweep/recording": "process training tracking sweep sweep/engines",

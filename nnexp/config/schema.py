@@ -14,6 +14,7 @@ from nnexp.training.run_settings import RunSettings
 __all__ = ["Config", "ConfigError", "Sweep", "Tracking", "digest", "from_mapping"]
 
 Auto = Literal["auto"]
+Measure = Literal["loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,23 @@ class Sweep:
     at_once: int = setting(8, "trials of a method chosen before their results are known", Range(1))
     prune: bool = setting(True, "leave out the later jobs of trials that do worse than the median")
     sampler_seed: int = setting(0, "of Optuna's choices", Range(0, 2**32 - 1))
+    until: Literal["decided"] | None = setting(
+        None, "decided: seeds in rounds of five, until each two methods are told apart; null: the seeds given"
+    )
+    most_seeds: int = setting(40, "seeds at which sweep.until=decided ends", Range(10, 10_000))
+    margin: float | None = setting(
+        None,
+        "difference within which methods count as the same, for sweep.until=decided; null: no such claims, and "
+        "equal methods get all seeds",
+        Range(0, above=True),
+    )
+    measure: Measure | None = setting(
+        None, "what sweep.until=decided looks at; null: test_loss, else val_loss, else loss"
+    )
+    worst: float | None = setting(
+        None,
+        "what diverged and failed runs count as, for sweep.until=decided; null: as untrained networks do",
+    )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from nnexp.tracking.claim import JOURNAL
 from nnexp.tracking.files import HISTORY_FILE
 from nnexp.tracking.heartbeat import stale
 from nnexp.tracking.locations import StoreError
+from nnexp.tracking.parent import UNTIL
 from nnexp.tracking.recorder import RunResult
 
 
@@ -98,6 +100,7 @@ def choose(store: Any, experiment: str, sweep: Sweep, overrides: Sequence[str]) 
         raise StoreError(_not_found(experiment, wanted, all_parents))
     parent = parents[-1]
     _check_ended(parent)
+    _check_design(parent, sweep)
     return parent
 
 
@@ -149,6 +152,17 @@ def _check_ended(parent: Any) -> None:
         )
 
 
+def _check_design(parent: Any, sweep: Sweep) -> None:
+    """See that a sweep of a design is gone on with as one, and no other sweep: its looks would not count."""
+    designed, sweep_id = parent.data.tags.get(UNTIL), parent.data.tags["nnexp.sweep_id"]
+    if designed is None and sweep.until is not None:
+        raise StoreError(
+            f"sweep.until={sweep.until}: sweep {sweep_id} was begun without; expected a new sweep, whose looks count"
+        )
+    if designed is not None and sweep.until is None:
+        raise StoreError(f"sweep.until=null: sweep {sweep_id} was begun with {designed}; expected the same")
+
+
 def _not_found(experiment: str, wanted: bool | str, parents: Sequence[Any]) -> str:
     where = f"in experiment {experiment}"
     if wanted == LATEST:
@@ -163,6 +177,14 @@ def _not_found(experiment: str, wanted: bool | str, parents: Sequence[Any]) -> s
         f"{text}; the latest, {latest}, has other settings or another sweep.grid, and "
         f"sweep.resume={latest} adds this command's jobs to it"
     )
+
+
+def text_of(store: Any, run: Any, path: str) -> str | None:
+    """The text of a run's artifact, None where there is no such file."""
+    from nnexp.results.artifacts import read_artifact
+
+    read = partial(Path.read_text, encoding="utf-8")
+    return read_artifact(store.client, run.info.run_id, run.info.artifact_uri, path, read)
 
 
 def give_up(store: Any, run: Any) -> str:

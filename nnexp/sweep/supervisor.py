@@ -28,6 +28,7 @@ from nnexp.tracking.bring_in import write_parent
 from nnexp.tracking.claim import CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
 from nnexp.tracking.outcome import reason_of
+from nnexp.tracking.parent import UNTIL
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
 
@@ -93,6 +94,14 @@ class SweepWork(Work):
         store = None if file is not None and not file.exists() else self.store(config)
         self._chosen = choose(store, config.tracking.experiment, config.sweep, self.overrides)
 
+    def recorded(self, config: Config, file: str) -> str | None:
+        """The text of a file of the parent run that is gone on with; None where there is none."""
+        if self._chosen is None:
+            return None
+        from nnexp.sweep.resume import text_of
+
+        return text_of(self.store(config), self._chosen, file)
+
     def _begin(self, config: Config, process: RecordingProcess | None = None) -> None:
         """Once, begin to open the store and the parent run, or find the sweep that is to be resumed.
 
@@ -133,6 +142,7 @@ class SweepWork(Work):
         words, key = shlex.join(self.overrides), sweep_key(self.overrides, config.sweep)
         tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": words, CLAIM: self.token, KEY: key}
         tags |= {JOURNAL: str(self._journal)} if self._journal is not None else {}
+        tags |= {UNTIL: config.sweep.until} if config.sweep.until is not None else {}
         params = {"overrides": words, "jobs": str(self.jobs)}
         return Beginning(f"sweep {self.sweep_id}", params, tags, self._started)
 
@@ -209,10 +219,10 @@ class SweepWork(Work):
         self._begin(jobs[0].config, process)
         known = {job.number: self._found(job) for job in jobs}
         rest = [job for job in jobs if (claim := known[job.number]) is None or claim.result is None]
-        self._say_skipped()
         results = {number: claim.result for number, claim in known.items() if claim and claim.result}
         if not rest:
             return results
+        self._say_skipped()
         sweep, runs = jobs[0].config.sweep, self.jobs or 1
         spool = Spool(place.absolute() / "spool")
         spool.make()

@@ -47,6 +47,7 @@ class Work:
         self.view, self.overrides, self.jobs = view, list(overrides), jobs
         self.sweep_id = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         self.rows: list[Row] = []
+        self.results: dict[int, RunResult] = {}
         self._limits: set[float | None] = set()
         self._stores: dict[tuple[str | None, str], Store] = {}
         self._opening = threading.Lock()
@@ -195,6 +196,7 @@ class Work:
     def _add(self, job: Trial, result: RunResult) -> None:
         numbers = {name: getattr(result, name) for name in Row._fields if hasattr(result, name)}
         self._limits.add(job.config.dataset.best_accuracy())
+        self.results[job.number] = result
         about = (job.number, job.config.optimizer.name, job.config.seed, " ".join(job.overrides))
         self.rows.append(Row(*about, **(numbers | {"log": str(job.log)})))
 

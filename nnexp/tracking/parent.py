@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import pandas as pd
 
+DESIGN, UNTIL = "design.json", "nnexp.until"
+"""The artifact that holds the design of a sweep that chooses its seeds, and the tag that says that it has one."""
+
 LOG = logging.getLogger(__name__)
 
 
