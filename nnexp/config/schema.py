@@ -51,6 +51,11 @@ class Sweep:
         "auto: as true, and where there is none begins",
         NotEmpty(),
     )
+    extend: str | None = setting(
+        None,
+        "adds this command's jobs to a sweep that has ended, latest or a sweep's id, and trains what is missing",
+        NotEmpty(),
+    )
     retries: int = setting(0, "further tries of a job that failed", Range(0))
     fail_fast: bool = setting(False, "end the sweep at its first failure")
     stale_code: Literal["rerun", "keep"] = setting("rerun", "what resume does with runs of changed code")

@@ -78,7 +78,7 @@ def load_material(
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence}: expected a number between 0 and 1, such as 0.95")
-    runs = _read(uri, experiment, sweep)
+    runs = read_runs(uri, experiment, sweep)
     measures = [name for name in MEASURES if runs[name].notna().any()]
     if measure is not None and measure not in measures:
         raise ValueError(
@@ -113,11 +113,16 @@ def load_material(
         why=why,
         parent=None if parent is None else parent.info.run_id,
         tags=tags,
-        environment=_environment(source, runs),
+        environment=environment_of(source, runs),
     )
 
 
-def _read(uri: str | None, experiment: str, sweep: str) -> pd.DataFrame:
+def read_runs(uri: str | None, experiment: str, sweep: str) -> pd.DataFrame:
+    """The runs of a sweep.
+
+    Raises:
+        StoreError: no such store, experiment or sweep, or a store that is none of MLflow's.
+    """
     store = resolve(uri)
     try:
         if database(store) is None:
@@ -164,7 +169,7 @@ def record(material: Material, page: str) -> str:
     return material.parent
 
 
-def _environment(source: Any, runs: pd.DataFrame) -> dict[str, Any]:
+def environment_of(source: Any, runs: pd.DataFrame) -> dict[str, Any]:
     """The environment of the first run that recorded one."""
     for row in runs.itertuples():
         found = read_artifact(

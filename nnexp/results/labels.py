@@ -36,8 +36,8 @@ def label(runs: pd.DataFrame, task: Sequence[str] | None = None, method: str | N
 
     ``variant`` is the method with those of its own settings that vary among its runs and are in use
     (``sgd``, ``sgd momentum=0.9``); ``task`` the settings that vary and belong to no method (``spiral
-    classes=5``); ``replicate`` what runs of different methods are paired by: the seed, with those of single
-    sources of chance where they vary.
+    classes=5``), the budget among them where a method was trained with several; ``replicate`` what runs of
+    different methods are paired by: the seed, with those of single sources of chance where they vary.
 
     Args:
         task: columns that make a task; None for dataset, architecture, loss and whatever else varies.
@@ -54,6 +54,10 @@ def label(runs: pd.DataFrame, task: Sequence[str] | None = None, method: str | N
     taken = {method} if method else set()
     labelled["task"] = _tasks(runs, _task_columns(runs, taken) if task is None else list(task))
     labelled["replicate"] = _replicates(runs)
+    if task is None and (budgets := _mixed_budgets(labelled)):
+        # What was trained for longer is another task: no table may hold one method's long and another's short runs.
+        columns = _task_columns(runs, taken) or [name for name in ("dataset.name",) if name in runs]
+        labelled["task"] = _tasks(runs, [*columns, *budgets])
     labelled.attrs = dict(runs.attrs)
     return labelled
 
@@ -105,6 +109,16 @@ def missing_cells(
         # A sweep that chooses its seeds gives a method no more of them than it needs.
         table = table[table["status"] != "missing"]
     return table[table["status"] != "finished"].reset_index(drop=True)
+
+
+def _mixed_budgets(labelled: pd.DataFrame) -> list[str]:
+    """The settings of the budget that vary, if a method was trained with several budgets on the same task and seed."""
+    varied = [name for name in labelled if name.startswith("budget.") and _varies(labelled[name])]
+    if not varied:
+        return []
+    budgets = labelled[varied].map(_shown).agg(" ".join, axis=1)
+    several = budgets.groupby([labelled[name] for name in ("task", "variant", "replicate")]).nunique() > 1
+    return varied if several.any() else []
 
 
 def _text(column: pd.Series) -> pd.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -72,8 +73,24 @@ def judge(
     tests = TESTS if design is None else BY_DESIGN
     last = filter(None, [tuning_text(tuning), tests, _missing(missing), missing_files(history)])
     first = head if sequential is None else sequential.text
+    if later := _extended(runs.attrs.get("extended", ""), 1 - confidence):
+        first = f"{first}\n{later}"
     text = "\n\n".join([first, *sections, "\n".join(last)])
     return Judgement(comparisons, missing, tuning, head, text, sequential)
+
+
+def _extended(tag: str, alpha: float) -> str:
+    """That a sweep was extended after its end, and what that does to tests that know of one look."""
+    if not tag:
+        return ""
+    times = json.loads(tag)
+    listed = ", ".join(f"{one['runs']} runs ({one['at']})" for one in times)
+    many = f"{len(times)} time{'s' if len(times) != 1 else ''}"
+    return (
+        f"Extended {many} after its results were known, at {listed}. Tests do not know of that: whoever looks "
+        f"{len(times) + 1} times at {alpha:.0%} and stops at a difference is wrong in up to "
+        f"{min(1.0, (len(times) + 1) * alpha):.0%} of cases. sweep.until=decided holds its level."
+    )
 
 
 def headline(comparisons: dict[str, Comparison]) -> str:

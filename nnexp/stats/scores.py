@@ -71,7 +71,7 @@ def read_scores(
     costs = _common_costs(table, at, axis)
     table["at"] = table["task"].map(costs)
     if axis == "seconds":
-        table["clock"] = _clocks(cells, table["end"])
+        table["clock"] = timed_together(cells, table["end"])
     table = _with_values(table, own, measure, axis)
     left_out = _left_out(table)
     table = table[~table["task"].isin(list(left_out))].reset_index(drop=True)
@@ -113,7 +113,7 @@ def _common_costs(table: pd.DataFrame, at: float | None, axis: str) -> pd.Series
     return costs
 
 
-def _clocks(cells: pd.DataFrame, ends: pd.Series) -> Array:
+def timed_together(cells: pd.DataFrame, ends: pd.Series) -> Array:
     """A number for each run, the same for runs that were timed together: one group, or ends that are equal to the bit.
 
     Runs recorded before groups were have the same share of one clock, if they went on as long.

@@ -22,7 +22,7 @@ from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.sweep.view import SweepView, View
-from nnexp.sweep.work import OPENING, Work
+from nnexp.sweep.work import OPENING, Work, row
 from nnexp.tracking import journal, locations
 from nnexp.tracking.bring_in import write_parent
 from nnexp.tracking.claim import CLAIM, JOURNAL, Claim
@@ -65,7 +65,7 @@ class SweepWork(Work):
     ) -> None:
         super().__init__(view, overrides, jobs)
         self._process, self._flags = process, list(flags)
-        self._looked, self._chosen = False, None
+        self._looked, self.chosen, self._extends = False, None, False
         self._skipped = 0
         self._why: Counter[str] = Counter()
         self._begun, self._started = perf_counter(), milliseconds()
@@ -85,22 +85,15 @@ class SweepWork(Work):
         if self._looked:
             return
         self._looked = True
-        if config.sweep.resume is False:
+        if config.sweep.resume is False and config.sweep.extend is None:
             return
+        self._extends = config.sweep.extend is not None
         from nnexp.sweep.resume import choose
 
         file = locations.database(locations.resolve(config.tracking.uri))
         # Where there is no store yet none is made to look into.
         store = None if file is not None and not file.exists() else self.store(config)
-        self._chosen = choose(store, config.tracking.experiment, config.sweep, self.overrides)
-
-    def recorded(self, config: Config, file: str) -> str | None:
-        """The text of a file of the parent run that is gone on with; None where there is none."""
-        if self._chosen is None:
-            return None
-        from nnexp.sweep.resume import text_of
-
-        return text_of(self.store(config), self._chosen, file)
+        self.chosen = choose(store, config.tracking.experiment, config.sweep, self.overrides)
 
     def _begin(self, config: Config, process: RecordingProcess | None = None) -> None:
         """Once, begin to open the store and the parent run, or find the sweep that is to be resumed.
@@ -114,7 +107,7 @@ class SweepWork(Work):
             return
         locations.resolve(config.tracking.uri)
         self.find_earlier(config)
-        if self._chosen is None:
+        if self.chosen is None:
             self._opened_with, opening = config, None
             if process is not None:
                 self.view.say(OPENING)
@@ -127,10 +120,10 @@ class SweepWork(Work):
         from nnexp.sweep import resume
 
         self._home = store = self.store(config)
-        earlier = resume.find(store, self._chosen, config.sweep, self.overrides, self.token, self._journal)
+        earlier = resume.find(store, self.chosen, config.sweep, self.overrides, self.token, self._journal)
         self._earlier = earlier
         self.sweep_id = earlier.sweep_id
-        if not earlier.same:
+        if not earlier.same and not self._extends:
             added = "was started with other settings or another grid; jobs are added to it"
             self.view.say(f"sweep {self.sweep_id} {added}")
         for left in earlier.unfinished:
@@ -214,7 +207,7 @@ class SweepWork(Work):
         from nnexp.sweep.source import frozen_source
 
         self.find_earlier(jobs[0].config)
-        process = self._process if self._chosen is None else None
+        process = self._process if self.chosen is None else None
         self._journal = place.absolute() / journal.FOLDER
         self._begin(jobs[0].config, process)
         known = {job.number: self._found(job) for job in jobs}
@@ -309,6 +302,7 @@ class SweepWork(Work):
         """
         self._ready()
         self._say_skipped()
+        self._add_others()
         super().end(status)
         if self._home is None:
             return
@@ -325,7 +319,8 @@ class SweepWork(Work):
             self.view.say(f"Compare: {command}")
         # Only what was recorded can be resumed.
         if self._parent is not None and (self.failed or any(row.status == "killed" for row in self.rows)):
-            given = [o for o in self.overrides if not o.lstrip("+").startswith("sweep.resume=")]
+            going_on = ("sweep.resume=", "sweep.extend=")
+            given = [o for o in self.overrides if not o.lstrip("+").startswith(going_on)]
             resuming = [*self._flags, "-m", *given, f"sweep.resume={self.sweep_id}"]
             words = shlex.join(["python", "-m", "nnexp.run", *resuming])
             self.view.say(f"Resume: {words}")
@@ -379,12 +374,23 @@ class SweepWork(Work):
                     # The run that took its place is recorded; the old one stays beside it.
                     LOG.warning("run %s could not be removed (%s)", run.info.run_id, reason_of(error))
 
+    def _add_others(self) -> None:
+        """Put the rest of a sweep that was extended into its table: it is one sweep."""
+        if self._earlier is None or not self._extends:
+            return
+        for run, result in self._earlier.unclaimed():
+            tags, seed = run.data.tags, int(run.data.params["seed"])
+            overrides = shlex.split(tags.get("nnexp.overrides", ""))
+            number, method = int(tags.get("nnexp.job", 0)), tags.get("nnexp.method", "")
+            self.rows.append(row(number, method, seed, overrides, result))
+
     def _say_skipped(self) -> None:
         if self._earlier is not None and (self._skipped or self._why):
             why = ", ".join(f"{count} {reason}" for reason, count in self._why.items())
+            total = sum(self._why.values())
+            words = f"; to be trained: {total} ({why})" if self._extends else f"; run again: {why}"
             self.view.say(
-                f"sweep {self.sweep_id}: {self._skipped} runs are there and skipped"
-                + (f"; run again: {why}" if why else "")
+                f"sweep {self.sweep_id}: {self._skipped} runs are there and skipped" + (words if why else "")
             )
             self._skipped, self._why = 0, Counter()
 

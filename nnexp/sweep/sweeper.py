@@ -95,6 +95,7 @@ class GridSweeper(Sweeper):
         """
         from nnexp.stats.design import DesignRecord
         from nnexp.sweep import design
+        from nnexp.sweep.resume import text_of
         from nnexp.sweep.rounds import Rounds
 
         assert self.config is not None
@@ -105,7 +106,7 @@ class GridSweeper(Sweeper):
         composed = Composer(self.hydra_context.config_loader, self.config).jobs(jobs)
         configs = [from_mapping(job.task) for job in composed]
         cells = design.cells(configs)
-        text = work.recorded(configs[0], DESIGN)
+        text = None if work.chosen is None else text_of(work.store(configs[0]), work.chosen, DESIGN)
         before = None if text is None else DesignRecord.read(text)
         keep = configs[0].sweep.stale_code == "keep"
         record = design.go_on(before, design.make_design(configs, cells), keep)

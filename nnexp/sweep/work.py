@@ -194,11 +194,19 @@ class Work:
         return None if self._parent is None or store is not self._home else self._parent.run_id
 
     def _add(self, job: Trial, result: RunResult) -> None:
-        numbers = {name: getattr(result, name) for name in Row._fields if hasattr(result, name)}
         self._limits.add(job.config.dataset.best_accuracy())
         self.results[job.number] = result
-        about = (job.number, job.config.optimizer.name, job.config.seed, " ".join(job.overrides))
-        self.rows.append(Row(*about, **(numbers | {"log": str(job.log)})))
+        method, seed = job.config.optimizer.name, job.config.seed
+        self.rows.append(row(job.number, method, seed, job.overrides, result, str(job.log)))
+
+
+def row(
+    number: int, method: str, seed: int, overrides: Sequence[str], result: RunResult, log: str = ""
+) -> Row:
+    """A job's row of the table; what its overrides say of the sweep as a whole is no part of it."""
+    numbers = {name: getattr(result, name) for name in Row._fields if hasattr(result, name)}
+    own = " ".join(text for text in overrides if not text.startswith("sweep."))
+    return Row(number, method, seed, own, log=log, **numbers)
 
 
 def _nothing(begun: dict[str, str], status: str, reason: str) -> RunResult:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 DESIGN, UNTIL = "design.json", "nnexp.until"
 """The artifact that holds the design of a sweep that chooses its seeds, and the tag that says that it has one."""
 
+EXTENDED = "nnexp.extended"
+"""The tag that says when a sweep was extended: JSON, each time with the number of runs that had ended."""
+
 LOG = logging.getLogger(__name__)
 
 

@@ -143,6 +143,8 @@ def single(overrides: Sequence[str], search_path: Sequence[str] = (), name: str 
         raise ConfigError(
             f"sweep.resume={shown(made.sweep.resume)}: expected with -m, a single run begins anew"
         )
+    if made.sweep.extend is not None:
+        raise ConfigError(f"sweep.extend={made.sweep.extend}: expected with -m, it adds jobs to a sweep")
     if made.sweep.until is not None:
         raise ConfigError(f"sweep.until={made.sweep.until}: expected with -m, it chooses a sweep's seeds")
     if made.sweep.grid is not None:
