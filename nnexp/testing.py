@@ -5,6 +5,7 @@ Each raises AssertionError with what is wrong. They train small networks, alone 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -22,7 +23,9 @@ from nnexp.network.buffers import Memory
 from nnexp.optim import SGD, GradientMethod, Method
 from nnexp.optim.schedules import Schedule
 from nnexp.training import Budget, Group, History, Problem, Run, RunSettings
+from nnexp.training.packed import pack, unpack
 from nnexp.training.passes import Pass
+from nnexp.training.prepare import prepare_group
 
 Array = np.ndarray[Any, Any]
 
@@ -214,12 +217,16 @@ def check_dataset(dataset: Dataset) -> None:
 
 
 def check_group(settings: Sequence[RunSettings]) -> None:
-    """Runs that are trained together are equal, bit for bit, to each alone and to themselves again."""
-    together, again = _trained(settings), _trained(settings)
-    for at, (run, twin) in enumerate(zip(together, again, strict=True)):
+    """Runs that are trained together are equal, bit for bit, to each alone and to themselves again.
+
+    So are runs that were stopped on their way, saved, and gone on with in another group.
+    """
+    together, again, gone_on = _trained(settings), _trained(settings), _gone_on(settings)
+    for at, (run, twin, later) in enumerate(zip(together, again, gone_on, strict=True)):
         (alone,) = _trained([settings[at]])
         _equal(run, twin, "a second time")
         _equal(run, alone, "alone")
+        _equal(run, later, "that was stopped and gone on with")
 
 
 def check_gradient(settings: RunSettings) -> None:
@@ -266,6 +273,23 @@ def _trained(settings: Sequence[RunSettings]) -> list[Run]:
     return group.runs
 
 
+def _gone_on(settings: Sequence[RunSettings]) -> list[Run]:
+    """The runs, saved half way, and gone on with in a group of the other order."""
+    first = Group(prepare_group((one, None, 20) for one in settings), span=1)
+    half = max(one.budget.iterations or 0 for one in settings) // 2
+    for _ in first.blocks():
+        # Between blocks, as where a sweep is killed.
+        if max(run.iterations for run in first.runs) >= half:
+            break
+    file = io.BytesIO()
+    pack([run.saved() for run in first.runs], file)
+    file.seek(0)
+    second = Group(prepare_group((one, None, 20) for one in settings[::-1]), unpack(file)[::-1])
+    for _ in second.train():
+        pass
+    return second.runs[::-1]
+
+
 def _equal(run: Run, other: Run, how: str) -> None:
     about = f"{run.prepared.settings.optimizer.name}, seed {run.prepared.settings.seed}"
     for f in History._fields:
@@ -274,6 +298,10 @@ def _equal(run: Run, other: Run, how: str) -> None:
         one, two = getattr(run.history, f), getattr(other.history, f)
         assert np.array_equal(one, two, equal_nan=True), f"{about}: {f} differs from the run {how}"
     assert np.array_equal(run.final_theta, other.final_theta), f"{about}: weights differ from the run {how}"
+    assert np.array_equal(run.snapshots.theta, other.snapshots.theta), (
+        f"{about}: snapshots differ from the run {how}"
+    )
+    assert run.improvements == other.improvements, f"{about}: improvements differ from the run {how}"
     assert np.array_equal(run.best_theta, other.best_theta), (
         f"{about}: best weights differ from the run {how}"
     )

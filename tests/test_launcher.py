@@ -27,10 +27,8 @@ def kept(run):
     """What a run is, without its clock."""
     folder = artifacts(run)
     frame = pd.read_parquet(folder / "history.parquet").drop(columns="seconds")
-    with np.load(folder / "weights" / "snapshots.npz") as file:
+    with np.load(folder / "weights.npz") as file:
         snapshots = {name: file[name] for name in file.files}
-    with np.load(folder / "weights" / "final.npz") as file:
-        snapshots |= {name: file[name] for name in file.files}
     metrics = {key: value for key, value in run.data.metrics.items() if "seconds" not in key}
     return run.data.params, metrics, frame, snapshots
 
@@ -95,10 +93,10 @@ def test_a_finished_run_can_be_executed_again_from_its_record(tmp_path):
     for run in runs(tmp_path):
         config = from_mapping(load_config(run.info.run_id, f"sqlite:///{tmp_path}/runs/mlflow.db"), ())
         (again,) = train(config, config.tracking.log_every, config.tracking.snapshots)
-        with np.load(artifacts(run) / "weights" / "final.npz") as recorded:
+        with np.load(artifacts(run) / "weights.npz") as recorded:
             named = again.prepared.problem.network.layout.named(again.final_theta)
-            for name in recorded.files:
-                np.testing.assert_array_equal(recorded[name], named[name])
+            for name in named:
+                np.testing.assert_array_equal(recorded[f"final/{name}"], named[name])
 
 
 def test_every_job_keeps_its_own_folder_log_and_overrides(tmp_path):

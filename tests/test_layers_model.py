@@ -24,7 +24,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 place = Path(sys.argv[1])
-sys.path.insert(0, str(place / "code"))
+sys.path.insert(0, str(place / "code.zip"))
 import numpy as np
 import nnexp
 from nnexp.network.network import Network
@@ -34,7 +34,8 @@ scope = {}
 exec(compile(source, "model_code", "exec"), scope)
 model = scope["NetworkModel"]()
 for folder in sorted((place / "models").iterdir()):
-    context = SimpleNamespace(artifacts={"network": folder / "network.json", "weights": folder / "final.npz"})
+    own = {"network": folder / "network.json", "weights": folder / "final.npz", "code": place / "code.zip"}
+    context = SimpleNamespace(artifacts=own)
     model.load_context(context)
     np.save(folder / "outputs.npy", model.predict(None, np.load(folder / "inputs.npy")))
 print(len(sys.modules))
@@ -57,12 +58,8 @@ def test_every_layer_predicts_as_in_training(tmp_path: Path) -> None:
     runs = {name: trained(*case) for name, case in FLAT.items()}
     for name, run in runs.items():
         contents = files.model_files(run.prepared, run.final_theta)
-        own = {
-            f"models/{name}/{file}": text for file, text in contents.items() if not file.startswith("code/")
-        }
-        files.write(
-            tmp_path, own | {file: text for file, text in contents.items() if file.startswith("code/")}
-        )
+        code_file = {files.MODEL_SOURCE: contents.pop(files.MODEL_SOURCE)}
+        files.write(tmp_path, {f"models/{name}/{file}": text for file, text in contents.items()} | code_file)
         np.save(tmp_path / "models" / name / "inputs.npy", run.prepared.problem.test.x.T.astype(np.float64))
     code = Path(files.__file__).with_name("model_code.py")
     done = subprocess.run(

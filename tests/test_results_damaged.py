@@ -45,8 +45,7 @@ def test_one_damaged_history_costs_its_own_rows_alone(
 @pytest.mark.parametrize(
     ("name", "load"),
     [
-        ("weights/snapshots.npz", load_snapshots),
-        ("weights/layout.json", load_snapshots),
+        ("weights.npz", load_snapshots),
         ("config.yaml", load_config),
     ],
 )

@@ -79,10 +79,17 @@ def test_a_sweep_is_recorded_whole(server: Server, tmp_path: Path) -> None:
         assert steps == sorted(set(steps))
         assert (steps[0], steps[-1]) == (0, 60)
         files = {file.path for file in ask.list_artifacts(run.info.run_id)}
-        assert {"config.yaml", "environment.json", "history.parquet", "weights", "figures", "images"} <= files
+        assert {
+            "config.yaml",
+            "environment.json",
+            "history.parquet",
+            "weights.npz",
+            "figures",
+            "images",
+        } <= files
         assert run.info.artifact_uri.startswith("mlflow-artifacts:")
-        layout = Path(ask.download_artifacts(run.info.run_id, "weights/layout.json", str(tmp_path)))
-        assert json.loads(layout.read_text())["sizes"] == [2, 32, 32, 3]
+        with np.load(ask.download_artifacts(run.info.run_id, "weights.npz", str(tmp_path))) as weights:
+            assert json.loads(weights["layout"].tobytes())["sizes"] == [2, 32, 32, 3]
 
 
 def test_the_tables_are_those_that_training_here_gives(server: Server) -> None:

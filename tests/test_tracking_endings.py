@@ -60,7 +60,7 @@ def test_an_interruption_is_a_killed_run_with_its_rows(error: BaseException) -> 
     steps = [step for step, _ in run.metrics["loss"]]
     assert steps == sorted(set(steps))
     assert len(steps) >= 3
-    assert {"history.parquet", "weights/snapshots.npz", "config.yaml"} <= set(run.artifacts)
+    assert {"history.parquet", "weights.npz", "config.yaml"} <= set(run.artifacts)
 
 
 def test_an_interruption_while_figures_are_drawn_is_a_killed_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,5 +168,5 @@ def test_a_signal_ends_a_real_run_as_killed_with_what_it_reached(
     points = store.client.get_metric_history(run.info.run_id, "loss")
     assert len(points) == len(frame) >= reached > 0
     assert {point.step for point in points} == set(frame["iteration"])
-    with np.load(store.client.download_artifacts(run.info.run_id, "weights/snapshots.npz")) as snapshots:
+    with np.load(store.client.download_artifacts(run.info.run_id, "weights.npz")) as snapshots:
         assert snapshots["iteration"][-1] == frame["iteration"].iloc[-1]

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from recorded import group, settings
 
@@ -94,25 +95,29 @@ def test_improvements_are_a_tag_and_a_count(case: Case) -> None:
 
 def test_weights_load_without_pickle_under_their_names(case: Case, folder: Path) -> None:
     layout = case.trained.prepared.problem.network.layout
-    described = json.loads((folder / "weights" / "layout.json").read_text())
-    with np.load(folder / "weights" / "snapshots.npz", allow_pickle=False) as snapshots:
-        theta, iteration, loss = snapshots["theta"], snapshots["iteration"], snapshots["loss"]
+    with np.load(folder / "weights.npz", allow_pickle=False) as weights:
+        arrays = dict(weights)
+    theta, iteration, loss = arrays["theta"], arrays["iteration"], arrays["loss"]
     assert iteration[0] == 0
     assert iteration[-1] == 200
     assert len(loss) == len(iteration) == case.config.tracking.snapshots
     assert np.array_equal(layout.restore(theta), case.trained.snapshots.theta)
-    for name in ("best", "final"):
-        with np.load(folder / "weights" / f"{name}.npz", allow_pickle=False) as arrays:
-            assert tuple(arrays) == layout.names
-            for part in described["arrays"]:
-                flat = theta[-1, part["offset"] : part["offset"] + part["size"]]
-                assert np.array_equal(arrays[part["name"]], flat.reshape(part["shape"]))
+    described = json.loads(arrays["layout"].tobytes())
+    for kind in ("best", "final"):
+        own = [name.removeprefix(f"{kind}/") for name in arrays if name.startswith(f"{kind}/")]
+        assert tuple(own) == layout.names
+        for part in described["arrays"]:
+            flat = theta[-1, part["offset"] : part["offset"] + part["size"]]
+            assert np.array_equal(arrays[f"{kind}/{part['name']}"], flat.reshape(part["shape"]))
 
 
 def test_the_whole_history_is_one_file(case: Case, folder: Path) -> None:
     frame = pd.read_parquet(folder / "history.parquet")
     for name, column in case.trained.history._asdict().items():
         assert np.array_equal(frame[name].to_numpy(), column, equal_nan=True)
+    about = pq.read_schema(folder / "history.parquet").metadata
+    found = json.loads(about[b"improvements"])
+    assert list(zip(found["iteration"], found["loss"], strict=True)) == case.trained.improvements
 
 
 def test_boundary_images_are_steps_of_one_picture(case: Case, folder: Path) -> None:
@@ -172,6 +177,7 @@ def test_the_models_own_forward_pass_is_the_networks(
         files.write(tmp_path, files.model_files(prepared, theta))
         model = NetworkModel()
         places = {"weights": str(tmp_path / "final.npz"), "network": str(tmp_path / "network.json")}
+        places["code"] = str(tmp_path / "code.zip")
         model.load_context(SimpleNamespace(artifacts=places))
         assert np.array_equal(model.predict(None, pd.DataFrame(x)), network.forward(theta, x.T).T)
 

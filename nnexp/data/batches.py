@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,14 @@ class Batches:
         batch = self._order[:, self._at : self._at + self._size]
         self._at += self._size
         return batch
+
+    def state(self, run: int) -> dict[str, Any]:
+        """Where a run is in its epoch; its generator is kept elsewhere."""
+        return {"order": self._order[run].copy(), "at": self._at}
+
+    def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Go on from where all runs were, at one place of an epoch."""
+        self._order, self._at = np.stack([one["order"] for one in states]), states[0]["at"]
 
     def select(self, runs: Array) -> Batches:
         """The batches of some of the runs, from where they are."""

@@ -56,7 +56,7 @@ def legacy_draws(state: np.random.RandomState, order: Array, dtype: Any, seed: i
     Args:
         seed: of uniform numbers and integers, which the notebook does not draw.
     """
-    normals = Stream(partial(_legacy_normal, state, np.argsort(order)), len(order), dtype)
+    normals = Stream(partial(_legacy_normal, state, np.argsort(order)), len(order), dtype, state)
     return Draws(normals, np.random.default_rng(seed))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 Draw = Callable[[Array], Any]
+Source = np.random.Generator | np.random.RandomState
 
 REFILL = 256
 """Rows drawn at once, at the least."""
@@ -25,10 +26,11 @@ class Stream:
         draw: writes the next vectors into an array ``(n, P)``.
         size: P.
         dtype: of the vectors.
+        source: what ``draw`` draws from.
     """
 
-    def __init__(self, draw: Draw, size: int, dtype: Any) -> None:
-        self._draw = draw
+    def __init__(self, draw: Draw, size: int, dtype: Any, source: Source) -> None:
+        self._draw, self._source = draw, source
         self._rows = np.empty((0, size), dtype)
         self._at = 0
 
@@ -46,6 +48,15 @@ class Stream:
         """Consume ``count`` vectors."""
         self._at += count
 
+    def state(self) -> dict[str, Any]:
+        """What it takes to go on from here, plain values and arrays."""
+        return {"rows": self._rows[self._at :].copy(), "source": source_state(self._source)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from where :meth:`state` was asked."""
+        set_source(self._source, state["source"])
+        self._rows, self._at = state["rows"], 0
+
 
 class Draws:
     """One run's chance for a gradient-free method: normal vectors that can be looked at, and a generator for the rest.
@@ -58,11 +69,35 @@ class Draws:
     def __init__(self, normals: Stream, rng: np.random.Generator) -> None:
         self.normals, self.rng = normals, rng
 
+    def state(self) -> dict[str, Any]:
+        """What it takes to go on from here, plain values and arrays."""
+        return {"normals": self.normals.state(), "rng": source_state(self.rng)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from where :meth:`state` was asked."""
+        self.normals.restore(state["normals"])
+        set_source(self.rng, state["rng"])
+
+
+def source_state(source: Source) -> dict[str, Any]:
+    """The state of a generator of numbers, as plain values and arrays."""
+    if isinstance(source, np.random.RandomState):
+        return dict(source.get_state(legacy=False))
+    return dict(source.bit_generator.state)
+
+
+def set_source(source: Source, state: Mapping[str, Any]) -> None:
+    """Let a generator of the same kind go on from a state."""
+    if isinstance(source, np.random.RandomState):
+        source.set_state(dict(state))
+    else:
+        source.bit_generator.state = dict(state)
+
 
 def draws_from(rng: np.random.Generator, size: int, dtype: Any) -> Draws:
     """Chance from one generator: normal vectors ``(size,)`` of ``dtype``, and a child of it for the rest."""
     (child,) = rng.bit_generator.seed_seq.spawn(1)  # type: ignore[attr-defined]
-    return Draws(Stream(partial(_normal, rng), size, dtype), np.random.default_rng(child))
+    return Draws(Stream(partial(_normal, rng), size, dtype, rng), np.random.default_rng(child))
 
 
 def _normal(rng: np.random.Generator, out: Array) -> None:

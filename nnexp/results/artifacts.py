@@ -12,6 +12,7 @@ import numpy as np
 
 from nnexp.network.layout import Layout
 from nnexp.results.client import connect
+from nnexp.tracking.files import WEIGHTS_FILE
 from nnexp.tracking.locations import StoreError, folders, local_folder, public
 from nnexp.tracking.outcome import reason_of
 
@@ -21,6 +22,10 @@ Read = TypeVar("Read")
 
 class DamagedFile(StoreError):
     """A run's file is there and cannot be read."""
+
+
+class MissingFile(StoreError):
+    """A run has no such file."""
 
 
 class Snapshots(NamedTuple):
@@ -40,6 +45,22 @@ def load_snapshots(run_id: str, uri: str | None = None) -> Snapshots:
     """
     client, _ = connect(uri)
 
+    def read(file: Path) -> Snapshots:
+        with open(file, "rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+            return _snapshots(arrays, Layout.from_description(json.loads(arrays["layout"].tobytes())))
+
+    try:
+        return _required(client, run_id, WEIGHTS_FILE, read)
+    except MissingFile as missing:
+        try:
+            return _earlier_snapshots(client, run_id)
+        except MissingFile:
+            raise missing from None
+
+
+def _earlier_snapshots(client: Any, run_id: str) -> Snapshots:
+    """The same of a run that an earlier version recorded, in files of their own."""
+
     def described(file: Path) -> Layout:
         return Layout.from_description(json.loads(file.read_text("utf-8")))
 
@@ -47,10 +68,13 @@ def load_snapshots(run_id: str, uri: str | None = None) -> Snapshots:
 
     def read(file: Path) -> Snapshots:
         with open(file, "rb") as opened, np.load(opened, allow_pickle=False) as arrays:
-            theta = layout.restore(arrays["theta"])
-            return Snapshots(arrays["iteration"], theta, arrays["loss"], layout)
+            return _snapshots(arrays, layout)
 
     return _required(client, run_id, "weights/snapshots.npz", read)
+
+
+def _snapshots(arrays: Any, layout: Layout) -> Snapshots:
+    return Snapshots(arrays["iteration"], layout.restore(arrays["theta"]), arrays["loss"], layout)
 
 
 def load_config(run_id: str, uri: str | None = None) -> dict[str, Any]:
@@ -109,5 +133,5 @@ def _required(client: Any, run_id: str, path: str, read: Callable[[Path], Read])
     if found is None:
         places = folders(client.tracking_uri, run_id, artifact_uri) or [artifact_uri]
         looked = " and ".join(dict.fromkeys(map(str, places)))
-        raise StoreError(f"run_id={run_id}: it has no artifact {path}; expected it in {looked}")
+        raise MissingFile(f"run_id={run_id}: it has no artifact {path}; expected it in {looked}")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from nnexp.sweep.compose.composer import Composer, Job
 from nnexp.sweep.identity import code_hash
 from nnexp.sweep.trial import Trial, objective
 from nnexp.tracking.locations import refuse_password
+from nnexp.tracking.outcome import FEW_RUNS
 from nnexp.tracking.recorder import RunResult
 
 if TYPE_CHECKING:
@@ -70,8 +72,7 @@ class BatchedLauncher(Launcher):
         jobs = Composer(self.context.config_loader, self.config).jobs(job_overrides, initial_job_idx)
         name = str(self.config.hydra.job.name)
         trials = [_trial(job, name) for job in jobs]
-        for job in jobs:
-            job.write()
+        _write(place, jobs)
         callbacks = self.context.callbacks if self.config.hydra.callbacks else None
         if callbacks is not None:
             for job in jobs:
@@ -107,6 +108,18 @@ class Returned(JobReturn):
         if name == "hydra_cfg":
             return self._job.hydra_config()
         return super().__getattribute__(name)
+
+
+def _write(place: Path, jobs: Sequence[Job]) -> None:
+    """Write Hydra's files of each job; of many jobs one file of their overrides, by number."""
+    if len(jobs) <= FEW_RUNS:
+        for job in jobs:
+            job.write()
+        return
+    place.mkdir(parents=True, exist_ok=True)
+    listed = [f"{job.number}: {json.dumps(list(job.overrides), ensure_ascii=False)}\n" for job in jobs]
+    with open(place / "jobs.yaml", "a", encoding="utf-8") as file:
+        file.writelines(listed)
 
 
 @contextmanager

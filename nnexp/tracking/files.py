@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,19 @@ MODEL_CODE = ("__init__.py", "calls.py", "config", "network")
 HISTORY_FILE = "history.parquet"
 """The file of all rows, which every run leaves that was trained."""
 
+WEIGHTS_FILE = "weights.npz"
+"""The file of snapshots, best and final weights, with their layout."""
+
+MODEL_SOURCE = "code.zip"
+"""The file of a model's source, from which Python imports."""
+
 
 def run_files(prepared: Any, trained: Any, config_yaml: str, environment: dict[str, Any]) -> dict[str, bytes]:
-    """The contents of ``weights/``, ``history.parquet``, ``config.yaml`` and ``environment.json`` by path.
+    """The contents of ``weights.npz``, ``history.parquet``, ``config.yaml`` and ``environment.json`` by path.
 
-    ``weights/snapshots.npz`` holds ``iteration (T,)``, ``theta (T, P)`` in the order of
-    ``weights/layout.json``, and ``loss (T,)``; ``best.npz`` and ``final.npz`` hold named arrays.
+    ``weights.npz`` holds the snapshots as ``iteration (T,)``, ``theta (T, P)`` in the order of the layout, and
+    ``loss (T,)``; the named arrays of the best and the final weights as ``best/NAME`` and ``final/NAME``; and
+    ``layout``, the bytes of JSON. The improvements that a search found are in the metadata of the history.
 
     Args:
         prepared: has ``problem``, as :func:`nnexp.training.prepare.prepare` gives.
@@ -39,25 +47,24 @@ def run_files(prepared: Any, trained: Any, config_yaml: str, environment: dict[s
     """
     network = prepared.problem.network
     snapshots = trained.snapshots
-    found = {
-        "weights/snapshots.npz": _npz(
-            iteration=np.asarray(snapshots.iteration, np.int64),
-            theta=network.layout.export(np.asarray(snapshots.theta)),
-            loss=np.asarray(snapshots.loss, np.float64),
-        ),
-        "weights/layout.json": _json(network.layout.describe() | {"network": specification(prepared)}),
+    weights: dict[str, Any] = {
+        "iteration": np.asarray(snapshots.iteration, np.int64),
+        "theta": network.layout.export(np.asarray(snapshots.theta)),
+        "loss": np.asarray(snapshots.loss, np.float64),
     }
     for name, theta in (("best", trained.best_theta), ("final", trained.final_theta)):
         if theta is not None:
-            found[f"weights/{name}.npz"] = named_arrays(network.layout, theta)
+            weights |= {f"{name}/{own}": array for own, array in _named(network.layout, theta).items()}
+    layout = _json(network.layout.describe() | {"network": specification(prepared)})
+    weights["layout"] = np.frombuffer(layout, np.uint8)
     pairs = list(trained.improvements)
     improvements = {
         "iteration": [int(pair[0]) for pair in pairs],
         "loss": [_number(pair[1]) for pair in pairs],
     }
-    return found | {
-        HISTORY_FILE: history_table(trained.history),
-        "improvements.json": _json(improvements),
+    return {
+        WEIGHTS_FILE: _npz(**weights),
+        HISTORY_FILE: history_table(trained.history, {"improvements": json.dumps(improvements)}),
         "config.yaml": config_yaml.encode(),
         "environment.json": _json(environment),
     }
@@ -73,7 +80,17 @@ def model_files(prepared: Any, theta: Array) -> dict[str, bytes]:
     return {
         "final.npz": named_arrays(prepared.problem.network.layout, theta),
         "network.json": _json(specification(prepared)),
-    } | {f"code/{place}": file.read_bytes() for place, file in code.items()}
+        MODEL_SOURCE: _zipped({place: file.read_bytes() for place, file in code.items()}),
+    }
+
+
+def _zipped(contents: Mapping[str, bytes]) -> bytes:
+    """One file of many, equal where they are equal."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+        for place, content in sorted(contents.items()):
+            file.writestr(zipfile.ZipInfo(place), content, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
 
 
 def _sources(place: Path) -> list[Path]:
@@ -91,10 +108,11 @@ def write(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 def named_arrays(layout: Layout, theta: Array) -> bytes:
     """Theta ``(P,)`` as an npz file of named arrays."""
-    named: dict[str, Any] = {
-        name: np.ascontiguousarray(view) for name, view in layout.named(np.asarray(theta)).items()
-    }
-    return _npz(**named)
+    return _npz(**_named(layout, theta))
+
+
+def _named(layout: Layout, theta: Array) -> dict[str, Any]:
+    return {name: np.ascontiguousarray(view) for name, view in layout.named(np.asarray(theta)).items()}
 
 
 def specification(prepared: Any) -> dict[str, Any]:
@@ -109,8 +127,12 @@ def specification(prepared: Any) -> dict[str, Any]:
     }
 
 
-def history_table(history: Rows) -> bytes:
-    """All rows as one Parquet file: ``iteration`` and the metrics, NaN where nothing was measured."""
+def history_table(history: Rows, about: Mapping[str, str] | None = None) -> bytes:
+    """All rows as one Parquet file: ``iteration`` and the metrics, NaN where nothing was measured.
+
+    Args:
+        about: goes into the file's metadata.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -122,7 +144,7 @@ def history_table(history: Rows) -> bytes:
         buffers = [None, pa.py_buffer(column)]
         columns[name] = pa.Array.from_buffers(pa.from_numpy_dtype(kind), len(column), buffers)
     out = io.BytesIO()
-    pq.write_table(pa.table(columns), out)
+    pq.write_table(pa.table(columns, metadata=about), out)
     return out.getvalue()
 
 

@@ -13,6 +13,8 @@ from mlflow.entities import LoggedModelOutput
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
+from nnexp.tracking.files import MODEL_SOURCE
+
 Array = np.ndarray[Any, Any]
 
 
@@ -36,11 +38,11 @@ def log_model(
                     model_id=record.model_id,
                     run_id=run_id,
                 ),
-                code_paths=[str(place) for place in sorted((folder / "code").iterdir())],
                 python_model=str(Path(__file__).with_name("model_code.py")),
                 artifacts={
                     "weights": str(folder / "final.npz"),
                     "network": str(folder / "network.json"),
+                    "code": str(folder / MODEL_SOURCE),
                 },
                 signature=_signature(folder, example.shape[1]),
                 input_example=np.asarray(example, np.float64),

@@ -21,9 +21,12 @@ Array = np.ndarray[Any, Any]
 LOG = logging.getLogger(__name__)
 
 FEW_RUNS = 24
-"""Commands of no more runs than this have figures, models and more points where these are left to ``auto``."""
+"""Commands of no more runs than this have figures, models and more points where these are left to ``auto``.
 
-POINTS, FEWER_POINTS = 10, 5
+They also name each run's dataset to the store, and keep Hydra's files of each job in a folder of its own.
+"""
+
+POINTS, FEWER_POINTS = 10, 2
 """Rows a decade of iterations for a store: each of their numbers costs it as much as ten steps of training."""
 
 LONGEST_LIST = 5000
@@ -117,8 +120,9 @@ def outcome(
     if error is None and wanted(config.tracking.model, runs):
         model = files.model_files(prepared, trained.final_theta)
     dataset = None
-    with optional("dataset", warnings):
-        dataset = files.dataset_record(config.dataset.name, prepared.problem)
+    if runs <= FEW_RUNS:
+        with optional("dataset", warnings):
+            dataset = files.dataset_record(config.dataset.name, prepared.problem)
     if warnings:
         tags["nnexp.warning"] = "; ".join(warnings)
     return Outcome(

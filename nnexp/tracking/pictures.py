@@ -12,7 +12,8 @@ from nnexp.pictures import one_run as plots
 
 Array = np.ndarray[Any, Any]
 
-MOST_IMAGES = 20
+MOST_IMAGES = 10
+"""Of a run's boundary; MLflow keeps two files of each."""
 
 
 def figures(trained: Any, method: str) -> dict[str, bytes]:

@@ -102,7 +102,7 @@ class Run(Protocol):
         """Name the data that the run used."""
 
     def log_model(self, folder: Path, example: Array) -> None:
-        """Record the network in ``folder`` (``final.npz``, ``network.json``), with inputs ``(N, F)`` to try."""
+        """Record the network of a folder that has :func:`nnexp.tracking.files.model_files`; try it on ``(N, F)``."""
 
     def finish(self, status: str, tags: Mapping[str, str] | None = None, ended: int | None = None) -> None:
         """Set the last tags and end the run as one of :data:`STATUSES`, at ``ended`` (ms), else now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import isfinite
 from time import perf_counter
@@ -15,6 +15,7 @@ from nnexp.config.settings import take
 from nnexp.data.batches import Batches
 from nnexp.network.buffers import Memory
 from nnexp.optim import At, GradientMethod
+from nnexp.training.block import Answer, Block
 from nnexp.training.marks import affordable, marks
 from nnexp.training.passes import Pass
 from nnexp.training.problem import Problem
@@ -24,75 +25,6 @@ Array = np.ndarray[Any, Any]
 
 SPAN_BYTES = 1 << 22
 """No more weights than this wait in rows to be handed out."""
-
-
-class Answer:
-    """The answers of R runs ``(R, P)``: what a method keeps of trained parameters, and the rest, as layers keep it."""
-
-    def __init__(self, trained: Array, rest: Array) -> None:
-        self._trained, self._rest, self._count = trained, rest, trained.shape[1]
-        self.shape, self.dtype = (len(trained), trained.shape[1] + rest.shape[1]), trained.dtype
-
-    def write(self, out: Array) -> None:
-        """Copy them to ``out (R, P)``."""
-        out[:, : self._count] = self._trained
-        out[:, self._count :] = self._rest
-
-    def of(self, runs: Any) -> Array:
-        """A copy of one run's ``(P,)``, or of several runs'."""
-        return np.concatenate([self._trained[runs], self._rest[runs]], axis=-1)
-
-
-class _Block:
-    """Rows of the active runs, until they are handed out."""
-
-    def __init__(
-        self, runs: Array, of: Pass, answer: Answer, evaluations: int, measured: bool, most: int
-    ) -> None:
-        self._runs, self._of, self._answer, self._measured, self._most = runs, of, answer, measured, most
-        self._evaluations = evaluations
-        self._iterations: list[int] = []
-        self._seconds: list[float] = []
-        shape = (most, len(runs))
-        self._theta = np.empty((most, *answer.shape), answer.dtype)
-        self._loss, self._accuracy = np.full(shape, np.nan, answer.dtype), np.full(shape, np.nan)
-
-    def next(self) -> _Block:
-        """An empty one; the rows of this one are whoever's they were handed to."""
-        return _Block(self._runs, self._of, self._answer, self._evaluations, self._measured, self._most)
-
-    def add(self, iteration: int, seconds: float) -> None:
-        """A row of what the pass holds."""
-        at, of = len(self._iterations), self._of
-        self._answer.write(self._theta[at])
-        if self._measured:
-            self._loss[at] = of.loss
-            if of.accuracy is not None:
-                self._accuracy[at] = of.accuracy
-        self._seconds.append(seconds)
-        self._iterations.append(iteration)
-
-    def due(self, next_mark: int) -> bool:
-        """Whether to hand out now, rather than wait for the row of the next mark."""
-        rows = self._iterations
-        return len(rows) == self._most or next_mark - rows[0] >= SPAN
-
-    def rows(self) -> list[tuple[int, Rows]]:
-        """The rows by run."""
-        count = len(self._iterations)
-        if not count:
-            return []
-        iteration, seconds = np.array(self._iterations, np.int64), np.array(self._seconds)
-        evaluations = self._evaluations * iteration
-        # Of NaN and inf, inf: NaN is for a loss that was not computed.
-        loss = np.fmin(self._loss, np.inf) if self._measured else self._loss
-        columns = [
-            column[:count].swapaxes(0, 1) for column in (loss.astype(np.float64), self._accuracy, self._theta)
-        ]
-        return [
-            (run, Rows(iteration, evaluations, seconds, *own))
-            for run, *own in zip(self._runs.tolist(), *columns, strict=True)
-        ]
 
 
 class _ActiveRuns:
@@ -114,10 +46,11 @@ class _ActiveRuns:
         layer_draws: Sequence[np.random.Generator],
         memory: dict[str, Array],
         theta: Array,
+        span: int,
     ) -> None:
         self.runs, self.limits, self.batches, self._count = runs, limits, batches, count
-        self._problem, self._method, self._draws, self._memory = problem, method, draws, memory
-        self._layer_draws, self._trained = layer_draws, problem.network.layout.trained
+        self._problem, self._method, self._draws, self.memory = problem, method, draws, memory
+        self._layer_draws, self._trained, self._span = layer_draws, problem.network.layout.trained, span
         size, buffers = method.batch_size, Memory()
         lengths = [None] if size is None else sorted({size, problem.samples % size or size})
         passes = {length: problem.bind(len(runs), length, buffers, layer_draws) for length in lengths}
@@ -132,15 +65,15 @@ class _ActiveRuns:
         self.stop = int(limits.min())
         # A full batch's loss is that of theta, which need not be the answer, unless layers do otherwise in training.
         self.measured = size is None and trained is at.theta and not problem.network.noisy
-        most = max(1, min(SPAN, SPAN_BYTES // theta.nbytes))
-        self.block = _Block(runs, self.passed, self.answer, method.evaluations, self.measured, most)
+        most = max(1, min(span, SPAN_BYTES // theta.nbytes))
+        self.block = Block(runs, self.passed, self.answer, method.evaluations, self.measured, most, span)
 
     def _at(self, part: Pass) -> At:
         assert part.gradient is not None
         again = part.calls(loss=True, gradient=True)
         # Methods do not see what is not trained.
         theta, gradient = (array[:, : self._trained] for array in (part.theta, part.gradient))
-        return At(theta, gradient, part.loss, self._count, self.limits, again, self._draws, self._memory)
+        return At(theta, gradient, part.loss, self._count, self.limits, again, self._draws, self.memory)
 
     def _bound(self, part: Pass) -> tuple[Pass, tuple[Call, ...], tuple[Call, ...]]:
         """A pass, the calls that give its gradient, and those of the update that follow."""
@@ -165,8 +98,9 @@ class _ActiveRuns:
             None if self.batches is None else self.batches.select(keep),
             [self._draws[at] for at in keep.tolist()] if self._draws else (),
             [self._layer_draws[at] for at in keep.tolist()] if self._layer_draws else (),
-            {name: array[keep] for name, array in self._memory.items()},
+            {name: array[keep] for name, array in self.memory.items()},
             self.theta[keep],
+            self._span,
         )
         assert part.gradient is not None
         part.gradient[...] = self.gradient[keep]
@@ -190,6 +124,9 @@ class Descent:
         layer_draws: one generator a run, for layers.
         log_every: iterations from mark to mark; None for logarithmic marks, as many as are affordable.
         most_seconds: of training, after which all runs end.
+        saved: of each run what :meth:`state` gave, at one iteration and after as many seconds, to go on from there;
+            ``theta`` is the start all the same, and generators are where they were.
+        span: rows within as many iterations are handed out together.
 
     Raises:
         ValueError: a batch size that does not fit the data.
@@ -207,6 +144,8 @@ class Descent:
         layer_draws: Sequence[np.random.Generator] = (),
         log_every: int | None = None,
         most_seconds: float | None = None,
+        saved: Sequence[Mapping[str, Any]] = (),
+        span: int = SPAN,
     ) -> None:
         size, runs = method.batch_size, len(theta)
         epochs = None if size is None else Batches(batches, problem.samples, size)
@@ -225,6 +164,20 @@ class Descent:
         # Where the runs that have ended stand.
         self._iterations, self._shares = np.zeros(runs, np.int64), np.zeros(runs)
         self._answers = np.array(theta, problem.network.dtype)
+        memory: dict[str, Array] = {}
+        if saved:
+            first = saved[0]
+            self._count[...], self._share, self.seconds = (
+                first["iteration"],
+                first["seconds"],
+                first["seconds"],
+            )
+            self._answers = np.stack([one["theta"] for one in saved])
+            memory = {name: np.stack([one["memory"][name] for one in saved]) for name in first["memory"]}
+            if epochs is not None:
+                epochs.restore([one["batches"] for one in saved])
+            while self._mark < first["mark"]:
+                self._mark = next(self._marks)
         self._ready: list[tuple[int, Rows]] = []
         self._evaluations = method.evaluations
         limits = np.asarray(iterations)
@@ -237,8 +190,9 @@ class Descent:
             epochs,
             draws,
             layer_draws,
-            {},
+            memory,
             self._answers,
+            span,
         )
 
     def progress(self, run: int) -> Progress:
@@ -254,6 +208,21 @@ class Descent:
     def has_diverged(self, run: int) -> bool:
         """Whether a run ended because its loss or a weight was not finite."""
         return bool(self.diverged[run])
+
+    def state(self, run: int) -> dict[str, Any] | None:
+        """What it takes to go on with a run from here, between two calls of :meth:`advance`; None if it has ended."""
+        active = self._active
+        if active is None or run not in active.runs:
+            return None
+        at = int(np.searchsorted(active.runs, run))
+        return {
+            "iteration": int(self._count),
+            "seconds": self._share,
+            "mark": self._mark,
+            "theta": active.theta[at].copy(),
+            "memory": {name: np.array(array[at]) for name, array in active.memory.items()},
+            "batches": None if active.batches is None else active.batches.state(at),
+        }
 
     def leave(self, run: int) -> None:
         """Train a run no further; to be called between two calls of :meth:`advance`, when no row waits."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from math import prod
 from time import perf_counter
 from typing import Any
@@ -12,16 +12,18 @@ import numpy as np
 from nnexp.config.settings import group_key, stack
 from nnexp.data.dataset import Data
 from nnexp.optim import GradientMethod, SearchMethod
+from nnexp.optim.draws import set_source
 from nnexp.training.descent import Descent
 from nnexp.training.prepare import Prepared, prepare_group
 from nnexp.training.problem import Problem
 from nnexp.training.record import PENDING_BYTES, History
-from nnexp.training.rows import HEARTBEAT
-from nnexp.training.run import Computation, Run
+from nnexp.training.rows import HEARTBEAT, SPAN, Progress
+from nnexp.training.run import Computation, Over, Run
 from nnexp.training.run_settings import RunSettings
 from nnexp.training.search import Search
 
 Array = np.ndarray[Any, Any]
+Saved = Mapping[str, Any]
 
 GROUP_BYTES = 10 << 20
 """As many runs are computed together as have activations of this size: measured with 1 MB of L2, 32 MB of L3."""
@@ -86,22 +88,30 @@ class Group:
 
     Args:
         prepared: one or more runs whose settings have one :func:`key`.
+        saved: for each what :meth:`nnexp.training.run.Run.saved` gave of the same run, to go on from there, or None.
+        span: rows within as many iterations are handed out together.
 
     Attributes:
         runs: in order.
     """
 
-    def __init__(self, prepared: Sequence[Prepared]) -> None:
-        self._computations: list[tuple[Computation, list[int]]]
-        if prepared[0].method.needs_gradient:
-            self._computations = [(_descent(prepared), list(range(len(prepared))))]
-        else:
-            self._computations = [(_search(one), [at]) for at, one in enumerate(prepared)]
-        self.runs = [
-            Run(prepared[at], computation, position, self._collect)
+    def __init__(
+        self, prepared: Sequence[Prepared], saved: Sequence[Saved | None] = (), span: int = SPAN
+    ) -> None:
+        before = saved or [None] * len(prepared)
+        self._computations: list[tuple[Computation, list[int]]] = []
+        for runs in _together(prepared, before):
+            own, states = [prepared[at] for at in runs], [one for at in runs if (one := before[at])]
+            self._computations.append((_computation(own, states, span), runs))
+        by_position = {
+            at: Run(prepared[at], computation, position, self._collect)
             for computation, runs in self._computations
             for position, at in enumerate(runs)
-        ]
+        }
+        self.runs = [by_position[at] for at in range(len(prepared))]
+        for run, state in zip(self.runs, before, strict=True):
+            if state is not None:
+                run.restore(state["record"])
 
     @classmethod
     def of(cls, settings: RunSettings | Sequence[RunSettings]) -> Group:
@@ -119,7 +129,7 @@ class Group:
         An empty list is a sign of life, at most every :data:`HEARTBEAT` seconds.
         """
         flushed = beaten = perf_counter()
-        for _ in self._blocks():
+        for _ in self.blocks():
             now = perf_counter()
             full = sum(run.waiting for run in self.runs) > PENDING_BYTES
             if full or now - flushed >= flush_seconds:
@@ -130,7 +140,7 @@ class Group:
                 beaten = perf_counter()
         yield self._measured()
 
-    def _blocks(self) -> Iterator[None]:
+    def blocks(self) -> Iterator[None]:
         """Train, coming back at every block of rows, and without one as a sign of life."""
         for computation, runs in self._computations:
             while (block := computation.advance()) is not None:
@@ -151,7 +161,33 @@ class Group:
         return [(position, part) for position, part in rows if len(part.iteration)]
 
 
-def _search(prepared: Prepared) -> Search:
+def _together(prepared: Sequence[Prepared], saved: Sequence[Saved | None]) -> list[list[int]]:
+    """Positions of the runs of each computation: gradient runs that stand at one iteration, or a single run."""
+    alike: dict[Hashable, list[int]] = {}
+    for at, (one, state) in enumerate(zip(prepared, saved, strict=True)):
+        together: Hashable = None
+        if not one.method.needs_gradient or (state and state["over"]):
+            together = at
+        elif state:
+            # Of one group they have one clock.
+            together = state["iteration"], state["going"]["seconds"]
+        alike.setdefault(together, []).append(at)
+    return list(alike.values())
+
+
+def _computation(prepared: Sequence[Prepared], saved: Sequence[Saved], span: int) -> Computation:
+    for at, state in enumerate(saved):
+        for name, source in prepared[at].source.items():
+            set_source(source, state["chance"][name])
+    if saved and saved[0]["over"]:
+        progress, diverged, improvements = saved[0]["over"]
+        return Over(Progress(*progress), diverged, [(at, loss) for at, loss in improvements])
+    if prepared[0].method.needs_gradient:
+        return _descent(prepared, [state["going"] for state in saved], span)
+    return _search(prepared[0], saved[0]["going"] if saved else None, span)
+
+
+def _search(prepared: Prepared, saved: Saved | None, span: int) -> Search:
     method, draws = prepared.method, prepared.draws
     assert isinstance(method, SearchMethod)
     assert draws is not None
@@ -162,10 +198,12 @@ def _search(prepared: Prepared) -> Search:
         draws=draws,
         budget=prepared.settings.budget,
         log_every=prepared.log_every,
+        saved=saved,
+        span=span,
     )
 
 
-def _descent(prepared: Sequence[Prepared]) -> Descent:
+def _descent(prepared: Sequence[Prepared], saved: Sequence[Saved], span: int) -> Descent:
     """The runs as one computation, each with its own data and settings."""
     first = prepared[0]
     methods = [one.method for one in prepared if isinstance(one.method, GradientMethod)]
@@ -186,6 +224,8 @@ def _descent(prepared: Sequence[Prepared]) -> Descent:
         layer_draws=[one.source["dropout"] for one in prepared],
         log_every=first.log_every,
         most_seconds=budget.seconds,
+        saved=saved,
+        span=span,
     )
 
 

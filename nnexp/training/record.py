@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -103,6 +104,37 @@ class Record:
             return
         self._pending.append(rows)
         self.waiting += rows.theta.nbytes
+
+    def state(self) -> dict[str, Any]:
+        """All that is known, rows that wait measured, as plain values and arrays."""
+        self.look()
+        iterations, thetas, losses = (
+            (list(column) for column in zip(*self._kept, strict=True)) if self._kept else ([], [], [])
+        )
+        loss, theta = self._best
+        return {
+            "history": self.history._asdict(),
+            "kept": [iterations, np.stack(thetas) if thetas else [], losses],
+            "keep_from": self._keep_from,
+            "best": [loss, theta],
+            "best_value": self._best_value,
+            "last": None if self._last is None else list(self._last),
+            "stopping": self._stopping.state(),
+            "stop": None if self._stop is None else list(self._stop),
+            "measuring_seconds": self.measuring_seconds,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from where :meth:`state` was asked; all rows are given anew."""
+        self._parts = [History(**state["history"])]
+        self._kept = list(zip(*state["kept"], strict=True))
+        self._keep_from = state["keep_from"]
+        loss, theta = state["best"]
+        self._best, self._best_value = (loss, theta), state["best_value"]
+        self._last = None if state["last"] is None else tuple(state["last"])
+        self._stopping.restore(state["stopping"])
+        self._stop = None if state["stop"] is None else Progress(*state["stop"])
+        self.measuring_seconds = state["measuring_seconds"]
 
     @property
     def history(self) -> History:

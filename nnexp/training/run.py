@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from nnexp.optim.draws import source_state
 from nnexp.training.prepare import Prepared
 from nnexp.training.record import History, Record
 from nnexp.training.rows import Progress, Rows
@@ -29,11 +30,46 @@ class Computation(Protocol):
     def has_diverged(self, run: int) -> bool:
         """Whether a run ended because a number was not finite."""
 
+    def state(self, run: int) -> dict[str, Any] | None:
+        """What it takes to go on with a run from here, between two calls of :meth:`advance`; None if it does not."""
+
     def leave(self, run: int) -> None:
         """Train a run no further; to be called between two calls of :meth:`advance`."""
 
     def improvements(self, run: int) -> list[tuple[int, float]]:
         """Candidates, counted from 0, that became the answer, each with its loss."""
+
+
+class Over:
+    """What is left of the computation of one run that had ended when it was saved."""
+
+    def __init__(self, progress: Progress, diverged: bool, improvements: Sequence[tuple[int, float]]) -> None:
+        self._progress, self._diverged, self._improvements = progress, diverged, list(improvements)
+
+    def advance(self) -> None:
+        """Nothing: the run has ended."""
+
+    def rows(self) -> list[tuple[int, Rows]]:
+        """None."""
+        return []
+
+    def progress(self, run: int) -> Progress:
+        """Where the run ended."""
+        return self._progress
+
+    def has_diverged(self, run: int) -> bool:
+        """Whether it ended because a number was not finite."""
+        return self._diverged
+
+    def state(self, run: int) -> None:
+        """None: it does not go on."""
+
+    def leave(self, run: int) -> None:
+        """Nothing: the run has ended."""
+
+    def improvements(self, run: int) -> list[tuple[int, float]]:
+        """Candidates that became the answer."""
+        return self._improvements
 
 
 class Run(Record):
@@ -48,6 +84,30 @@ class Run(Record):
     ) -> None:
         super().__init__(prepared)
         self._computation, self._position, self._collect = computation, position, collect
+
+    def saved(self) -> dict[str, Any] | None:
+        """What it takes to go on from here, as plain values and arrays; None before the run has begun.
+
+        To be asked for between two blocks of training, and given to a new :class:`nnexp.training.group.Group`.
+
+        Raises:
+            TypeError: the method keeps something in its state that cannot be saved.
+        """
+        if self.last_iteration < 0:
+            return None
+        prepared, over = self.prepared, None
+        going = self._computation.state(self._position)
+        if going is None:
+            pairs = [list(pair) for pair in self._computation.improvements(self._position)]
+            progress = self._computation.progress(self._position)
+            over = [list(progress), self._computation.has_diverged(self._position), pairs]
+        return {
+            "iteration": self.iterations,
+            "record": self.state(),
+            "going": going,
+            "over": over,
+            "chance": {name: source_state(source) for name, source in prepared.source.items()},
+        }
 
     def stop(self) -> History:
         """Rows not measured yet, with one for where training stands; for use after an interruption."""

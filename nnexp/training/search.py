@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf, isfinite, nan
 from time import perf_counter
 from typing import Any
@@ -13,6 +14,7 @@ from nnexp.training.budget import Budget
 from nnexp.training.marks import affordable, marks
 from nnexp.training.problem import Problem
 from nnexp.training.rows import HEARTBEAT, SPAN, Progress, Rows, Step
+from nnexp.training.search_state import as_plain, from_plain
 
 Array = np.ndarray[Any, Any]
 
@@ -29,6 +31,8 @@ class Search:
         problem: scores candidates.
         theta: the start ``(P,)``.
         log_every: iterations from mark to mark; None for logarithmic marks, as many as are affordable.
+        saved: what :meth:`state` gave, to go on from there; ``theta`` is the start all the same.
+        span: rows within as many iterations are handed out together.
     """
 
     def __init__(
@@ -40,6 +44,8 @@ class Search:
         draws: Draws,
         budget: Budget,
         log_every: int | None = None,
+        saved: Mapping[str, Any] | None = None,
+        span: int = SPAN,
     ) -> None:
         self._problem, self._method, self._draws = problem, method, draws
         self._last = NEVER if budget.iterations is None else budget.iterations
@@ -49,7 +55,7 @@ class Search:
         # Methods do not see what is not trained.
         self._rest = theta[trained:]
         self._state = State(theta[:trained], inf, 0, None)
-        self._evaluations = 0
+        self._evaluations, self._span = 0, span
         self._improvements: list[tuple[int, float]] = []
         self.seconds = 0.0
         self._since = perf_counter()
@@ -61,6 +67,8 @@ class Search:
             self._marks = affordable(self._marks, row, step, problem.network.work)
         self._mark, self._logged = next(self._marks), -1
         self._started = self._ended = False
+        if saved is not None:
+            self._restore(saved)
 
     def progress(self, run: int = 0) -> Progress:
         """Where the run is; after an interruption, up to the last complete block."""
@@ -71,6 +79,44 @@ class Search:
     def has_diverged(self, run: int = 0) -> bool:
         """Never: a candidate whose loss is not finite is not taken; an answer that was not scored shows in its row."""
         return False
+
+    def state(self, run: int = 0) -> dict[str, Any] | None:
+        """What it takes to go on from here, between two calls of :meth:`advance`; None if it has ended or not begun.
+
+        Raises:
+            TypeError: the method keeps something in its state that cannot be saved.
+        """
+        if self._ended or not self._started:
+            return None
+        # What was found last is among the improvements.
+        state = self._state._replace(found=())
+        iterations, losses = zip(*self._improvements, strict=True) if self._improvements else ((), ())
+        return {
+            "iteration": state.iteration,
+            "seconds": self.seconds,
+            "mark": self._mark,
+            "state": as_plain(state, self._own),
+            "draws": self._draws.state(),
+            "evaluations": self._evaluations,
+            "improvements": [np.array(iterations, np.int64), np.array(losses, np.float64)],
+            "logged": self._logged,
+        }
+
+    def _restore(self, saved: Mapping[str, Any]) -> None:
+        # The method loads what its state is made of.
+        self._method.init(self._state.theta, inf, self._draws)
+        self._draws.restore(saved["draws"])
+        self._state = from_plain(saved["state"], self._own)
+        self._evaluations, self.seconds = saved["evaluations"], saved["seconds"]
+        iterations, losses = (column.tolist() for column in saved["improvements"])
+        self._improvements = list(zip(iterations, losses, strict=True))
+        while self._mark < saved["mark"]:
+            self._mark = next(self._marks)
+        self._logged, self._started = saved["logged"], True
+
+    @property
+    def _own(self) -> dict[str, Any]:
+        return {"draws": self._draws, "normals": self._draws.normals, "rng": self._draws.rng}
 
     def leave(self, run: int = 0) -> None:
         """Search no further."""
@@ -129,7 +175,7 @@ class Search:
                     self._steps.append(self._row(state.iteration, spent, state.theta, state.loss))
                 self._ended = True
                 return
-            if now >= wake or (self._steps and self._mark - self._steps[0].iteration >= SPAN):
+            if now >= wake or (self._steps and self._mark - self._steps[0].iteration >= self._span):
                 return
             candidates = method.ask(state, limit)
             scored = problem.score(self._whole(candidates)).loss

@@ -40,6 +40,14 @@ class Stopping:
         """Whether the budget asks for it."""
         return self._budget.target is not None or self._budget.patience is not None
 
+    def state(self) -> list[Any]:
+        """What it takes to go on from here."""
+        return [float(self._best), self._best_iteration, self.reason]
+
+    def restore(self, state: list[Any]) -> None:
+        """Go on from where :meth:`state` was asked."""
+        self._best, self._best_iteration, self.reason = state
+
     def first(self, rows: History) -> int | None:
         """The position of the first row at which the run ends; None where it goes on after all of them."""
         values = self._sign * getattr(rows, self.measure)

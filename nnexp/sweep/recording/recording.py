@@ -17,7 +17,7 @@ from nnexp.sweep.trial import Trial
 from nnexp.tracking.claim import Claim
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS
 from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken, database
-from nnexp.tracking.outcome import Outcome, per_decade, reason_of
+from nnexp.tracking.outcome import FEW_RUNS, Outcome, per_decade, reason_of
 from nnexp.tracking.recorder import RunResult, Thinning, flatten, last_tags, publish, result
 
 LOG = logging.getLogger(__name__)
@@ -181,7 +181,9 @@ class Recording:
         if isinstance(ended, Exception):
             ended = unrecorded(made, ended)
         try:
-            _log(job, made, ended)
+            # Of many runs only those that did not finish have a log.
+            if self.runs <= FEW_RUNS or ended.status != "finished":
+                _log(job, made, ended)
         except OSError as error:
             LOG.warning("%s cannot be written: %s", job.log, error)
         self.seconds += perf_counter() - start

@@ -1,0 +1,139 @@
+"""Checkpoints: where the runs of a group stand, in a file: they go on whatever ended their process."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from nnexp.training.group import Group
+from nnexp.training.packed import pack, unpack
+from nnexp.training.prepare import Prepared
+
+LOG = logging.getLogger(__name__)
+
+FOLDER = "checkpoints"
+"""The name of folders of checkpoints."""
+
+SHARE = 0.02
+"""Of the time that passes, checkpoints may take as much."""
+
+FORMAT = 1
+
+
+class Key(NamedTuple):
+    """What makes two runs one: hashes of config and code, and the iterations from row to row."""
+
+    config: str
+    code: str
+    log_every: int | None
+
+
+class Checkpoint:
+    """The checkpoint of a group that is being trained: one file, there as a whole or not at all.
+
+    Its runs are known by their keys, so that they can go on in other groups.
+
+    Args:
+        folder: made when it is needed.
+        keys: of the group's runs.
+        seconds: from one writing to the next, more where writing takes longer than :data:`SHARE` of them; None or 0
+            for no checkpoint.
+    """
+
+    def __init__(self, folder: Path, group: Group, keys: Sequence[Key], seconds: float | None) -> None:
+        self._file = folder / f"{uuid4().hex}.npz"
+        self._group, self._keys, self._seconds = group, keys, seconds or inf
+        self._due = perf_counter() + self._seconds
+
+    def look(self, then: Callable[[], None] | None = None) -> None:
+        """Write the checkpoint if it is time to; for use between two blocks of training.
+
+        Args:
+            then: is called when it was written, and counts as writing.
+        """
+        begun = perf_counter()
+        if begun < self._due:
+            return
+        self.write()
+        if then is not None:
+            then()
+        now = perf_counter()
+        self._due = now + max(self._seconds, (now - begun) / SHARE)
+
+    def write(self) -> None:
+        """Write the checkpoint now; where that cannot be, say so in the log, for training goes on."""
+        if self._seconds == inf:
+            return
+        part = self._file.with_suffix(".part")
+        try:
+            pairs = zip(self._keys, self._group.runs, strict=True)
+            runs = [[*key, state] for key, run in pairs if (state := run.saved()) is not None]
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with open(part, "wb") as file:
+                pack({"format": FORMAT, "runs": runs}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self._file)
+            _sync(self._file.parent)
+        except TypeError as error:
+            LOG.warning("no checkpoint of %s: %s", self._group.runs[0].prepared.method.name, error)
+            self._seconds = inf
+        except OSError as error:
+            LOG.warning("%s cannot be written (%s)", self._file, error)
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the file, for its runs have ended."""
+        with contextlib.suppress(OSError):
+            self._file.unlink(missing_ok=True)
+
+
+def find(folder: Path) -> tuple[dict[Key, Mapping[str, Any]], list[str]]:
+    """What :meth:`nnexp.training.run.Run.saved` gave of the runs in a folder's checkpoints, and which are damaged.
+
+    Of a run that is in several it is where it was furthest.
+    """
+    states: dict[Key, Mapping[str, Any]] = {}
+    damaged = []
+    for place in sorted(folder.glob("*.npz")):
+        try:
+            with open(place, "rb") as file:
+                content = unpack(file)
+            if content["format"] != FORMAT:
+                raise ValueError(f"format {content['format']}, expected {FORMAT}")
+        except FileNotFoundError:
+            continue  # its runs have ended meanwhile
+        except (OSError, ValueError) as error:
+            damaged.append(f"{place}: {error}")
+            continue
+        for *key, state in content["runs"]:
+            known = states.get(Key(*key))
+            if known is None or known["iteration"] < state["iteration"]:
+                states[Key(*key)] = state
+    return states, damaged
+
+
+def go_on(prepare: Callable[[], Iterable[Prepared]], saved: Sequence[Mapping[str, Any] | None]) -> Group:
+    """A group of prepared runs that goes on from what was saved of each; anew where that does not fit."""
+    if any(saved):
+        try:
+            return Group(list(prepare()), saved)
+        except Exception:
+            LOG.exception("a checkpoint does not fit; its runs begin anew")
+    return Group(list(prepare()))
+
+
+def _sync(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
