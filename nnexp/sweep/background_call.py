@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -28,3 +29,11 @@ class Later:
             self._call()
         except BaseException as error:
             self._error = error
+
+
+def load_summary() -> None:
+    """Load what a sweep's summary needs, which takes half a second: while others train."""
+    with contextlib.suppress(Exception):
+        import pandas as pd  # noqa: F401
+
+        import nnexp.pictures.one_run  # noqa: F401

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
-from nnexp.sweep.background_call import Later
+from nnexp.sweep.background_call import Later, load_summary
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.trial import Ended, Trial
@@ -267,10 +267,10 @@ class SweepWork(Work):
             ):
                 if process is not None and choice.elsewhere:
                     # The summary's packages take half a second to load, and this process only waits.
-                    threading.Thread(target=_load, name="nnexp-load").start()
+                    threading.Thread(target=load_summary, name="nnexp-load").start()
                 batch.run(lambda one: ended(progress, one))
                 # Not from a source that was edited meanwhile.
-                _load()
+                load_summary()
         finally:
             spool.remove()
         times = {
@@ -393,10 +393,3 @@ class SweepWork(Work):
                 f"sweep {self.sweep_id}: {self._skipped} runs are there and skipped" + (words if why else "")
             )
             self._skipped, self._why = 0, Counter()
-
-
-def _load() -> None:
-    with contextlib.suppress(Exception):
-        import pandas as pd  # noqa: F401
-
-        import nnexp.pictures.one_run  # noqa: F401
