@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import nnexp
+from commands import here, nnexp
 from conftest import surroundings
 from servers import Server, free_port, mlflow_server, postgresql
 
@@ -148,7 +148,7 @@ def test_a_server_that_stands_still_for_a_while_loses_and_doubles_nothing(
 @pytest.mark.parametrize("sweep", [[], ["-m"]])
 def test_a_server_that_is_not_there_is_one_line_and_no_run(sweep: list[str], tmp_path: Path) -> None:
     uri = f"http://127.0.0.1:{free_port()}"
-    done = nnexp(tmp_path, *sweep, *SMALL, f"tracking.uri={uri}")
+    done = here(tmp_path, *sweep, *SMALL, f"tracking.uri={uri}")
     assert done.returncode == 2
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
