@@ -136,7 +136,7 @@ def test_a_design_that_was_looked_at_is_not_changed(
         (("seed=0,1",), "seed=0,1: expected one seed, the first"),
         (("optimizer=sgd",), "expected two methods or more"),
         (("budget.evaluations=100",), "expected one limit with sweep.until=decided"),
-        (("budget.iterations=10,20",), "has several jobs"),
+        (("seeds.init=1,2",), "has several jobs"),
         (
             ("optimizer=sgd,adam,adagrad,lion,nadam,rmsprop,adamw,random", "sweep.most_seeds=10"),
             "so few seeds cannot tell",

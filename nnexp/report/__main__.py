@@ -28,6 +28,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "sweep", nargs="*", default=["latest"], help="a sweep's id; latest without; several are compared"
     )
+    made.add_argument(
+        "--ablation", action="store_true", help="the effects of the settings that vary, about the first job"
+    )
     made.add_argument("--by", metavar="sweep|code|git", help="what is compared with the first of its kind")
     made.add_argument("--uri", help="MLflow store; MLFLOW_TRACKING_URI without, else runs/mlflow.db here")
     made.add_argument(
@@ -91,6 +94,8 @@ def _command(options: argparse.Namespace) -> int:
 
 
 def _write_report(options: argparse.Namespace, file: Path | None) -> int:
+    if options.ablation:
+        return _ablation(options)
     if options.by is not None or len(options.sweep) > 1 or len(options.experiment) > 1:
         return _compare(options)
     from nnexp.report.material import load_material, record
@@ -124,6 +129,24 @@ def _write_report(options: argparse.Namespace, file: Path | None) -> int:
     return 0
 
 
+def _ablation(options: argparse.Namespace) -> int:
+    from nnexp.report.material import read_runs
+    from nnexp.results import load_history
+    from nnexp.stats.ablation import ablation, text
+
+    runs = read_runs(options.uri, options.experiment[0], options.sweep[0])
+    found = ablation(runs, load_history(runs), None, options.measure, options.axis, options.confidence)
+    return _give(options, text(found, options.confidence))
+
+
+def _give(options: argparse.Namespace, said: str) -> int:
+    if options.out is None:
+        print(said, end="")
+    else:
+        _write(options.out, said)
+    return 0
+
+
 def _compare(options: argparse.Namespace) -> int:
     from nnexp.report.side_by_side import load_side_by_side, text
 
@@ -131,11 +154,7 @@ def _compare(options: argparse.Namespace) -> int:
         options.sweep, options.by or "sweep", options.uri, options.experiment,
         options.measure, options.axis, options.confidence,
     )  # fmt: skip
-    if options.out is None:
-        print(text(found), end="")
-    else:
-        _write(options.out, text(found))
-    return 0
+    return _give(options, text(found))
 
 
 def _write(file: Path, text: str) -> None:

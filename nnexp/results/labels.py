@@ -116,14 +116,14 @@ def _mixed_budgets(labelled: pd.DataFrame) -> list[str]:
     varied = [name for name in labelled if name.startswith("budget.") and _varies(labelled[name])]
     if not varied:
         return []
-    budgets = labelled[varied].map(_shown).agg(" ".join, axis=1)
+    budgets = labelled[varied].map(shown).agg(" ".join, axis=1)
     several = budgets.groupby([labelled[name] for name in ("task", "variant", "replicate")]).nunique() > 1
     return varied if several.any() else []
 
 
 def _text(column: pd.Series) -> pd.Series:
     """Values, lists among them, as text that can be compared."""
-    return column.map(_shown)
+    return column.map(shown)
 
 
 def _varies(column: pd.Series) -> bool:
@@ -138,7 +138,8 @@ def _tells(runs: pd.DataFrame, name: str) -> bool:
     return _varies(runs[name])
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A setting's value as text that can be compared, the same for a number whatever its column's type."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
@@ -151,7 +152,7 @@ def _shown(value: Any) -> str:
 
 def _named(value: Any) -> str:
     """A value as it stands in a label."""
-    text = _shown(value)
+    text = shown(value)
     return text if len(text) <= LONGEST else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -162,11 +163,11 @@ def _file(path: Any) -> str:
 
 def _used(value: Any) -> bool:
     """Whether a setting does something: null, 0 and false stand for its absence."""
-    return _shown(value) not in ("null", "0", "false", "")
+    return shown(value) not in ("null", "0", "false", "")
 
 
 def _variants(runs: pd.DataFrame) -> pd.Series:
-    names = runs["method"].map(_shown)
+    names = runs["method"].map(shown)
     own = [name for name in runs if name.startswith(METHOD) and name != NAME and name not in NO_RESULT]
     labels = names.copy()
     for _, rows in runs.groupby(names, sort=False):
@@ -186,7 +187,7 @@ def _task_columns(runs: pd.DataFrame, taken: set[str]) -> list[str]:
     if DIGEST in runs and PATH in runs and _varies(runs[PATH]):
         # Files are told apart by their names where these tell as much as their contents do.
         data = pd.DataFrame(
-            {"name": runs[PATH].map(_file), "digest": runs[DIGEST].map(_shown)}
+            {"name": runs[PATH].map(_file), "digest": runs[DIGEST].map(shown)}
         ).drop_duplicates()
         known.add(DIGEST if data["name"].is_unique and data["digest"].is_unique else PATH)
     return [
@@ -212,8 +213,8 @@ def _tasks(runs: pd.DataFrame, columns: list[str]) -> pd.Series:
     # Names of options come first and stand for themselves.
     for name in sorted(columns, key=lambda name: not name.endswith(".name")):
         short = name.rpartition(".")[2]
-        shown = runs[name].map(_file if name == PATH else _named)
-        labels += " " + (shown if short == "name" else short + "=" + shown)
+        named = runs[name].map(_file if name == PATH else _named)
+        labels += " " + (named if short == "name" else short + "=" + named)
     return labels.str.strip().replace("", "task")
 
 
@@ -221,7 +222,7 @@ def _replicates(runs: pd.DataFrame) -> pd.Series:
     varied = [name for name in runs if name.startswith(SEEDS) and _varies(runs[name])]
     if not varied:
         return runs["seed"]
-    labels = runs["seed"].map(_shown)
+    labels = runs["seed"].map(shown)
     for name in varied:
-        labels = labels + f" {name.removeprefix(SEEDS)}=" + runs[name].map(_shown)
+        labels = labels + f" {name.removeprefix(SEEDS)}=" + runs[name].map(shown)
     return labels

@@ -1,6 +1,6 @@
 """Does the sequential design hold its level, what does it find, and how many seeds does it cost? By simulation.
 
-    python tests/benchmarks/sequential.py [--studies 1000] [--most 40] [--only errors]
+    python tests/benchmarks/sequential.py [--studies 1000] [--most 40] [--only errors] [--kinds normal,stuck]
 
 The designs with 10, 20 and 40 seeds from the first see the same data. In brackets a standard error of the simulation.
 """
@@ -147,7 +147,10 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=40, help="seeds at which the sequential design ends")
     tables = {"errors": errors, "powers": powers, "margins": margins, "intervals": intervals}
     parser.add_argument("--only", choices=[*tables], help="one of the tables")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="of answers")
     options = parser.parse_args()
+    for kind in KINDS.keys() - set(options.kinds.split(",")):
+        del KINDS[kind]
     times(options.most)
     for name, table in tables.items():
         if options.only in (None, name):
