@@ -108,9 +108,8 @@ def _skewed(values: Array) -> bool:
 def _headline(record: DesignRecord, decision: Decision, pairs: pd.DataFrame) -> str:
     design = record.design
     where = f"by {design.measure} at {cost(pd.Series(design.at), design.axis)}"
-    worse = set(pairs.loc[pairs["outcome"] == DIFFERENT, "b"])
-    best = [name for name in design.methods if name not in worse] or design.methods
-    beaten = [name for name in design.methods if name in worse]
+    best = _best(record, pairs)
+    beaten = [name for name in design.methods if name not in best]
     if len(best) == 1:
         return f"{best[0]} is better than {_listed(beaten)} {where}."
     left = pairs[pairs["a"].isin(best) & pairs["b"].isin(best)]
@@ -123,6 +122,12 @@ def _headline(record: DesignRecord, decision: Decision, pairs: pd.DataFrame) -> 
     return text + (
         f", and better than {_listed(beaten)}." if beaten and (left["outcome"] == SAME).all() else "."
     )
+
+
+def _best(record: DesignRecord, pairs: pd.DataFrame) -> list[str]:
+    """The methods that none is shown to be better than."""
+    worse = set(pairs.loc[pairs["outcome"] == DIFFERENT, "b"])
+    return [name for name in record.design.methods if name not in worse] or record.design.methods
 
 
 def _text(
@@ -141,7 +146,9 @@ def _text(
         "Seeds by method: " + ", ".join(f"{name} {many}" for name, many in seeds.items()) + ".",
     ]
     level = 1 - design.alpha / count
-    shown = pairs.iloc[np.argsort(pairs["outcome"].map([DIFFERENT, SAME, UNDECIDED].index), kind="stable")]
+    leading = pairs["a"].isin(_best(record, pairs))
+    order = pairs.assign(leading=~leading, outcome=pairs["outcome"].map([DIFFERENT, SAME, UNDECIDED].index))
+    shown = pairs.loc[order.sort_values(["leading", "outcome"], kind="stable").index]
     lines += [_pair(row, record, level) for _, row in shown.head(MOST_LINES).iterrows()]
     if count > MOST_LINES:
         lines.append(f"- {count - MOST_LINES} more pairs are in the table.")
@@ -167,7 +174,8 @@ def _text(
         f"Changed after a look: {change}. The level is not that of the design." for change in record.changes
     ]
     lines.append(
-        "Differences at a stop are larger on average than the true ones; intervals hold for all pairs at once."
+        "Differences at a stop are larger on average than the true ones. Intervals hold for all pairs at once; one may "
+        "hold 0 where Holm's step-down, which lets what is decided ease the rest, has decided."
     )
     return "\n".join(lines)
 

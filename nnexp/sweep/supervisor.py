@@ -260,7 +260,7 @@ class SweepWork(Work):
 
         try:
             with (
-                frozen_source(code, outside),
+                frozen_source(code, outside, sweep.until is not None or sweep.trials is not None),
                 self.view.sweep(len(rest)) as progress,
                 Interrupts(spool.stop, self.view.say) as interrupts,
                 recording,
