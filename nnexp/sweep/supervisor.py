@@ -7,6 +7,7 @@ import json
 import logging
 import secrets
 import shlex
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
 from nnexp.sweep.background_call import Later, load_summary
+from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.trial import Ended, Trial
@@ -25,12 +27,12 @@ from nnexp.sweep.view import SweepView, View
 from nnexp.sweep.work import OPENING, Work, row
 from nnexp.tracking import journal, locations
 from nnexp.tracking.bring_in import write_parent
-from nnexp.tracking.claim import CLAIM, JOURNAL, Claim
+from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
-from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.parent import UNTIL
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
+from nnexp.training.checkpoint import FOLDER
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -52,7 +54,6 @@ class SweepWork(Work):
         overrides: of the whole command.
         jobs: how many there will be.
         process: records jobs that are trained in groups; without it this process does.
-        flags: of the command, without which its settings mean something else.
     """
 
     def __init__(
@@ -63,8 +64,8 @@ class SweepWork(Work):
         process: RecordingProcess | None = None,
         flags: Sequence[str] = (),
     ) -> None:
-        super().__init__(view, overrides, jobs)
-        self._process, self._flags = process, list(flags)
+        super().__init__(view, overrides, jobs, flags)
+        self._process = process
         self._looked, self.chosen, self._extends = False, None, False
         self._skipped = 0
         self._why: Counter[str] = Counter()
@@ -134,7 +135,8 @@ class SweepWork(Work):
     def _beginning(self, config: Config) -> Beginning:
         words, key = shlex.join(self.overrides), sweep_key(self.overrides, config.sweep)
         tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": words, CLAIM: self.token, KEY: key}
-        tags |= {JOURNAL: str(self._journal)} if self._journal is not None else {}
+        if self._journal is not None:
+            tags |= {JOURNAL: str(self._journal), CHECKPOINTS: str(self._journal.with_name(FOLDER))}
         tags |= {UNTIL: config.sweep.until} if config.sweep.until is not None else {}
         params = {"overrides": words, "jobs": str(self.jobs)}
         return Beginning(f"sweep {self.sweep_id}", params, tags, self._started)
@@ -219,6 +221,8 @@ class SweepWork(Work):
         sweep, runs = jobs[0].config.sweep, self.jobs or 1
         spool = Spool(place.absolute() / "spool")
         spool.make()
+        for note in notes(spool.checkpoints, rest):
+            self.view.say(note)
         with contextlib.suppress(OSError):
             write_parent(self._journal, jobs[0].config.tracking.experiment, self._parent_beginning())
         code = spool.folder / "code"
@@ -308,6 +312,8 @@ class SweepWork(Work):
             return
         if self._journal is not None:
             self._clear_journal(self._journal)
+            if not self.failed and all(row.status != "killed" for row in self.rows):
+                shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
         if self.rows:
             where = (
                 []
@@ -362,17 +368,6 @@ class SweepWork(Work):
             self._skipped += 1
             self._add(job, claim.result)
         return claim
-
-    def _replace(self, claim: Found | None) -> None:
-        if claim is not None and self._earlier is not None:
-            from nnexp.sweep.resume import replace
-
-            for run in claim.before:
-                try:
-                    replace(self._earlier.store, run)
-                except Exception as error:
-                    # The run that took its place is recorded; the old one stays beside it.
-                    LOG.warning("run %s could not be removed (%s)", run.info.run_id, reason_of(error))
 
     def _add_others(self) -> None:
         """Put the rest of a sweep that was extended into its table: it is one sweep."""

@@ -1,6 +1,6 @@
 """A folder that workers on this machine share with their sweep: rows as they come, and the word to stop.
 
-Beside it lies the journal: what has ended, until its store has it.
+Beside it lie the journal, what has ended until its store has it, and the checkpoints of what goes on.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from nnexp.tracking.journal import Beginning, Entry
 from nnexp.tracking.outcome import Outcome, per_decade
 from nnexp.tracking.plain import flatten
 from nnexp.tracking.recorder import last_tags, start_tags
+from nnexp.training import checkpoint
 from nnexp.training.record import History
 
 Array = np.ndarray[Any, Any]
@@ -68,6 +69,11 @@ class Spool:
     def journal(self) -> Path:
         """The folder of entries."""
         return self.folder.parent / journal.FOLDER
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.folder.parent / checkpoint.FOLDER
 
     def keep(self, entry: Entry) -> Outcome:
         """The entry's outcome with its files in the journal, if this machine has one that can be written.
