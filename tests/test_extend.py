@@ -77,7 +77,11 @@ def test_the_same_extension_again_trains_nothing_and_counts_once(grown: tuple[Pa
             ("sweep.extend=latest", "sweep.resume=latest"),
             "sweep.extend=latest: expected without sweep.resume",
         ),
-        (("sweep.extend=latest", "sweep.until=decided", "seed=0"), "expected sweeps of given seeds"),
+        (("sweep.extend=latest", "sweep.until=decided"), "expected sweeps of given seeds"),
+        (
+            ("sweep.resume=latest", "sweep.until=decided"),
+            "was begun without; expected a new sweep, whose looks count",
+        ),
     ],
 )
 def test_what_cannot_be_extended_is_refused(

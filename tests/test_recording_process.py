@@ -69,7 +69,7 @@ def test_what_it_logs_is_logged_here(
     opened(process, uri).result()
     (config,) = compose([["optimizer=sgd", f"tracking.uri={uri}"]])
     job = Trial(0, config, [], tmp_path / "0" / "run.log", code_hash(config))
-    (tmp_path / "spool").mkdir()
+    Spool(tmp_path / "spool").make()
     process.call("begin", {0: job}, {}, tmp_path / "spool", tmp_path, 1).result()
     with sqlite3.connect(tmp_path / "mlflow.db") as store:
         store.execute("alter table runs rename to gone")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
 from collections.abc import Callable
+
+from nnexp.tracking.outcome import reason_of
+
+LOG = logging.getLogger(__name__)
 
 
 class Later:
@@ -33,7 +37,10 @@ class Later:
 
 def load_summary() -> None:
     """Load what a sweep's summary needs, which takes half a second: while others train."""
-    with contextlib.suppress(Exception):
+    try:
         import pandas as pd  # noqa: F401
 
         import nnexp.pictures.one_run  # noqa: F401
+    except Exception as error:
+        # Who needs them says what is missing.
+        LOG.warning("the summary's packages cannot be loaded (%s)", reason_of(error))

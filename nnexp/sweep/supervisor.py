@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import secrets
@@ -150,7 +149,7 @@ class SweepWork(Work):
             try:
                 opened = opening.result()
             except Lost:
-                pass
+                LOG.warning("the process that records was gone before the store was open; it is opened here")
             else:
                 self._home = Pages(opened.uri, config.tracking.experiment, opened.experiment_id)
                 self._parent = RemoteParent(process, opened.parent, lambda: self.store(config))
@@ -223,8 +222,12 @@ class SweepWork(Work):
         spool.make()
         for note in notes(spool.checkpoints, rest):
             self.view.say(note)
-        with contextlib.suppress(OSError):
+        try:
             write_parent(self._journal, jobs[0].config.tracking.experiment, self._parent_beginning())
+        except OSError as error:
+            self.view.say(
+                f"{self._journal} cannot be written ({error.strerror}): what is not recorded will be lost"
+            )
         code = spool.folder / "code"
         by_number = {job.number: job for job in rest}
         tags = {"nnexp.sweep_id": self.sweep_id}
@@ -282,8 +285,10 @@ class SweepWork(Work):
             "recording": recording.seconds, "batch": perf_counter() - start,
             "workers": choice.workers, "wall": perf_counter() - self._begun,
         }  # fmt: skip
-        with contextlib.suppress(OSError):
+        try:
             (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            LOG.warning("timings.json cannot be written (%s)", error)
         if batch.broken_groups:
             count = batch.broken_groups
             self.view.say(
@@ -304,16 +309,19 @@ class SweepWork(Work):
         Raises:
             StoreError: the store could not be opened.
         """
-        self._ready()
+        try:
+            self._ready()
+        except BaseException:
+            # Jobs were trained while the store was opened.
+            self._say_unrecorded()
+            raise
         self._say_skipped()
         self._add_others()
         super().end(status)
         if self._home is None:
             return
-        if self._journal is not None:
-            self._clear_journal(self._journal)
-            if not self.failed and all(row.status != "killed" for row in self.rows):
-                shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
+        if self._journal is not None and not self.failed and all(row.status != "killed" for row in self.rows):
+            shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
         if self.rows:
             where = (
                 []
@@ -331,12 +339,14 @@ class SweepWork(Work):
             words = shlex.join(["python", "-m", "nnexp.run", *resuming])
             self.view.say(f"Resume: {words}")
 
-    def _clear_journal(self, folder: Path) -> None:
-        """Remove what the store has, and say how the rest gets there."""
+    def _say_unrecorded(self) -> None:
+        """The same, and remove from the journal what the store has."""
+        if self._journal is None:
+            super()._say_unrecorded()
+            return
         recorded = [] if self._lost else [row.job for row in self.rows if row.run_id]
-        if left := journal.drop(folder, recorded):
-            command = shlex.join(["python", "-m", "nnexp.run", "--import-unrecorded", str(folder)])
-            self.view.say(f"Not recorded: {left} run{'s' if left != 1 else ''}. To bring them in: {command}")
+        if left := journal.drop(self._journal, recorded):
+            self._say_left(left, self._journal)
 
     @property
     def failed(self) -> bool:

@@ -88,13 +88,23 @@ def train(task: Task) -> Done:
     outcomes, group_error = _outcomes(task, jobs, spool, written)
     training = sum(one.seconds for one in outcomes if one is not None)
     outcomes = [
-        None if made is None else spool.keep(journal_entry(job, task.tags, task.runs, made))
+        None if made is None else _kept(spool, job, task, made)
         for job, made in zip(jobs, outcomes, strict=True)
     ]
     if all(one is not None and one.status != "killed" for one in outcomes):
         for checkpoint in written:
             checkpoint.remove()
     return Done(outcomes, training, perf_counter() - begun, len(jobs), group_error)
+
+
+def _kept(spool: Spool, job: Trial, task: Task, made: Outcome) -> Outcome:
+    """The outcome with its files in the journal, or with its files where that cannot be written."""
+    try:
+        return spool.keep(journal_entry(job, task.tags, task.runs, made))
+    except OSError as error:
+        # Who records tries once more, and says what is wrong.
+        LOG.info("job %d: %s", job.number, error)
+        return made
 
 
 def _outcomes(

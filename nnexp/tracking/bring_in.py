@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, NamedTuple
 
 from nnexp.tracking import journal
+from nnexp.tracking.claim import CLAIM
+from nnexp.tracking.heartbeat import heartbeat, worked_on
 from nnexp.tracking.journal import Beginning, Entry
 from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.recorder import Thinning, publish
@@ -28,6 +30,10 @@ class Brought(NamedTuple):
     runs: int
     there: int
     problems: list[str]
+
+
+class SweepRuns(Exception):
+    """A sweep still runs: it records its journal's entries itself, and removes them at its end."""
 
 
 def bring_in(open_store: Callable[[str], Any], place: Path) -> Brought:
@@ -53,6 +59,9 @@ def bring_in(open_store: Callable[[str], Any], place: Path) -> Brought:
                     entry = journal.read(one)
                     store = open_store(entry.experiment)
                     new = _record(store, entry, parent.within(store))
+                except SweepRuns as error:
+                    problems.append(f"{folder}: {error}")
+                    break
                 except Exception as error:
                     LOG.debug("%s", one, exc_info=True)
                     problems.append(f"{one}: {reason_of(error)}")
@@ -90,7 +99,11 @@ class _Parent:
         self._begun: Any = None
 
     def within(self, store: Any) -> str | None:
-        """The parent's id in a store, None if there is none."""
+        """The parent's id in a store, None if there is none.
+
+        Raises:
+            SweepRuns: another process works on it.
+        """
         if not self._file.exists():
             return None
         experiment, text = json.loads(self._file.read_text("utf-8"))
@@ -100,15 +113,26 @@ class _Parent:
         sweep = beginning.tags["nnexp.sweep_id"]
         found = store.search(f"tags.`nnexp.kind` = 'sweep' and tags.`nnexp.sweep_id` = '{sweep}'")
         if found:
-            return str(found[0].info.run_id)
+            run_id, running = str(found[0].info.run_id), found[0].info.status == "RUNNING"
+            # Who goes on with a sweep has claimed it already.
+            if running and found[0].data.tags.get("nnexp.process") != heartbeat()["nnexp.process"]:
+                if process := worked_on(found[0]):
+                    raise SweepRuns(f"{process} still works on sweep {sweep}")
+                # Whoever was suspended shall not record it again when it wakes up.
+                self._begun = store.run(run_id)
+                self._begun.record(tags={CLAIM: token_hex(8)})
+            return run_id
         self._begun = store.start_parent(*beginning)
         return str(self._begun.run_id)
 
     def end(self) -> None:
-        """End a parent that was begun: what is missing of it is for who resumes the sweep."""
+        """End a parent that was begun, or left RUNNING: what is missing of it is for who resumes the sweep."""
         if self._begun is not None:
-            with contextlib.suppress(Exception):
+            try:
                 self._begun.finish("KILLED", {"nnexp.status": "killed"})
+            except Exception as error:
+                # Resuming ends it, and so does --end-stale.
+                LOG.warning("the sweep's parent run was not ended (%s)", reason_of(error))
 
 
 def write_parent(folder: Path, experiment: str, beginning: Beginning) -> None:

@@ -75,6 +75,7 @@ def write(folder: Path, entry: Entry) -> Outcome:
     made = entry.made
     part = folder.with_name(f".{folder.name}-{uuid4().hex}")
     try:
+        part.mkdir(parents=True)
         files.write(part / "files", made.files)
         files.write(part / "model", made.model)
         arrays: dict[str, Any] = {f"image/{step}": image for step, image in made.images}

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
+from nnexp.process import writing_to
 from nnexp.tracking import files, locations
 from nnexp.tracking.protocol import STATUSES, DatasetRecord, Rows, milliseconds, points
 
@@ -74,7 +75,8 @@ class MlflowRun:
     def log_files(self, contents: Mapping[str, bytes]) -> None:
         """Record artifacts by path; where they are files here they are written once, without a copy and a query."""
         if self._folder is not None:
-            files.write(self._folder, contents)
+            with writing_to(self._folder.parents[1]):
+                files.write(self._folder, contents)
             return
         with tempfile.TemporaryDirectory(prefix="nnexp-") as place:
             files.write(Path(place), contents)
@@ -93,16 +95,25 @@ class MlflowRun:
             return
         if self._folder.exists() and folder.samefile(self._folder):
             return
-        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        with writing_to(self._folder.parents[1]):
+            self._folder.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                if folder.is_symlink():
+                    raise IsADirectoryError(f"{folder} is another run's")
+                folder.rename(self._folder)
+            except OSError:
+                # Another disk, or files that are there already.
+                for file in (one for one in sorted(folder.rglob("*")) if one.is_file()):
+                    place = self._folder / file.relative_to(folder)
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(file, place)
+                return
         try:
-            if folder.is_symlink():
-                raise IsADirectoryError(f"{folder} is another run's")
-            folder.rename(self._folder)
-        except OSError:
-            # Another disk, or files that are there already.
-            shutil.copytree(folder, self._folder, dirs_exist_ok=True)
-        else:
             folder.symlink_to(self._folder, target_is_directory=True)
+        except OSError:
+            # Who tries again looks for them where they were.
+            self._folder.rename(folder)
+            raise
 
     def log_images(self, images: Iterable[tuple[int, Array]], key: str = "boundary") -> None:
         """Record ``(step, image)`` pairs as steps of the picture ``key``, which the UI shows with a slider.

@@ -118,14 +118,14 @@ class RecordingProcess:
                     call.answer.set_exception(Lost())
                     continue
                 self._waiting.append(call.answer)
+            # Where the process is gone, who receives says so to all that wait.
             with suppress(OSError):
                 self._connection.send_bytes(call.message)
         with suppress(OSError):
             self._connection.send_bytes(b"")
 
     def _receive(self) -> None:
-        # Whatever goes wrong here, nobody may wait for ever.
-        with suppress(Exception):
+        try:
             while True:
                 kind, value = pickle.loads(self._connection.recv_bytes())
                 if kind == "log":
@@ -137,7 +137,14 @@ class RecordingProcess:
                     answer.set_exception(value)
                 else:
                     answer.set_result(value)
+        except (EOFError, OSError):
+            # The process is gone; whoever goes on says so.
+            pass
+        except Exception as error:
+            # Nobody may wait for ever.
+            LOG.error("what the process that records answered cannot be read (%s)", error)
         if not self._closing:
+            # One that is not gone by then is killed.
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(1.0)
             # Not even half alive may it write what is written elsewhere from now on.
@@ -155,7 +162,9 @@ def begun(overrides: Sequence[str]) -> RecordingProcess | None:
         return None
     try:
         return RecordingProcess()
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError) as error:
+        # The sweep's own process records then.
+        LOG.info("no process that records can be begun (%s)", error)
         return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +17,7 @@ from nnexp.tracking.claim import Claim
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS
 from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken, database
 from nnexp.tracking.outcome import FEW_RUNS, Outcome, per_decade, reason_of
-from nnexp.tracking.recorder import RunResult, Thinning, flatten, last_tags, publish, result
+from nnexp.tracking.recorder import ENDINGS, RunResult, Thinning, flatten, last_tags, publish, result
 
 LOG = logging.getLogger(__name__)
 
@@ -40,13 +39,20 @@ class _Entry:
     """A run that the store knows; ``params`` are those that it does not have yet.
 
     ``tagged`` says that it has its last tags, ``adopted`` that another process began it, ``ended`` that it has
-    everything.
+    everything; ``failed`` why it could not be recorded.
     """
 
     tagged = adopted = ended = False
+    failed = ""
 
     def __init__(self, home: Home, run: Any, thinning: Thinning, params: dict[str, str] | None) -> None:
         self.home, self.run, self.thinning, self.params = home, run, thinning, params
+
+    def end(self) -> None:
+        """End the run as what it is without all that it should have."""
+        status, why = ("failed", self.failed) if self.failed else ("killed", "the sweep was ended")
+        self.run.finish(ENDINGS[status], {"nnexp.status": status, "nnexp.reason": why})
+        self.ended = True
 
 
 class Recording:
@@ -99,12 +105,13 @@ class Recording:
         if self._away is not None:
             LOG.warning("%s", self._away)
             return
+        if any(entry.failed for entry in left):
+            # Where the disk is full this makes room to say so.
+            self.spool.remove()
         for entry in left:
             try:
                 if self._taken is None:
-                    entry.run.finish(
-                        "KILLED", {"nnexp.status": "killed", "nnexp.reason": "the sweep was ended"}
-                    )
+                    entry.end()
             except SweepTaken as taken:
                 self._taken = taken
             except Exception as caught:
@@ -112,8 +119,10 @@ class Recording:
         if self._taken is not None:
             # Who has the sweep now does not know of those that were begun since.
             for entry in left:
-                with contextlib.suppress(Exception):
+                try:
                     entry.home.store.client.delete_run(entry.run.run_id)
+                except Exception as caught:
+                    LOG.warning("run %s was not deleted (%s)", entry.run.run_id, reason_of(caught))
             if not isinstance(error, SweepTaken):
                 raise self._taken
         else:
@@ -123,13 +132,16 @@ class Recording:
         """Delete runs of this sweep that were begun twice, where the store's answer was lost on its way."""
         if self._claim is None:
             return
-        with contextlib.suppress(Exception):
+        try:
             for store in {self.home(job).store for job in self.jobs.values()}:
                 for run in store.search(f"{self._sweep} and attributes.status = 'RUNNING'"):
                     if run.info.run_id == self._claim.run.run_id:
                         continue
                     LOG.warning("run %s was begun twice and is deleted", run.info.run_id)
                     store.client.delete_run(run.info.run_id)
+        except Exception as error:
+            # Resuming deletes them too.
+            LOG.warning("runs that were begun twice could not be looked for (%s)", reason_of(error))
 
     @property
     def _sweep(self) -> str:
@@ -174,12 +186,19 @@ class Recording:
         start = perf_counter()
         if isinstance(made, Exception):
             made = lost(made)
-        made = self.spool.keep(journal_entry(job, self.tags, self.runs, made))
+        try:
+            made = self.spool.keep(journal_entry(job, self.tags, self.runs, made))
+        except OSError as error:
+            # It may still be recorded.
+            LOG.warning("job %d is not kept until it is recorded (%s)", job.number, reason_of(error))
         if self._taken is not None:
             raise self._taken
         ended = self._away or self._tried(job, made)
         if isinstance(ended, Exception):
-            ended = unrecorded(made, ended)
+            if made.folder is None:
+                # What is trained from now on would be lost as well.
+                self.spool.stop()
+            ended = unrecorded(made, ended, self.spool.journal)
         try:
             # Of many runs only those that did not finish have a log.
             if self.runs <= FEW_RUNS or ended.status != "finished":
@@ -233,10 +252,14 @@ class Recording:
         except Exception as broken:
             LOG.warning("the store cannot be asked whether it is there (%s)", reason_of(broken))
         if (begun := self._entries.get(job.number)) is not None and not begun.ended:
-            with contextlib.suppress(Exception):
-                tags = {"nnexp.status": "failed", "nnexp.reason": f"not recorded ({reason_of(error)})"}
-                begun.run.finish("FAILED", tags)
-                begun.ended = True
+            begun.failed = f"not recorded ({reason_of(error)})"
+            try:
+                begun.end()
+            except SweepTaken:
+                raise
+            except Exception as still:
+                # It is tried once more at the end of the sweep.
+                LOG.warning("run %s was not ended (%s)", begun.run.run_id, reason_of(still))
 
     def _publish(self, job: Trial, made: Outcome) -> RunResult:
         begun, tags = self._entries.get(job.number), last_tags(made, job.config)
@@ -314,18 +337,20 @@ class Recording:
             entry.params = None
 
 
-def unrecorded(made: Outcome, why: Exception) -> RunResult:
-    """The result of a run that its store does not have; it has no id."""
-    reason = f"not recorded ({reason_of(why)}); its files are in {_place(made)}"
-    return result("", "", made)._replace(status="failed", reason=reason)
+def unrecorded(made: Outcome, why: Exception, journal: Path) -> RunResult:
+    """The result of a run that its store does not have; it has no id.
 
-
-def _place(made: Outcome) -> str:
-    """Where an outcome's files are."""
+    Args:
+        journal: where its files would be.
+    """
     if made.folder is None:
-        return "no folder, none could be written"
-    folder = Path(made.folder)
-    return "its run's artifacts" if folder.is_symlink() else str(folder.parent)
+        where = f"it is lost, for {journal} cannot be written either"
+    elif Path(made.folder).is_symlink():
+        where = "its files are in its run's artifacts"
+    else:
+        where = f"its files are in {Path(made.folder).parent}"
+    reason = f"not recorded ({reason_of(why)}); {where}"
+    return result("", "", made)._replace(status="failed", reason=reason)
 
 
 def lost(error: Exception) -> Outcome:

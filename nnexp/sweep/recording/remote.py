@@ -138,7 +138,7 @@ class RemoteRecording:
         while rest or sent:
             if self._given_up and not sent:
                 job, one = rest.popleft()
-                yield job, unrecorded(one, TimeoutError("the store did not answer"))
+                yield job, unrecorded(one, TimeoutError("the store did not answer"), self._spool.journal)
                 continue
             if self._local is not None or self._begun.exception() is not None:
                 yield from self._go_on_here().take_all([*(pair for pair, _ in sent), *rest])
@@ -154,7 +154,7 @@ class RemoteRecording:
                 if not self._given_up:
                     self._go_on_here()
                     continue
-                result = unrecorded(made_of, TimeoutError("the store did not answer"))
+                result = unrecorded(made_of, TimeoutError("the store did not answer"), self._spool.journal)
             sent.popleft()
             yield job, result
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnexp.process import writing_to
 from nnexp.sweep.identity import config_hash
 from nnexp.sweep.trial import Trial
 from nnexp.tracking import journal
@@ -42,28 +43,38 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._count = 0
+        self._stopped = False
 
     def make(self) -> None:
-        """Make the folder, without a word to stop from earlier."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._flag.unlink(missing_ok=True)
+        """Make the folder, with the word to go on.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with writing_to(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._flag.touch()
 
     def remove(self) -> None:
         """Remove the folder with all that is left in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def stop(self) -> None:
-        """Tell all workers to end what they do."""
-        self._flag.touch()
+        """Tell all workers to end what they do; a full disk lets a file be removed, not made."""
+        self._stopped = True
+        try:
+            self._flag.unlink(missing_ok=True)
+        except OSError as error:
+            LOG.warning("%s cannot be removed, so that workers go on: %s", self._flag, error)
 
     @property
     def stopped(self) -> bool:
-        """Whether workers were told to stop."""
-        return self._flag.exists()
+        """Whether workers were told to stop; never on a machine without the folder."""
+        return self._stopped or (self.folder.is_dir() and not self._flag.exists())
 
     @property
     def _flag(self) -> Path:
-        return self.folder / "stop"
+        return self.folder / "going"
 
     @property
     def journal(self) -> Path:
@@ -79,16 +90,15 @@ class Spool:
         """The entry's outcome with its files in the journal, if this machine has one that can be written.
 
         So workers write them, and who records moves them.
+
+        Raises:
+            OSError: the journal cannot be written.
         """
         made = entry.made
         if not self.folder.is_dir() or (made.folder is not None and Path(made.folder).exists()):
             return made
-        try:
+        with writing_to(self.journal):
             return journal.write(self.journal / f"{int(entry.begin.tags['nnexp.job']):06}", entry)
-        except OSError as error:
-            # It may still be recorded.
-            LOG.warning("%s cannot be written: %s", self.journal, error)
-            return made
 
     def put(self, started: int, parts: Sequence[tuple[int, History]]) -> None:
         """Leave rows by the job's number; nothing on a machine that does not have the folder."""
@@ -105,8 +115,8 @@ class Spool:
                 np.savez(file, started=np.int64(started), **arrays)
             place.rename(self.folder / f"{name}.npz")
         except OSError as error:
-            # They are sent once more when their runs have ended.
-            LOG.warning("%s cannot be written: %s", place, error)
+            # They are sent once more when their runs have ended; a worker's warnings go to the terminal.
+            LOG.info("%s cannot be written: %s", place, error)
             place.unlink(missing_ok=True)
 
     def take(self) -> Iterator[Spooled]:
