@@ -25,7 +25,7 @@ ROOMS = {
     "config/schema": "config training",
     "pictures": "calls data network training",
     "tracking": "nnexp process config network training pictures",
-    "results": "network tracking",
+    "results": "config network tracking",
     "stats": "results",
     "inside": "network training config/schema pictures results",
     "figures": "training pictures results stats inside",

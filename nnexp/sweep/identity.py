@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -55,6 +56,12 @@ def sweep_key(overrides: Sequence[str], sweep: Sweep) -> str:
     until = [sweep.until] if sweep.until is not None else []
     text = json.dumps([sorted(given.items()), sweep.grid, search, *until], default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def start_key(config: Config, code: str) -> Key:
+    """What the end of a run is known by, from which one of a longer budget goes on: all but the budget's length."""
+    budget = replace(config.budget, iterations=1, evaluations=None)
+    return run_key(replace(config, budget=budget), code)
 
 
 def run_key(config: Config, code: str) -> Key:
