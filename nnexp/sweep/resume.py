@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 from nnexp.config.schema import Config, Sweep
 from nnexp.sweep.checkpoints import move
 from nnexp.sweep.identity import KEY, code_hash, config_hash, sweep_key
+from nnexp.sweep.view import Row
 from nnexp.tracking.bring_in import bring_in
 from nnexp.tracking.claim import CHECKPOINTS, JOURNAL
 from nnexp.tracking.files import HISTORY_FILE
@@ -66,9 +68,17 @@ class Earlier:
         """How many finished runs it has that no job has claimed."""
         return sum(map(len, self._done.values()))
 
-    def unclaimed(self) -> list[tuple[Any, RunResult]]:
-        """Finished runs that no job of this command has claimed or replaced: the sweep's others, with results."""
-        return [(run, recorded_result(self.store, run)) for runs in self._done.values() for run in runs]
+    def others(self) -> list[Row]:
+        """Rows of the finished runs that no job of this command has claimed or replaced."""
+        from nnexp.sweep.work import row
+
+        rows = []
+        for run in (run for runs in self._done.values() for run in runs):
+            tags, seed = run.data.tags, int(run.data.params["seed"])
+            number, method = int(tags.get("nnexp.job", 0)), tags.get("nnexp.method", "")
+            overrides = shlex.split(tags.get("nnexp.overrides", ""))
+            rows.append(row(number, method, seed, overrides, recorded_result(self.store, run)))
+        return rows
 
     def claim(self, config: Config) -> Found:
         """What is there for the next job of this config; each run is given out once."""

@@ -24,7 +24,7 @@ from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.longer import go_on_longer
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.sweep.view import SweepView, View
-from nnexp.sweep.work import OPENING, Work, row
+from nnexp.sweep.work import OPENING, Work
 from nnexp.tracking import journal, locations
 from nnexp.tracking.bring_in import write_parent
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
@@ -320,7 +320,8 @@ class SweepWork(Work):
             self._say_unrecorded()
             raise
         self._say_skipped()
-        self._add_others()
+        if self._extends and self._earlier is not None:
+            self.rows += self._earlier.others()
         super().end(status)
         if self._home is None:
             return
@@ -382,16 +383,6 @@ class SweepWork(Work):
             self._skipped += 1
             self._add(job, claim.result)
         return claim
-
-    def _add_others(self) -> None:
-        """Put the rest of a sweep that was extended into its table: it is one sweep."""
-        if self._earlier is None or not self._extends:
-            return
-        for run, result in self._earlier.unclaimed():
-            tags, seed = run.data.tags, int(run.data.params["seed"])
-            overrides = shlex.split(tags.get("nnexp.overrides", ""))
-            number, method = int(tags.get("nnexp.job", 0)), tags.get("nnexp.method", "")
-            self.rows.append(row(number, method, seed, overrides, result))
 
     def _say_skipped(self) -> None:
         if self._earlier is not None and (self._skipped or self._why):
