@@ -169,7 +169,7 @@ def test_too_few_seeds_for_so_many_methods_are_known_before() -> None:
 
 
 DESIGN = Design(
-    methods=["sgd", "adam", "random"], tasks=["moons", "spiral"], seed=0, most=40, measure="val_loss",
+    methods=["sgd", "adam", "random"], tasks=["moons", "spiral"], seed=0, most=40, measure="val_loss", higher=False,
     axis="iteration", at={"moons": 100.0, "spiral": 100.0}, worst={"moons": 0.7, "spiral": 1.1}, margin=None,
     settings="s", code="c",
 )  # fmt: skip
@@ -230,7 +230,7 @@ def test_the_verdict_says_looks_seeds_and_level() -> None:
 
 
 def test_accuracies_are_better_where_they_are_higher() -> None:
-    design = replace(DESIGN, measure="val_accuracy", worst={"moons": 0.5, "spiral": 0.33})
+    design = replace(DESIGN, measure="val_accuracy", higher=True, worst={"moons": 0.5, "spiral": 0.33})
     found = sequential_verdict(recorded(drawn((3, 0, -3), 15), design))
     assert found.headline == "random is better than sgd and adam by val_accuracy at 100 iterations."
     assert (found.pairs["difference"] > 0).all()

@@ -141,7 +141,7 @@ def test_a_design_that_was_looked_at_is_not_changed(
     [
         (("seed=0,1",), "seed=0,1: expected one seed, the first"),
         (("optimizer=sgd",), "expected two methods or more"),
-        (("sweep.measure=test_loss",), "expected one that each task has"),
+        (("sweep.measure=test_loss",), "expected one of auto"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from nnexp.report.material import environment_of, read_runs
-from nnexp.results import COSTS, KEYS, MEASURES, load_history
+from nnexp.results import COSTS, KEYS, known_measures, load_history
 from nnexp.results.client import connect
+from nnexp.results.columns import METRICS
 from nnexp.stats.versions import BY, Versions, compare_versions
 
 MOST_VALUES = 4
@@ -56,12 +57,14 @@ def load_side_by_side(
         raise ValueError(f"--experiment: expected one, or one for each of {len(sweeps)} sweeps")
     read = [read_runs(uri, name, sweep) for sweep, name in zip(sweeps, experiments, strict=True)]
     history = pd.concat([load_history(runs) for runs in read], ignore_index=True)
+    metrics = {name: about for runs in read for name, about in (runs.attrs.get(METRICS) or {}).items()}
     for runs in read:
         # Frames are joined below, and what one sweep's parent says is not of all.
         runs.attrs.clear()
     together = pd.concat(read, ignore_index=True).drop_duplicates("run_id")
     history = history.drop_duplicates(["run_id", "iteration"])
-    known = [name for name in MEASURES if together[name].notna().any()]
+    together.attrs[METRICS] = history.attrs[METRICS] = metrics
+    known = [name for name in known_measures(together) if together[name].notna().any()]
     if measure is not None and measure not in known:
         raise ValueError(
             f"measure={measure}: expected one of {', '.join(known) or 'none, for no run has any'}"
@@ -79,7 +82,7 @@ def differences(runs: pd.DataFrame, by: str, names: Sequence[str], source: Any) 
     machines = [_flat(environment_of(source, part)) for part in own]
     for key in dict.fromkeys(key for machine in machines for key in machine):
         rows[key] = [machine.get(key, "–") for machine in machines]
-    skipped = {*KEYS, *MEASURES, *COSTS, "reason"}
+    skipped = {*KEYS, *known_measures(runs), *COSTS, "reason"}
     settings = [
         name for name in runs if name not in skipped and not str(name).startswith(("tracking.", "sweep."))
     ]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nnexp.results import budget_axis
-from nnexp.results.labels import CLASS, cells, shown
+from nnexp.results.labels import cells, shown
 from nnexp.stats.measure import default_measure
 from nnexp.stats.pairs import paired_interval, seed_shares
 from nnexp.stats.permutation import holm, sign_flip
@@ -87,7 +87,7 @@ def _varied(runs: pd.DataFrame) -> list[str]:
         for name in runs
         if "." in name
         and not name.startswith(NO_FACTOR)
-        and not name.endswith(CLASS)
+        and not name.endswith("._target_")
         and runs[name].map(shown).nunique() > 1
     ]
 

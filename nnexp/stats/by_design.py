@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from nnexp.stats.design import DesignRecord
-from nnexp.stats.measure import higher_is_better
 from nnexp.stats.scores import Scores
 from nnexp.stats.sequential import DIFFERENT, closed_at, repeated_interval
 from nnexp.stats.standing import BETTER, UNDECIDED
@@ -28,7 +27,7 @@ def by_design(
     whichever of them ended the sweep; each is a family of its own. Where the measure and the cost are the
     design's, the scores are those that the looks have seen. Pairs of single tasks have no interval.
     """
-    plan, sign = record.design.plan, -1.0 if higher_is_better(measure) else 1.0
+    plan, sign = record.design.plan, -1.0 if scores.higher else 1.0
     own = (measure, axis) == (record.design.measure, record.design.axis)
     values = record.values() if own else sign * _by_seed(scores, record)
     tasks, methods = (record.design.tasks, record.design.methods) if own else (scores.tasks, scores.methods)

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnexp.results import COSTS, budget_axis
+from nnexp.losses.measures import Measure
+from nnexp.results import COSTS, budget_axis, measure_of
 from nnexp.results.labels import cells, left_out
 from nnexp.stats.aggregates import aggregate
 from nnexp.stats.by_design import by_design
 from nnexp.stats.design import DesignRecord
 from nnexp.stats.intervals import median_level
-from nnexp.stats.measure import default_measure, higher_is_better
+from nnexp.stats.measure import default_measure
 from nnexp.stats.pairs import corrected, pair_rows
 from nnexp.stats.profiles import profiles
 from nnexp.stats.ranks import Ranks, ranks
@@ -39,6 +40,8 @@ class Comparison:
     """
 
     measure: str
+    about: Measure
+    """The measure's label, and whether more of it is better."""
     axis: str
     """The cost at which values are read: iteration, evaluations, seconds or epochs."""
     at: pd.Series
@@ -84,7 +87,7 @@ class Comparison:
     def ordered(self, task: str) -> list[str]:
         """The methods on one task, or over tasks, best first."""
         pairs, summary = self.pairs[self.pairs["task"] == task], self.summary[self.summary["task"] == task]
-        return ordered(summary, pairs, self.measure)
+        return ordered(summary, pairs, higher=self.about.higher)
 
 
 def compare(
@@ -128,9 +131,9 @@ def compare(
     scores = read_scores(found, history, measure, axis, at)
     if len(scores.methods) < 2:
         raise ValueError(f"method={', '.join(scores.methods)}: expected two or more methods to compare")
-    sign = -1.0 if higher_is_better(measure) else 1.0
-    bounded = higher_is_better(measure)
-    pairs = _pairs(scores, scores.values, scores.orders, sign, confidence, seed, bounded)
+    about = measure_of(history, measure)
+    sign = -1.0 if about.higher else 1.0
+    pairs = _pairs(scores, scores.values, scores.orders, sign, confidence, seed, about.share)
     if not pairs["n_pairs"].any():
         raise ValueError("seed: expected two methods with a common one")
     if design is not None:
@@ -139,16 +142,17 @@ def compare(
         pairs = pd.concat(ruled, ignore_index=True)
     summary = _summary(scores, confidence, resamples, seed, design is None)
     last = summary[summary["task"] == summary["task"].iloc[-1]]
-    methods = ordered(last, pairs[pairs["task"] == pairs["task"].iloc[0]], measure)
-    targets = _targets(scores, target, measure)
+    methods = ordered(last, pairs[pairs["task"] == pairs["task"].iloc[0]], higher=about.higher)
+    targets = _targets(scores, target)
     reached = times(scores, history, measure, axis, targets)
     horizon = scores.at.reindex(scores.tasks).to_numpy(float)[:, None, None]
     told = verdict(
-        *(measure, axis, scores.at, confidence, methods, scores.tasks),
+        *(measure, about, axis, scores.at, confidence, methods, scores.tasks),
         *(scores.table, summary, pairs, scores.left_out),
     )
     comparison = Comparison(
         measure=measure,
+        about=about,
         axis=axis,
         at=scores.at,
         confidence=confidence,
@@ -231,9 +235,9 @@ def _summary(
     return pd.DataFrame(rows)
 
 
-def _targets(scores: Scores, target: float | Mapping[str, float] | None, measure: str) -> pd.Series:
+def _targets(scores: Scores, target: float | Mapping[str, float] | None) -> pd.Series:
     if target is None:
-        return default_targets(scores, measure)
+        return default_targets(scores)
     if isinstance(target, Mapping):
         for task in scores.tasks:
             if task not in target:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from nnexp.stats.measure import higher_is_better
 from nnexp.stats.sequential import ALPHA, EVERY, FIRST, PATHS, Decision, Plan, decide
 
 Array = np.ndarray[Any, Any]
@@ -27,7 +26,7 @@ class Design:
         methods, tasks: by name; each method is trained on each task.
         seed: the first of the seeds, which follow one another.
         most: seeds at which the sweep ends.
-        measure: what is compared, read at the end of each run's budget.
+        measure: what is compared, read at the end of each run's budget; ``higher`` whether more of it is better.
         axis, at: the cost that the budget is given in, and how much of it each task has.
         worst: by task, what a diverged or failed run counts as.
         margin: mean difference within which two methods count as the same; None for no such claims.
@@ -39,6 +38,7 @@ class Design:
     seed: int
     most: int
     measure: str
+    higher: bool
     axis: str
     at: dict[str, float]
     worst: dict[str, float]
@@ -70,7 +70,7 @@ class Design:
     @property
     def sign(self) -> float:
         """1 where lower values are better, -1 where higher ones are."""
-        return -1.0 if higher_is_better(self.measure) else 1.0
+        return -1.0 if self.higher else 1.0
 
 
 @dataclass

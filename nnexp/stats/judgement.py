@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from nnexp.losses.measures import spoken
 from nnexp.results.budget import budget_first
 from nnexp.results.history import missing_files
 from nnexp.results.labels import cells, missing_cells
@@ -16,7 +17,7 @@ from nnexp.stats.design import DesignRecord
 from nnexp.stats.sequential_verdict import SequentialVerdict, sequential_verdict
 from nnexp.stats.standing import standing
 from nnexp.stats.tuning import tuning_table, tuning_text
-from nnexp.stats.verdict import BY_DESIGN, TESTS, UNITS
+from nnexp.stats.verdict import BY_DESIGN, TESTS, UNITS, listed
 
 
 class Judgement(NamedTuple):
@@ -99,11 +100,11 @@ def headline(comparisons: dict[str, Comparison]) -> str:
     outcomes: dict[str, list[str]] = {}
     for axis, found in comparisons.items():
         best, _, close = standing(found.methods, found.overall)
-        told = best if not close else f"not enough evidence ({best} or {' or '.join(close)})"
+        told = best if not close else f"not enough evidence ({listed([best, *close], 'or')})"
         timed = " (as timed here)" if axis == "seconds" else ""
         outcomes.setdefault(told, []).append(UNITS[axis] + timed)
     parts = [f"{told} at equal {_and(axes)}" for told, axes in outcomes.items()]
-    return f"Best by {first.measure}: {'; '.join(parts)}."
+    return f"Best by {spoken(first.about)}: {'; '.join(parts)}."
 
 
 def _missing(missing: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from nnexp.results import budget_axis
 from nnexp.results.labels import cells
 from nnexp.stats.intervals import Estimate
-from nnexp.stats.measure import default_measure, higher_is_better
+from nnexp.stats.measure import default_measure
 from nnexp.stats.pairs import ROUNDING, paired_interval, seed_shares, timings
 from nnexp.stats.permutation import holm, sign_flip
 from nnexp.stats.power import fewest_seeds
@@ -100,7 +100,7 @@ def compare_versions(
             row = {"version": name, "method": str(method)}
             answers.append(row | _answers(read.values[:, at[0]], read.values[:, at[1]], confidence))
             speed.append(row | _speed(table[table["variant"] == method], steps, (names[0], name), confidence))
-    lower = not higher_is_better(measure)
+    lower = not read.higher
     by_answers, by_speed = (
         _corrected(pd.DataFrame(answers), alpha, lower),
         _corrected(pd.DataFrame(speed), alpha, True),

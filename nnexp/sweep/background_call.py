@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from nnexp.sweep.view import View
 from nnexp.tracking.outcome import reason_of
 
 LOG = logging.getLogger(__name__)
@@ -35,12 +36,14 @@ class Later:
             self._error = error
 
 
-def load_summary() -> None:
-    """Load what a sweep's summary needs, which takes half a second: while others train."""
+def load_summary(view: View) -> None:
+    """Load what the summary of a sweep takes."""
     try:
         import pandas as pd  # noqa: F401
 
         import nnexp.pictures.one_run  # noqa: F401
+
+        view.load()
     except Exception as error:
         # Who needs them says what is missing.
         LOG.warning("the summary's packages cannot be loaded (%s)", reason_of(error))

@@ -6,15 +6,18 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import nan
 from statistics import fmean
 
-from nnexp.config.schema import Config, ConfigError
+from nnexp.config.schema import AUTO, Config, ConfigError
 from nnexp.config.settings import shown
+from nnexp.results.columns import ALL_AXES
 from nnexp.results.labels import label
 from nnexp.results.records import Record, table
 from nnexp.stats.design import Design, DesignRecord, differing
 from nnexp.stats.sequential import EVERY, Plan
 from nnexp.sweep.identity import code_hash, config_hash
+from nnexp.sweep.trial import direction
 from nnexp.tracking.plain import flatten
 from nnexp.tracking.recorder import start_tags
 
@@ -22,7 +25,7 @@ AXES = {"iterations": "iteration", "evaluations": "evaluations", "seconds": "sec
 """The axis of each limit of a budget."""
 
 MEASURES = ("test_loss", "val_loss", "loss")
-"""What is looked at where ``sweep.measure`` is null: the first that all tasks have."""
+"""What is looked at where ``sweep.measure`` is auto: the first that all tasks have."""
 
 UNTIL = "sweep.until=decided"
 
@@ -84,9 +87,11 @@ def make_design(configs: Sequence[Config], found: Sequence[Cell]) -> Design:
     tasks = list(dict.fromkeys(task for task, _ in found))
     by_task = {task: config for (task, _), config in zip(reversed(found), reversed(configs), strict=True)}
     untrained = {task: _untrained(by_task[task]) for task in tasks}
-    known = [name for name in MEASURES if all(math.isfinite(untrained[task][name]) for task in tasks)]
-    measure = settings.measure or known[0]
-    without = [task for task in tasks if not math.isfinite(untrained[task][measure])]
+    known = [
+        name for name in MEASURES if all(math.isfinite(untrained[task].get(name, nan)) for task in tasks)
+    ]
+    measure = known[0] if settings.measure == AUTO else settings.measure
+    without = [task for task in tasks if not math.isfinite(untrained[task].get(measure, nan))]
     if without:
         raise ConfigError(f"sweep.measure={measure}: expected one that each task has; {without[0]} has none")
     limits = _limits(configs, found)
@@ -98,6 +103,7 @@ def make_design(configs: Sequence[Config], found: Sequence[Cell]) -> Design:
         seed=seed,
         most=settings.most_seeds,
         measure=measure,
+        higher=direction(measure, first.metrics) < 0,
         axis=AXES[next(iter(limits.values()))[0]],
         at={task: float(limits[task][1]) for task in tasks},
         worst={
@@ -171,10 +177,7 @@ def _untrained(config: Config) -> dict[str, float]:
     for seed in range(config.seed, config.seed + EVERY):
         group = Group.of(replace(config, seed=seed, budget=Budget(iterations=1)))
         rows.append(group.runs[0].stop())
-    return {
-        name: fmean(float(getattr(one, name)[0]) for one in rows)
-        for name in ("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
-    }
+    return {name: fmean(float(one[name][0]) for one in rows) for name in rows[0] if name not in ALL_AXES}
 
 
 def _digest(texts: Sequence[str]) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnexp.config.schema import Config, Sweep
+from nnexp.config.schema import Config, ConfigError, Sweep, from_mapping
+from nnexp.losses.measures import BATCH_LOSS, measures
 from nnexp.sweep.checkpoints import move
 from nnexp.sweep.identity import KEY, code_hash, config_hash, sweep_key
 from nnexp.sweep.view import Row
@@ -20,9 +22,12 @@ from nnexp.tracking.claim import CHECKPOINTS, JOURNAL
 from nnexp.tracking.files import HISTORY_FILE
 from nnexp.tracking.heartbeat import stale, worked_on
 from nnexp.tracking.locations import StoreError
+from nnexp.tracking.metric_tag import metrics_of
 from nnexp.tracking.parent import EXTENDED, UNTIL
 from nnexp.tracking.recorder import RunResult
 from nnexp.training.checkpoint import FOLDER
+
+LOG = logging.getLogger(__name__)
 
 
 class Found(NamedTuple):
@@ -40,7 +45,7 @@ class Earlier:
     """A sweep that was begun before: its id, its parent run and what its children are good for.
 
     A finished (or diverged) run of the same config, data and code takes the place of one job; what failed,
-    was killed, is missing or lost its files, or was computed by other code is run again.
+    was killed, is missing or lost its files, or was computed by other code or of other data is run again.
 
     Args:
         same: whether it was started with the same overrides and grid.
@@ -55,6 +60,7 @@ class Earlier:
         self._done: dict[str, list[Any]] = defaultdict(list)
         self._others: dict[str, list[Any]] = defaultdict(list)
         self._without_files: set[str] = set()
+        self._data = dict.fromkeys(run.data.tags.get("nnexp.data", "") for run in children)
         for run in children:
             good = run.info.status == "FINISHED"
             if good and not store.has_file(run, HISTORY_FILE):
@@ -77,7 +83,12 @@ class Earlier:
             tags, seed = run.data.tags, int(run.data.params["seed"])
             number, method = int(tags.get("nnexp.job", 0)), tags.get("nnexp.method", "")
             overrides = shlex.split(tags.get("nnexp.overrides", ""))
-            rows.append(row(number, method, seed, overrides, recorded_result(self.store, run)))
+            try:
+                config = recorded_config(run.data.params)
+            except ConfigError as error:
+                LOG.warning("run %s is not in the table (%s)", run.info.run_id, error)
+                continue
+            rows.append(row(number, method, seed, overrides, recorded_result(self.store, run), config))
         return rows
 
     def claim(self, config: Config) -> Found:
@@ -87,10 +98,19 @@ class Earlier:
             if self._keep or run.data.tags.get("nnexp.code_hash") == code:
                 self._done[own].remove(run)
                 return Found(recorded_result(self.store, run), "", [])
-        before = [*self._others.pop(own, []), *self._done.pop(own, [])]
+        before = self._take(own)
+        if not before and config.dataset.digest():
+            # The same settings, of a file that held something else.
+            before = [run for data in self._data for run in self._take(config_hash(config, data))]
+            if before:
+                return Found(None, "of other data", before)
         if any(run.info.run_id in self._without_files for run in before):
             return Found(None, "files missing", before)
         return Found(None, why_again(before[-1] if before else None), before)
+
+    def _take(self, config: str) -> list[Any]:
+        """The runs of a config's hash, given out once."""
+        return [*self._others.pop(config, []), *self._done.pop(config, [])]
 
 
 MOST_TIMES = 40
@@ -232,6 +252,25 @@ def _not_found(experiment: str, sweep: Sweep, wanted: bool | str, parents: Seque
     )
 
 
+def recorded_config(params: Mapping[str, str]) -> Config:
+    """The config that a run's params say, whose parts are nnexp's own.
+
+    Raises:
+        ConfigError: they say none, such as where the store cut a long list.
+    """
+    values: dict[str, Any] = {}
+    for name, text in params.items():
+        place = values
+        *above, last = name.split(".")
+        for key in above:
+            place = place.setdefault(key, {})
+        try:
+            place[last] = json.loads(text)
+        except ValueError:
+            place[last] = text
+    return from_mapping(values, [])
+
+
 def text_of(store: Any, run: Any, path: str) -> str | None:
     """The text of a run's artifact, None where there is no such file."""
     from nnexp.results.artifacts import read_artifact
@@ -287,12 +326,11 @@ def recorded_result(store: Any, run: Any) -> RunResult:
         run_id=run.info.run_id,
         url=store.run_url(run.info.run_id),
         status=tags.get("nnexp.status", "finished"),
-        loss=metrics.get("loss", nan),
-        accuracy=metrics.get("accuracy", nan),
-        val_loss=metrics.get("val_loss", nan),
-        val_accuracy=metrics.get("val_accuracy", nan),
-        test_loss=metrics.get("test_loss", nan),
-        test_accuracy=metrics.get("test_accuracy", nan),
+        measures={
+            name: metrics.get(name, nan)
+            for name in measures(metrics_of(tags))
+            if name in metrics or name != BATCH_LOSS
+        },
         iterations=int(steps),
         evaluations=int(metrics.get("evaluations", 0)),
         seconds=metrics.get("seconds", nan),

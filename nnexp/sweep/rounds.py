@@ -115,5 +115,5 @@ def _score(result: RunResult | None, measure: str) -> Score | None:
         return None
     if result.status == "failed":
         return "failed"
-    value = float(getattr(result, measure))
+    value = result.measures.get(measure, math.nan)
     return value if result.status == "finished" and math.isfinite(value) else "diverged"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
+from nnexp.data.loading import forget
 from nnexp.sweep.background_call import Later, load_summary
 from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from nnexp.tracking.mlflow_store import Store
 
 LOG = logging.getLogger(__name__)
+GOING_ON = ("sweep.resume=", "sweep.extend=")
 
 
 class SweepWork(Work):
@@ -76,6 +78,7 @@ class SweepWork(Work):
         self._claim: Claim | None = None
         self._journal: Path | None = None
         self.token = secrets.token_hex(8)
+        self.closing: list[str] = []  # lines that the command ends with
 
     def find_earlier(self, config: Config) -> None:
         """Once, see which sweep ``sweep.resume`` means, before anything is written.
@@ -256,6 +259,9 @@ class SweepWork(Work):
         if process is not None:
             recording = RemoteRecording(process, by_number, tags, spool, code, runs, go_on)
         self._say_unbatched(rest)
+        if choice.elsewhere:
+            # What was checked here, workers load.
+            forget()
         start = perf_counter()
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
 
@@ -272,16 +278,17 @@ class SweepWork(Work):
         try:
             with (
                 frozen_source(code, outside, sweep.until is not None or sweep.trials is not None),
-                self.view.sweep(len(rest)) as progress,
+                self.view.sweep(max(runs, len(self.rows) + len(rest)), len(self.rows)) as progress,
                 Interrupts(spool.stop, self.view.say) as interrupts,
                 recording,
             ):
+                progress.live = spool.told
                 if process is not None and choice.elsewhere:
-                    # The summary's packages take half a second to load, and this process only waits.
-                    threading.Thread(target=load_summary, name="nnexp-load").start()
+                    # The summary's packages take a second to load, and this process only waits.
+                    threading.Thread(target=load_summary, args=(self.view,), name="nnexp-load").start()
                 batch.run(lambda one: ended(progress, one))
                 # Not from a source that was edited meanwhile.
-                load_summary()
+                load_summary(self.view)
         finally:
             spool.remove()
         times = {
@@ -328,21 +335,19 @@ class SweepWork(Work):
         if self._journal is not None and not self.failed and all(row.status != "killed" for row in self.rows):
             shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
         if self.rows:
-            where = (
-                []
-                if self._home.uri == locations.resolve(None)
-                else ["--uri", locations.public(self._home.uri)]
-            )
+            own = self._home.uri == locations.resolve(None)
+            where = [] if own else ["--uri", locations.public(self._home.uri)]
             where += [] if self._home.experiment == "nnexp" else ["--experiment", self._home.experiment]
             command = shlex.join(["python", "-m", "nnexp.report", self.sweep_id, *where])
             self.view.say(f"Compare: {command}")
         # Only what was recorded can be resumed.
         if self._parent is not None and (self.failed or any(row.status == "killed" for row in self.rows)):
-            going_on = ("sweep.resume=", "sweep.extend=")
-            given = [o for o in self.overrides if not o.lstrip("+").startswith(going_on)]
+            given = [o for o in self.overrides if not o.lstrip("+").startswith(GOING_ON)]
             resuming = [*self._flags, "-m", *given, f"sweep.resume={self.sweep_id}"]
             words = shlex.join(["python", "-m", "nnexp.run", *resuming])
             self.view.say(f"Resume: {words}")
+        if self.closing:
+            self.view.say("\n".join(self.closing))
 
     def _say_unrecorded(self) -> None:
         """The same, and remove from the journal what the store has."""

@@ -56,6 +56,8 @@ class Work:
         self.sweep_id = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         self.rows: list[Row] = []
         self.results: dict[int, RunResult] = {}
+        self.verdict = ""
+        """Of a sweep that chooses its seeds; others are compared where they are shown."""
         self._limits: set[float | None] = set()
         self._stores: dict[tuple[str | None, str], Store] = {}
         self._opening = threading.Lock()
@@ -206,10 +208,11 @@ class Work:
             import pandas as pd
 
             status = status or ("FAILED" if self.failed else "FINISHED")
-            table = pd.DataFrame(self.rows, columns=list(Row._fields))
+            table = pd.DataFrame([row.values() for row in self.rows])
             try:
                 limits = self._limits
-                finish_parent(self._parent, table, status, limits.pop() if len(limits) == 1 else None)
+                limit = limits.pop() if len(limits) == 1 else None
+                finish_parent(self._parent, table, status, limit, self.sweep_id)
             except SweepTaken:
                 raise
             except Exception as error:
@@ -222,7 +225,7 @@ class Work:
             words = ["python", "-m", "nnexp.run", *self._flags, *given, f"resume={self.rows[0].run_id}"]
             self.view.say(f"Resume: {shlex.join(words)}")
         page = self._home.experiment_url() if self.jobs is None else self._home.sweep_url(self.sweep_id)
-        self.view.summary(self.rows, self._home.ui_command(), page)
+        self.view.summary(self.rows, self._home.ui_command(), page, self.verdict)
         self._say_unrecorded()
 
     def _say_unrecorded(self) -> None:
@@ -272,18 +275,23 @@ class Work:
         self._limits.add(job.config.dataset.best_accuracy())
         self.results[job.number] = result
         method, seed = job.config.optimizer.name, job.config.seed
-        self.rows.append(row(job.number, method, seed, job.overrides, result, str(job.log)))
+        self.rows.append(row(job.number, method, seed, job.overrides, result, job.config, str(job.log)))
 
 
 def row(
-    number: int, method: str, seed: int, overrides: Sequence[str], result: RunResult, log: str = ""
+    number: int,
+    method: str,
+    seed: int,
+    overrides: Sequence[str],
+    result: RunResult,
+    config: Config,
+    log: str = "",
 ) -> Row:
     """A job's row of the table; what its overrides say of the sweep as a whole is no part of it."""
     numbers = {name: getattr(result, name) for name in Row._fields if hasattr(result, name)}
     own = " ".join(text for text in overrides if not text.startswith("sweep."))
-    return Row(number, method, seed, own, log=log, **numbers)
+    return Row(number, method, seed, own, log=log, config=config, **numbers)
 
 
 def _nothing(begun: dict[str, str], status: str, reason: str) -> RunResult:
-    nan = math.nan
-    return RunResult(begun["id"], begun["url"], status, nan, nan, nan, nan, nan, nan, 0, 0, nan, reason)
+    return RunResult(begun["id"], begun["url"], status, {}, 0, 0, math.nan, reason)
