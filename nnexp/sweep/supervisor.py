@@ -33,6 +33,7 @@ from nnexp.tracking.journal import Beginning
 from nnexp.tracking.parent import UNTIL
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
+from nnexp.tracking.source import Sources
 from nnexp.training.checkpoint import FOLDER
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class SweepWork(Work):
         self._opened_with: Config | None = None
         self._claim: Claim | None = None
         self._journal: Path | None = None
+        self._sources = Sources()
         self.token = secrets.token_hex(8)
         self.closing: list[str] = []  # lines that the command ends with
 
@@ -134,6 +136,7 @@ class SweepWork(Work):
             resume.give_up(store, left)
         assert store.claim is not None
         self._claim, self._parent = store.claim, store.claim.run
+        self._sources.record(self._parent)
 
     def _beginning(self, config: Config) -> Beginning:
         words, key = shlex.join(self.overrides), sweep_key(self.overrides, config.sweep)
@@ -157,6 +160,7 @@ class SweepWork(Work):
             else:
                 self._home = Pages(opened.uri, config.tracking.experiment, opened.experiment_id)
                 self._parent = RemoteParent(process, opened.parent, lambda: self.store(config))
+                self._sources.record(self._parent)
                 return
         self._home = store = self.store(config)
         begun = [] if opening is None else self._recorded(store, "sweep")
@@ -165,6 +169,7 @@ class SweepWork(Work):
         else:
             self._parent = store.start_parent(*self._beginning(config))
         self._claim = Claim(self._parent, self.token)
+        self._sources.record(self._parent)
 
     def _parent_beginning(self) -> Beginning:
         if self._earlier is None:
@@ -188,7 +193,10 @@ class SweepWork(Work):
 
     def run(self, job: Trial) -> RunResult:
         """Train and record one job here, as :meth:`Work.run` does."""
+        self._sources.note({job.code: job.config})
         self._begin(job.config)
+        self._ready()
+        self._sources.record(self._parent)
         return super().run(job)
 
     def batch(
@@ -214,6 +222,7 @@ class SweepWork(Work):
         self.find_earlier(jobs[0].config)
         process = self._process if self.chosen is None else None
         self._journal = place.absolute() / journal.FOLDER
+        self._sources.note({job.code: job.config for job in jobs})
         self._begin(jobs[0].config, process)
         known = {job.number: self._found(job) for job in jobs}
         rest = [job for job in jobs if (claim := known[job.number]) is None or claim.result is None]
@@ -291,6 +300,8 @@ class SweepWork(Work):
                 load_summary(self.view)
         finally:
             spool.remove()
+        # Those of a later batch's parts.
+        self._sources.record(self._parent)
         times = {
             "runs": len(rest), "composing": composing, "training": batch.training, "working": batch.working,
             "recording": recording.seconds, "batch": perf_counter() - start,

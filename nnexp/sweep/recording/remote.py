@@ -58,6 +58,10 @@ class RemoteParent:
         """Make the views of the sweep."""
         self._call("share", shared)
 
+    def log_files(self, contents: Mapping[str, bytes]) -> None:
+        """Record artifacts by path."""
+        self._call("log_files", contents)
+
     def finish(self, status: str, tags: Mapping[str, str] | None = None) -> None:
         """Set the last tags and end the run."""
         self._call("finish", status, tags)
