@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnexp.stats.permutation import holm, sign_flip
+from nnexp.stats.holm import holm
+from nnexp.stats.permutation import sign_flip
 from nnexp.stats.sequential import DIFFERENT, SAME, Plan, decide, pair_differences
 
 Array = np.ndarray[Any, Any]

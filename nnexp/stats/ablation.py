@@ -11,9 +11,10 @@ import pandas as pd
 
 from nnexp.results import budget_axis
 from nnexp.results.labels import cells, shown
+from nnexp.stats.holm import holm
 from nnexp.stats.measure import default_measure
 from nnexp.stats.pairs import paired_interval, seed_shares
-from nnexp.stats.permutation import holm, sign_flip
+from nnexp.stats.permutation import sign_flip
 from nnexp.stats.scores import read_scores
 
 Array = np.ndarray[Any, Any]

@@ -9,10 +9,11 @@ import pandas as pd
 
 from nnexp.results import budget_axis
 from nnexp.results.labels import cells
+from nnexp.stats.holm import holm
 from nnexp.stats.intervals import Estimate
 from nnexp.stats.measure import default_measure
 from nnexp.stats.pairs import ROUNDING, paired_interval, seed_shares, timings
-from nnexp.stats.permutation import holm, sign_flip
+from nnexp.stats.permutation import sign_flip
 from nnexp.stats.power import fewest_seeds
 from nnexp.stats.scores import read_scores, timed_together
 from nnexp.stats.verdict import cost

@@ -18,6 +18,7 @@ from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
 from nnexp.data.loading import forget
+from nnexp.sweep import commands
 from nnexp.sweep.background_call import Later, load_summary
 from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from nnexp.tracking.mlflow_store import Store
 
 LOG = logging.getLogger(__name__)
-GOING_ON = ("sweep.resume=", "sweep.extend=")
 
 
 class SweepWork(Work):
@@ -346,17 +346,10 @@ class SweepWork(Work):
         if self._journal is not None and not self.failed and all(row.status != "killed" for row in self.rows):
             shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
         if self.rows:
-            own = self._home.uri == locations.resolve(None)
-            where = [] if own else ["--uri", locations.public(self._home.uri)]
-            where += [] if self._home.experiment == "nnexp" else ["--experiment", self._home.experiment]
-            command = shlex.join(["python", "-m", "nnexp.report", self.sweep_id, *where])
-            self.view.say(f"Compare: {command}")
+            self.view.say(f"Compare: {commands.compare(self._home, self.sweep_id)}")
         # Only what was recorded can be resumed.
         if self._parent is not None and (self.failed or any(row.status == "killed" for row in self.rows)):
-            given = [o for o in self.overrides if not o.lstrip("+").startswith(GOING_ON)]
-            resuming = [*self._flags, "-m", *given, f"sweep.resume={self.sweep_id}"]
-            words = shlex.join(["python", "-m", "nnexp.run", *resuming])
-            self.view.say(f"Resume: {words}")
+            self.view.say(f"Resume: {commands.resume(self._flags, self.overrides, self.sweep_id)}")
         if self.closing:
             self.view.say("\n".join(self.closing))
 
@@ -402,10 +395,5 @@ class SweepWork(Work):
 
     def _say_skipped(self) -> None:
         if self._earlier is not None and (self._skipped or self._why):
-            why = ", ".join(f"{count} {reason}" for reason, count in self._why.items())
-            total = sum(self._why.values())
-            words = f"; to be trained: {total} ({why})" if self._extends else f"; run again: {why}"
-            self.view.say(
-                f"sweep {self.sweep_id}: {self._skipped} runs are there and skipped" + (words if why else "")
-            )
+            self.view.say(commands.skipped(self.sweep_id, self._skipped, self._why, self._extends))
             self._skipped, self._why = 0, Counter()
