@@ -387,6 +387,8 @@ class SweepWork(Work):
         return claim
 
     def _say_skipped(self) -> None:
-        if self._earlier is not None and (self._skipped or self._why):
+        # That later rounds of a sweep are missing goes without saying.
+        why = self._why.keys() - {"missing"} if self.rows else self._why
+        if self._earlier is not None and (self._skipped or why):
             self.view.say(commands.skipped(self.sweep_id, self._skipped, self._why, self._extends))
             self._skipped, self._why = 0, Counter()

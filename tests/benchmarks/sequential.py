@@ -22,6 +22,8 @@ from sequential_studies import KINDS, Study, fixed, scores, sequential
 from nnexp.stats.sequential import Plan, decide, pair_differences, repeated_interval
 
 FIXED = (10, 20, 40)
+CHOSEN = [*KINDS]
+"""Kinds of answers that tables have."""
 
 EFFECTS: tuple[tuple[float, ...], ...] = (
     (0.5, 0), (1, 0), (2, 0), (0.5, 0, 0), (1, 0, 0), (1, 0.5, 0), (1, 0, 0, 0, 0, 0),
@@ -53,7 +55,7 @@ def errors(count: int, most: int) -> None:
     print("\nFamily-wise error at 5 %, all methods equal: share of studies with any difference claimed")
     heads = ["sequential", *(f"fixed {seeds}" for seeds in FIXED)]
     print(f"{'answers':14}{'methods':>8}{'studies':>8}" + "".join(f"{head:>16}" for head in heads))
-    for kind in KINDS:
+    for kind in CHOSEN:
         for methods in (2, 3, 6):
             own = count if methods < 6 else max(count // 4, 1)
             found = studied(kind, [0.0] * methods, own, most)
@@ -74,7 +76,7 @@ def powers(count: int, most: int) -> None:
         + "".join(f"{head:>16}" for head in heads)
         + f"{'seeds':>8}{'false':>8}"
     )
-    for kind in KINDS:
+    for kind in CHOSEN:
         for effects in EFFECTS:
             if len(effects) > 3 and kind != "normal":
                 continue
@@ -149,8 +151,7 @@ def main() -> None:
     parser.add_argument("--only", choices=[*tables], help="one of the tables")
     parser.add_argument("--kinds", default=",".join(KINDS), help="of answers")
     options = parser.parse_args()
-    for kind in KINDS.keys() - set(options.kinds.split(",")):
-        del KINDS[kind]
+    CHOSEN[:] = options.kinds.split(",")
     times(options.most)
     for name, table in tables.items():
         if options.only in (None, name):
