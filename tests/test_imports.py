@@ -30,13 +30,13 @@ ROOMS = {
     "inside": "network training config/schema pictures results",
     "figures": "training pictures results stats inside",
     "report": "nnexp process losses pictures tracking results stats inside figures",
-    "sweep": "nnexp config data losses training config/schema pictures tracking "
+    "sweep": "nnexp config data losses training config/schema pictures tracking results stats "
     "sweep/compose sweep/engines sweep/recording",
     "sweep/compose": "process config training config/schema sweep",
     "sweep/engines": "process",
     "sweep/recording": "process training tracking sweep sweep/engines",
     "cli": "config losses config/schema tracking results stats sweep",
-    "replay": "process config config/schema training tracking results sweep cli",
+    "replay": "process config losses config/schema training tracking results sweep cli",
     "run": "nnexp process config config/schema tracking sweep sweep/compose sweep/recording cli",
     "command": "process",
 }

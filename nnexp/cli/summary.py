@@ -33,16 +33,19 @@ Column = tuple[str, Callable[[Any], str], bool]
 """A title, the text of a row's cell, and whether the column is left out first where there is no room."""
 
 
-def print_summary(out: Console, rows: Sequence[Row], ui_command: str, page: str, every: bool = False) -> None:
+def print_summary(
+    out: Console, rows: Sequence[Row], ui_command: str, page: str, every: bool = False, verdict: str = ""
+) -> None:
     """Print the table by method, the verdict, each kind of failure, the sweep's page and the UI's command.
 
     Args:
         every: whether each run has a row however many they are.
+        verdict: of a sweep that has one; empty for that of the runs' ends.
     """
     needed = 0
     if rows:
         out.print()
-        found = _ends(rows) if len(rows) > 1 else None
+        found = _ends(rows, verdict) if len(rows) > 1 else None
         few = every or len(rows) <= FEW_RUNS
         if few:
             out.print(_table(out, rows, _of_runs(rows)))
@@ -63,11 +66,11 @@ def print_summary(out: Console, rows: Sequence[Row], ui_command: str, page: str,
         _say(out, f"Seeds: fewer than {needed} can show no difference; add {more}")
 
 
-def _ends(rows: Sequence[Row]) -> Ends:
+def _ends(rows: Sequence[Row], verdict: str) -> Ends:
     # The statistics take a second to load, which a single run does without.
     from nnexp.cli.ends import ends
 
-    return ends(rows)
+    return ends(rows, verdict)
 
 
 def _say(out: Console, line: str, style: str = "") -> None:
