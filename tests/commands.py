@@ -22,13 +22,13 @@ SMALL = ("budget.iterations=60", "dataset.samples=20", "dataset.test_samples=10"
 LONG = (
     *(
         "budget.iterations=null",
-        "budget.evaluations=1500000",
+        "budget.evaluations=500000",
         "dataset.samples=50",
         "architecture.hidden=[3]",
     ),
     *("tracking=lean", "tracking.flush_seconds=0.2", "hydra.launcher.group=1"),
 )
-"""Searches of seconds each, whose rows are sent soon."""
+"""Searches of a second each, whose rows are sent soon."""
 
 ENDLESS = (*LONG, "budget.evaluations=null", "budget.seconds=100")
 """Searches that a test ends."""

@@ -43,8 +43,8 @@ def test_an_entry_is_read_as_what_was_written(tmp_path: Path) -> None:
     assert entry.made.example is not None
     assert found.made.example is not None
     np.testing.assert_array_equal(found.made.example, entry.made.example)
-    for name in entry.made.rows._fields:  # type: ignore[attr-defined]
-        np.testing.assert_array_equal(getattr(found.made.rows, name), getattr(entry.made.rows, name))
+    for name in entry.made.rows:
+        np.testing.assert_array_equal(found.made.rows[name], entry.made.rows[name])
     for (step, image), (other, same) in zip(found.made.images, entry.made.images, strict=True):
         assert step == other
         np.testing.assert_array_equal(image, same)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import SMALL, in_store, made_store, nnexp, recorders, runs, start, wait_for
+from commands import SMALL, here, in_store, made_store, recorders, runs, start, wait_for
 
 from nnexp.tracking.connections import close
 
@@ -59,7 +59,7 @@ def test_what_was_trained_for_a_store_that_is_gone_is_kept_and_brought_in_once(
     change(tmp_path)
     out = ended(sweep)
     (command,) = re.findall(r"Not recorded: 3 runs\. To bring them in: python -m nnexp\.run (.+)", out)
-    brought = nnexp(tmp_path, *command.split())
+    brought = here(tmp_path, *command.split())
     assert brought.returncode == 0, brought.stderr
     assert brought.stdout.endswith(": 3 brought in, 0 were there already\n")
     found, (parent,) = runs(tmp_path), runs(tmp_path, "sweep")
@@ -70,12 +70,12 @@ def test_what_was_trained_for_a_store_that_is_gone_is_kept_and_brought_in_once(
         folder = Path(run.info.artifact_uri.removeprefix("file://"))
         assert (folder / "history.parquet").is_file()
         assert run.data.metrics["evaluations"] == 300000
-    again = nnexp(tmp_path, *command.split())
+    again = here(tmp_path, *command.split())
     # Its folder was removed with the last entry.
     assert again.returncode == 2
     assert again.stderr.endswith("/unrecorded: expected a folder that is there\n")
     # The sweep is whole, and its next start finds all of it.
-    resumed = nnexp(tmp_path, *SWEEP, "sweep.resume=true")
+    resumed = here(tmp_path, *SWEEP, "sweep.resume=true")
     assert "3 runs are there and skipped" in resumed.stdout, resumed.stdout + resumed.stderr
     assert len(runs(tmp_path)) == 3
 
@@ -91,7 +91,7 @@ def test_what_ended_before_a_sweep_was_killed_is_there_when_it_is_resumed(tmp_pa
     sweep.kill()
     os.kill(recorder, signal.SIGKILL)
     sweep.communicate()
-    resumed = nnexp(tmp_path, *SWEEP, "sweep.resume=true")
+    resumed = here(tmp_path, *SWEEP, "sweep.resume=true")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     found = runs(tmp_path)
     assert [run.data.tags["nnexp.job"] for run in found] == ["0", "1", "2"]
@@ -101,5 +101,5 @@ def test_what_ended_before_a_sweep_was_killed_is_there_when_it_is_resumed(tmp_pa
 
 
 def test_a_recorded_sweep_leaves_no_journal(tmp_path: Path) -> None:
-    assert nnexp(tmp_path, "-m", "seed=0,1", *SMALL).returncode == 0
+    assert here(tmp_path, "-m", "seed=0,1", *SMALL).returncode == 0
     assert not list(tmp_path.rglob("unrecorded"))

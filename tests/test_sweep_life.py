@@ -8,20 +8,19 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import SMALL, children, here, made_store, runs, start
+from commands import SMALL, children, here, made_store, runs, start, wait_for
 from mlflow import MlflowClient
 from mlflow.entities import Param, RunTag
 
 from nnexp.tracking.mlflow_store import Store
-from nnexp.tracking.protocol import METRICS, milliseconds
+from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import Thinning
 from nnexp.training.group import Group
-from nnexp.training.record import History
+from nnexp.training.record import COLUMNS, History
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -81,17 +80,14 @@ def test_an_edit_of_the_source_does_not_change_later_jobs(tmp_path, own_source):
     made_store(tmp_path)
     process = start(
         tmp_path, "-m", "optimizer=random", "seed=range(0,4)", "architecture.hidden=[3]",
-        "budget.iterations=400000", "tracking=lean",
+        "budget.iterations=50000", "tracking=lean",
         "hydra.launcher.group=1", env=environment,
     )  # fmt: skip
-    while not (workers := children(process.pid)):
-        assert process.poll() is None
-        time.sleep(0.05)
+    wait_for(lambda: children(process.pid))
     for file in package.rglob("*.py"):
         file.write_text("raise RuntimeError('edited while a sweep runs')\n")
     # The workers that take the place of killed ones load the package anew.
-    time.sleep(0.5)
-    for worker in workers:
+    for worker in children(process.pid):
         os.kill(worker, signal.SIGKILL)
     out, error = process.communicate(timeout=120)
     assert process.returncode == 0, out + error
@@ -130,23 +126,23 @@ def history(count):
     iteration = np.arange(count)
     measured = np.random.default_rng(0).random((6, count))
     measured[1, ::7] = np.nan
-    return History(iteration, 3 * iteration, iteration / 100, *measured)
+    return History(zip(COLUMNS, (iteration, 3 * iteration, iteration / 100, *measured), strict=True))
 
 
 def test_a_store_receives_what_plain_calls_give(tmp_path):
     store = Store.open(f"sqlite:///{tmp_path}/mlflow.db", "tests")
-    rows, client = history(400), store.client
+    rows, client = history(180), store.client
     params = {f"p{index}": f"v{index}" for index in range(150)}
     tags = {f"t{index}": f"w{index}" for index in range(120)}
     ours = store.start("run", {}, {"kind": "run"}, started=1_000)
-    ours.record(rows, params, tags, {"improvements": 5.0, "nothing": np.nan}, 399)
+    ours.record(rows, params, tags, {"improvements": 5.0, "nothing": np.nan}, 179)
     ours.finish("FINISHED", ended=9_000)
     plain = client.create_run(store.experiment_id, 1_000, {"kind": "run"}, "run").info.run_id
-    for at in range(400):
-        for key in METRICS:
-            if np.isfinite(value := float(getattr(rows, key)[at])):
+    for at in range(180):
+        for key in COLUMNS[1:]:
+            if np.isfinite(value := float(rows[key][at])):
                 client.log_metric(plain, key, value, 1_000 + round(rows.seconds[at] * 1000), at)
-    client.log_metric(plain, "improvements", 5.0, milliseconds(), 399)
+    client.log_metric(plain, "improvements", 5.0, milliseconds(), 179)
     client.log_batch(plain, params=[Param(*item) for item in list(params.items())[:100]])
     client.log_batch(plain, params=[Param(*item) for item in list(params.items())[100:]])
     for key, value in tags.items():
@@ -161,7 +157,7 @@ def contents(client: MlflowClient, run_id: str):
     own = {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")}
     points = {
         key: [
-            (p.step, p.value, p.timestamp if key in METRICS else 0)
+            (p.step, p.value, p.timestamp if key in COLUMNS else 0)
             for p in client.get_metric_history(run_id, key)
         ]
         for key in run.data.metrics
@@ -175,7 +171,7 @@ def test_a_store_gets_ten_rows_a_decade_whatever_the_pieces():
     assert whole is not None
     pieces, thinning = [], Thinning(10)
     for start_at in range(0, 5000, 700):
-        part = History(*(column[start_at : start_at + 700] for column in rows))
+        part = rows.each(lambda column, first=start_at: column[first : first + 700])
         chosen = thinning.select(part)
         pieces += [] if chosen is None else chosen.iteration.tolist()
     last = thinning.select(rows, last=True)

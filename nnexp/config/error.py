@@ -2,7 +2,7 @@
 
 
 class ConfigError(ValueError):
-    """A setting that cannot be: one line with the setting, its value and what is allowed."""
+    """An invalid setting: one line with the setting, its value and what is allowed."""
 
 
 class OutsideModule(ConfigError):

@@ -122,7 +122,7 @@ def _command(options: argparse.Namespace) -> int:
 
 
 def _replay(source: Source, runs: list[Any], trusted: Sequence[str]) -> int:
-    from nnexp.cli.summary import console
+    from nnexp.cli.terminal import console
     from nnexp.cli.view import TerminalView
     from nnexp.replay.again import changed_data, config_of, replay
     from nnexp.replay.recorded import read

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import shlex
@@ -17,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
-from nnexp.sweep.background_call import Later
+from nnexp.data.loading import forget
+from nnexp.sweep.background_call import Later, load_summary
 from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
+from nnexp.sweep.log_file import write_timings
 from nnexp.sweep.longer import go_on_longer
+from nnexp.sweep.plan import unbatched
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.sweep.view import SweepView, View
 from nnexp.sweep.work import OPENING, Work
@@ -29,7 +31,6 @@ from nnexp.tracking import journal, locations
 from nnexp.tracking.bring_in import write_parent
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
-from nnexp.tracking.parent import load
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
 from nnexp.tracking.source import Sources
@@ -78,6 +79,7 @@ class SweepWork(Work):
         self._journal: Path | None = None
         self._sources = Sources()
         self.token = secrets.token_hex(8)
+        self.closing: list[str] = []  # lines that the command ends with
 
     def find_earlier(self, config: Config) -> None:
         """Once, see which sweep ``sweep.resume`` means, before anything is written.
@@ -262,7 +264,11 @@ class SweepWork(Work):
         recording: Recording | RemoteRecording = here
         if process is not None:
             recording = RemoteRecording(process, by_number, tags, spool, code, runs, go_on)
-        self._say_unbatched(rest)
+        if names := unbatched([job.config for job in rest]):
+            self.view.say(f"{', '.join(names)}: trained one run at a time, for the method cannot be batched")
+        if choice.elsewhere:
+            # What was checked here, workers load.
+            forget()
         start = perf_counter()
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
 
@@ -279,16 +285,17 @@ class SweepWork(Work):
         try:
             with (
                 frozen_source(code, outside),
-                self.view.sweep(len(rest)) as progress,
+                self.view.sweep(max(runs, len(self.rows) + len(rest)), len(self.rows)) as progress,
                 Interrupts(spool.stop, self.view.say) as interrupts,
                 recording,
             ):
+                progress.live = spool.told
                 if process is not None and choice.elsewhere:
-                    # The summary's packages take half a second to load, and this process only waits.
-                    threading.Thread(target=load, name="nnexp-load").start()
+                    # The summary's packages take a second to load, and this process only waits.
+                    threading.Thread(target=load_summary, args=(self.view,), name="nnexp-load").start()
                 batch.run(lambda one: ended(progress, one))
                 # Not from a source that was edited meanwhile.
-                load()
+                load_summary(self.view)
         finally:
             spool.remove()
         # Those of a later batch's parts.
@@ -298,23 +305,14 @@ class SweepWork(Work):
             "recording": recording.seconds, "batch": perf_counter() - start,
             "workers": choice.workers, "wall": perf_counter() - self._begun,
         }  # fmt: skip
-        try:
-            (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            LOG.warning("timings.json cannot be written (%s)", error)
-        if batch.broken_groups:
-            count = batch.broken_groups
+        write_timings(place / "timings.json", times)
+        if count := batch.broken_groups:
             self.view.say(
                 f"{count} group{'s' if count != 1 else ''} of runs failed together and ran one at a time: "
                 f"see {place / 'sweep.log'}"
             )
         interrupts.raise_if_any()
         return results
-
-    def _say_unbatched(self, jobs: Sequence[Trial]) -> None:
-        names = dict.fromkeys(job.config.optimizer.name for job in jobs if not job.config.optimizer.batched)
-        if names:
-            self.view.say(f"{', '.join(names)}: trained one run at a time, for the method cannot be batched")
 
     def end(self, status: str = "") -> None:
         """Finish the parent run, print the table, and where runs are missing the command that resumes.
@@ -349,6 +347,8 @@ class SweepWork(Work):
             resuming = [*self._flags, "-m", *given, f"sweep.resume={self.sweep_id}"]
             words = shlex.join(["python", "-m", "nnexp.run", *resuming])
             self.view.say(f"Resume: {words}")
+        if self.closing:
+            self.view.say("\n".join(self.closing))
 
     def _say_unrecorded(self) -> None:
         """The same, and remove from the journal what the store has."""

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
-from nnexp.process import deaf
+from nnexp.process import signals_blocked
 
 LOG = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ class Call(NamedTuple):
 class RecordingProcess:
     """A process that makes calls to :class:`nnexp.sweep.recording.server.Server`, one after another.
 
-    It ends at once when this process is gone, and hears neither SIGINT nor SIGTERM: what they mean is decided
-    here. What it logs is logged here. ``lost`` is set once it is gone.
+    It ends at once when this process is gone, and ignores SIGINT and SIGTERM: what they mean is decided here.
+    What it logs is logged here. ``lost`` is set once it is gone.
     """
 
     def __init__(self) -> None:
@@ -59,14 +59,14 @@ class RecordingProcess:
         self._waiting: deque[Future[Any]] = deque()
         self._lock = threading.Lock()
         self._asked = self._closing = False
-        with there, deaf(signal.SIGINT, signal.SIGTERM):
+        with there, signals_blocked(signal.SIGINT, signal.SIGTERM):
             self._process = subprocess.Popen(
                 [sys.executable, "-c", PROGRAM, str(there.fileno()), json.dumps(sys.path), str(os.getpid())],
                 pass_fds=[there.fileno()],
                 stdin=subprocess.DEVNULL,
             )
             self._connection = Connection(here.detach())
-            # Threads that hear no signal send and receive: half a message would be the end of all others.
+            # Threads that get no signal send and receive: half a message would be the end of all others.
             self._threads = [
                 threading.Thread(target=work, name=f"nnexp-recording-{name}", daemon=True)
                 for name, work in (("send", self._send), ("receive", self._receive))

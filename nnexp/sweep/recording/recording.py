@@ -302,7 +302,9 @@ class Recording:
             self.spool.stop()
             return
         beat = 0.0
-        while not self._over.wait(LOOK_SECONDS):
+        # Rows that are to be sent more often are looked for more often.
+        look = min(LOOK_SECONDS, *(job.config.tracking.flush_seconds for job in self.jobs.values()))
+        while not self._over.wait(look):
             try:
                 for spooled in self.spool.take():
                     self._live(spooled)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nnexp.sweep.trial import Trial
     from nnexp.tracking.mlflow_store import Store
     from nnexp.tracking.outcome import Outcome
+    from nnexp.tracking.protocol import Shared
     from nnexp.tracking.recorder import RunResult
 
 LOG = logging.getLogger(__name__)
@@ -52,6 +53,10 @@ class RemoteParent:
     def log_artifacts(self, folder: Path) -> None:
         """Copy all files below ``folder`` to the run's artifacts."""
         self._call("log_artifacts", folder.absolute())
+
+    def share(self, shared: Shared) -> None:
+        """Make the views of the sweep."""
+        self._call("share", shared)
 
     def log_files(self, contents: Mapping[str, bytes]) -> None:
         """Record artifacts by path."""

@@ -5,6 +5,7 @@ Beside it lie the journal, what has ended until its store has it, and the checkp
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -17,6 +18,7 @@ import numpy as np
 from nnexp.process import writing_to
 from nnexp.sweep.identity import config_hash
 from nnexp.sweep.trial import Trial
+from nnexp.sweep.view import Live
 from nnexp.tracking import journal
 from nnexp.tracking.journal import Beginning, Entry
 from nnexp.tracking.outcome import Outcome, per_decade
@@ -105,7 +107,7 @@ class Spool:
         if not parts or not self.folder.is_dir():
             return
         arrays: dict[str, Any] = {
-            f"{number}/{name}": column for number, rows in parts for name, column in rows._asdict().items()
+            f"{number}/{name}": column for number, rows in parts for name, column in rows.items()
         }
         name = f"{parts[0][0]:06}-{os.getpid()}-{self._count:06}"
         self._count += 1
@@ -123,11 +125,43 @@ class Spool:
         """The rows that were left since the last call."""
         for file in sorted(self.folder.glob("*.npz")):
             with np.load(file, allow_pickle=False) as arrays:
-                numbers = {int(key.split("/")[0]) for key in arrays.files if "/" in key}
-                for number in sorted(numbers):
-                    columns = (arrays[f"{number}/{name}"] for name in History._fields)
-                    yield Spooled(number, int(arrays["started"]), History(*columns))
+                found: dict[int, History] = {}
+                for key in arrays.files:
+                    number, _, name = key.partition("/")
+                    if name:
+                        found.setdefault(int(number), History())[name] = arrays[key]
+                for at in sorted(found):
+                    yield Spooled(at, int(arrays["started"]), found[at])
             file.unlink()
+
+    def tell(self, number: int, live: Live) -> None:
+        """Leave word of how far the group is whose first job has this number, in place of what was said before."""
+        if not self.folder.is_dir():
+            return
+        place = self.folder / f".{number:06}.live"
+        try:
+            place.write_text(json.dumps(live), encoding="utf-8")
+            place.rename(self._live(number))
+        except OSError as error:
+            LOG.warning("%s cannot be written: %s", place, error)
+
+    def over(self, number: int) -> None:
+        """Take back what :meth:`tell` said."""
+        self._live(number).unlink(missing_ok=True)
+
+    def told(self) -> list[Live]:
+        """How far groups are, in the order of their jobs; those alone of this machine."""
+        found = []
+        for file in sorted(self.folder.glob("*.live")):
+            try:
+                found.append(Live(*json.loads(file.read_text(encoding="utf-8"))))
+            except FileNotFoundError:
+                # The group has ended meanwhile.
+                continue
+        return found
+
+    def _live(self, number: int) -> Path:
+        return self.folder / f"{number:06}.live"
 
 
 def beginning(job: Trial, tags: dict[str, str], started: int) -> Beginning:
