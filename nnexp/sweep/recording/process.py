@@ -173,5 +173,6 @@ def wanted(overrides: Sequence[str]) -> bool:
     settings = dict(override.lstrip("+").partition("=")[::2] for override in overrides)
     return (
         settings.get("sweep.resume", "false") in ("false", "auto")
+        and settings.get("sweep.extend", "null") == "null"
         and settings.get("hydra/launcher", "batched") == "batched"
     )
