@@ -1,8 +1,8 @@
 """One run or more of every method and preset recorded and replayed: a table of how many are equal bit for bit.
 
-``python tests/benchmarks/replay.py [FOLDER [KIND ...]]``; the runs are recorded in ``FOLDER/runs``. Sweeps are trained in groups
-on all cores; some of their runs one after another, some killed with SIGKILL and gone on with. Exit code 1 where a run
-differs.
+``python tests/benchmarks/replay.py [FOLDER [KIND ...]]``; the runs are recorded in ``FOLDER/runs``. Sweeps are trained
+in groups on all cores; some of their runs one after another, some killed with SIGKILL and gone on with. Exit code 1
+where a run differs.
 """
 
 from __future__ import annotations
