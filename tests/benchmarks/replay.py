@@ -30,7 +30,7 @@ ALONE = "hydra/launcher=basic"
 
 def every(group: str, *but: str) -> str:
     """An axis over all options of a group."""
-    return f"{group}={','.join(name for name in options(group) if name not in but)}"
+    return f"{group}={','.join(name for name in options(group.replace('.', '/')) if name not in but)}"
 
 
 def sweeps(place: Path) -> dict[str, tuple[str, ...]]:
@@ -51,8 +51,8 @@ def sweeps(place: Path) -> dict[str, tuple[str, ...]]:
         "table": ("dataset=table", *both, *rows, *SMALL),
         "images of files": ("dataset=mnist", "seed=0,1", *both, *pictures, *SMALL),
         "architectures": (every("architecture", "cnn", "layers", "single_layer"), *both, *SMALL[1:]),
-        "activations": (f"architecture.activation={','.join(options('architecture/activation'))}", *both, *SMALL),
-        "initializers": (f"architecture.init={','.join(options('architecture/init'))}", *both, *SMALL),
+        "activations": (every("architecture.activation", "softmax"), *both, *SMALL),
+        "initializers": (every("architecture.init"), *both, *SMALL),
         "convolutions": ("architecture=cnn", "dataset=digits", "seed=0,1", *SMALL[1:]),
         "layers": ("+experiment=digits_cnn", "seed=0,1", *SMALL[1:]),
         "notebook": ("+experiment=notebook", "optimizer=random,perturb,sgd", "tracking.experiment=replay"),
