@@ -10,11 +10,8 @@ import numpy as np
 import pandas as pd
 
 from nnexp.losses.measures import BATCH_LOSS, Measure, measures
-from nnexp.results.columns import COSTS, DIGEST, KEYS, METRICS
+from nnexp.results.columns import COSTS, DIGEST, KEYS, MEASURING, METRICS
 from nnexp.tracking.metric_tag import metrics_of
-
-MEASURING = "measuring_seconds"
-"""What measuring a run's rows took, beside its training."""
 
 ENDED = ("FINISHED", "FAILED", "KILLED")
 
