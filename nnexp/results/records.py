@@ -62,6 +62,20 @@ class Record(NamedTuple):
         return self.status in ENDED
 
 
+def by_job(records: Sequence[Record]) -> list[Record]:
+    """Sweeps and lone runs by their starts, the runs of a sweep by its jobs, which workers begin side by side."""
+    first: dict[str, int] = {}
+    for record in records:
+        sweep = record.tags.get("nnexp.sweep_id", record.run_id)
+        first[sweep] = min(record.started, first.get(sweep, record.started))
+
+    def place(record: Record) -> tuple[int, str, int, int]:
+        sweep = record.tags.get("nnexp.sweep_id", record.run_id)
+        return first[sweep], sweep, int(record.tags.get("nnexp.job", 0)), record.started
+
+    return sorted(records, key=place)
+
+
 def table(records: list[Record]) -> pd.DataFrame:
     """One row a record, params and keys as columns; see :func:`nnexp.results.load_runs`."""
     seen: dict[str, Any] = {}
