@@ -52,11 +52,13 @@ def print_summary(
         if found is not None:
             needed = found.needed
             if not few or len(rows) > len(found.lines):
+                if few:
+                    out.print()
                 _print_methods(out, found)
             if found.verdict:
                 out.print()
                 out.print(Text(found.verdict, style="bold"))
-                out.print()
+        out.print()
         _print_failures(out, rows)
     if ui_command:
         _say(out, f"Browse: {ui_command}")
