@@ -55,11 +55,13 @@ def print_summary(
         if found is not None:
             needed = found.needed
             if not few or len(rows) > len(found.lines):
+                if few:
+                    out.print()
                 _print_methods(out, found)
             if found.verdict:
                 out.print()
                 out.print(Text(found.verdict, style="bold"))
-                out.print()
+        out.print()
         _print_failures(out, rows)
     if ui_command:
         _say(out, f"Browse: {ui_command}")
@@ -106,7 +108,7 @@ def _print_methods(out: Console, found: Ends) -> None:
         out.print(_table(out, [line for line in lines if line.task == task], columns))
     said = "Medians of finished runs"
     if any(math.isfinite(float(line.value.low)) for line in lines):
-        said += "; in brackets the median's 95 % interval"
+        said += "; in brackets the median's 95% interval"
     _say(out, f"{said}.", style="dim")
 
 
