@@ -37,6 +37,7 @@ function insideView(data, state) {
     cards.replaceChildren();
     drawn = [];
     const found = task().boundary, now = clock();
+    document.getElementById("boundaries-title").textContent = task().no_boundary ? "Predictions" : "Decision boundaries";
     if (!found) {
       element(cards, "p", { class: "note" }, task().no_boundary || task().why || "");
       for (const [name, shown] of Object.entries(task().predictions || {})) {
