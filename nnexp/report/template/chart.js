@@ -32,7 +32,7 @@ function niceTicks(low, high, count) {
 function farApart(positive, known) {
   if (positive.length < known.length / 2) return false;
   const sorted = [...positive].sort((a, b) => a - b);
-  return sorted[sorted.length - 1] > 1000 * quantile(sorted, 0.5);
+  return sorted[sorted.length - 1] > 100 * quantile(sorted, 0.5);
 }
 
 // A scale of values to 0..1. A logarithmic one gives zero a place of its own below the least positive value.

@@ -12,6 +12,7 @@ function insideView(data, state) {
 
   function absent(found) {
     const missing = data.methods.map((m) => m.name).filter((name) => found.losses && !found.losses[name]);
+    if (found.beyond) return ` ${missing.length} more methods are not shown.`;
     return missing.length ? ` Without a finished run of this seed: ${missing.join("; ")}.` : "";
   }
 
