@@ -235,7 +235,7 @@ def test_the_verdict_says_looks_seeds_and_level() -> None:
 def test_accuracies_are_better_where_they_are_higher() -> None:
     design = replace(DESIGN, measure="val_accuracy", higher=True, worst={"moons": 0.5, "spiral": 0.33})
     found = sequential_verdict(recorded(drawn((3, 0, -3), 15), design))
-    assert found.headline == "random is better than sgd and adam by val_accuracy at 100 iterations."
+    assert found.headline == "random is better than sgd and adam by validation accuracy at 100 iterations."
     assert (found.pairs["difference"] > 0).all()
 
 
