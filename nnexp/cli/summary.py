@@ -29,6 +29,9 @@ MOST_LINES = 24
 MOST_FAILURES = 4
 """Different reasons of failure that are printed; the record has all."""
 
+LARGEST_WRITTEN_OUT = 10**6
+"""Numbers of this size have an exponent: the loss of a run that is about to diverge has dozens of digits."""
+
 WORDS = ("method", "settings", "status", "run")
 """Columns of texts that may be broken at spaces."""
 
@@ -119,6 +122,8 @@ def _estimate(line: Line) -> str:
     half = (high - low) / 2
     if not math.isfinite(half):
         return _number(value, "{:.4g}")
+    if max(abs(low), abs(high)) >= LARGEST_WRITTEN_OUT:
+        return f"{value:.2g} [{low:.2g}, {high:.2g}]"
     # As many decimals as the interval deserves, the same for its ends.
     decimals = min(4, max(0, 1 - math.floor(math.log10(half)))) if half > 0 else 4
     return f"{value:,.{decimals}f} [{low:,.{decimals}f}, {high:,.{decimals}f}]"
@@ -224,4 +229,7 @@ def _others(row: Row, shared: set[str]) -> str:
 
 
 def _number(value: Any, how: str) -> str:
-    return how.format(value) if math.isfinite(value) else ""
+    if not math.isfinite(value):
+        return ""
+    # Counts have commas, and are written out.
+    return f"{value:.3g}" if abs(value) >= LARGEST_WRITTEN_OUT and "," not in how else how.format(value)
