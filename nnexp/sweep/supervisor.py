@@ -277,7 +277,6 @@ class SweepWork(Work):
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
 
         def ended(progress: SweepView, one: Ended) -> None:
-            progress.running = batch.running
             progress.ended(one)
             if one.result is None:
                 return
@@ -293,7 +292,7 @@ class SweepWork(Work):
                 Interrupts(spool.stop, self.view.say) as interrupts,
                 recording,
             ):
-                progress.live = spool.told
+                progress.live, progress.running = spool.told, lambda: batch.running
                 if process is not None and choice.elsewhere:
                     # The summary's packages take a second to load, and this process only waits.
                     threading.Thread(target=load_summary, args=(self.view,), name="nnexp-load").start()
