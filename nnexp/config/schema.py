@@ -105,7 +105,7 @@ class Config(RunSettings):
     sweep: Sweep = Sweep()
     resume: str | None = setting(
         None,
-        "a run without a sweep that is gone on with: its id, or latest for the latest of the same settings",
+        "a run outside sweeps to continue: its id, or latest for the latest of the same settings",
         NotEmpty(),
     )
 

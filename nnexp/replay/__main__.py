@@ -66,10 +66,10 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "runs", nargs="*", metavar="RUN", default=["latest"],
-        help="a run's id, or a sweep's for all its runs; latest, without: the run or sweep that began last",
+        help="a run's id, or a sweep's for all its runs; default: latest, the run or sweep that began last",
     )  # fmt: skip
-    made.add_argument("--uri", help="MLflow store; MLFLOW_TRACKING_URI without, else runs/mlflow.db here")
-    made.add_argument("--experiment", default="nnexp", help="MLflow's experiment")
+    made.add_argument("--uri", help="MLflow store; default: MLFLOW_TRACKING_URI, else runs/mlflow.db here")
+    made.add_argument("--experiment", default="nnexp", help="MLflow experiment; default: nnexp")
     made.add_argument(
         "--trust", action="append", default=[], metavar="MODULE",
         help="a module outside nnexp that parts may be imported from, may be repeated",

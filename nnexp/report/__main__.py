@@ -32,21 +32,21 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m nnexp.report", description="A sweep's page: verdict, curves, boundaries, tables."
     )
     made.add_argument(
-        "sweep", nargs="*", default=["latest"], help="a sweep's id; latest without; several are compared"
+        "sweep", nargs="*", default=["latest"], help="a sweep's id; default: the latest; several are compared"
     )
     made.add_argument(
-        "--ablation", action="store_true", help="the effects of the settings that vary, about the first job"
+        "--ablation", action="store_true", help="the effect of each setting that varies, beside the first job"
     )
     made.add_argument("--by", metavar="sweep|code|git", help="what is compared with the first of its kind")
-    made.add_argument("--uri", help="MLflow store; MLFLOW_TRACKING_URI without, else runs/mlflow.db here")
+    made.add_argument("--uri", help="MLflow store; default: MLFLOW_TRACKING_URI, else runs/mlflow.db here")
     made.add_argument(
-        "--experiment", action="append", help="MLflow's experiment, nnexp without; several are compared"
+        "--experiment", action="append", help="MLflow experiment; default: nnexp; several are compared"
     )
     made.add_argument(
         "--out",
         type=Path,
-        help="the file to write; without: reports/SWEEP.html beside the store, with the settings in its name where "
-        "these are given",
+        help="the file to write; default: reports/SWEEP.html beside the store, with the settings that are given "
+        "in its name",
     )
     made.add_argument(
         "--format", default="html", metavar="|".join(FORMATS), help="the page, or the paper's table"
@@ -55,17 +55,20 @@ def parser() -> argparse.ArgumentParser:
         "--measure", help="what methods are compared by; without: test_loss, else val_loss, else loss"
     )
     made.add_argument(
-        "--axis", metavar="|".join(AXES), help="equal cost of the paper's table; that of the budget without"
+        "--axis",
+        metavar="|".join(AXES),
+        help="cost that is equal in the paper's table; default: that of the budget",
     )
     made.add_argument(
-        "--method", help="the setting whose values are compared; the optimizer and what varies in it without"
+        "--method",
+        help="the setting whose values are compared; default: the optimizer with its settings that vary",
     )
     made.add_argument(
         "--task",
         action="append",
-        help="a setting that makes a task, may be repeated; what else varies without",
+        help="a setting whose values are tasks, may be repeated; default: all other settings that vary",
     )
-    made.add_argument("--confidence", type=float, default=0.95, help="of intervals and tests")
+    made.add_argument("--confidence", type=float, default=0.95, help="level of intervals and tests")
     made.add_argument("--open", action="store_true", help="open the page in a browser")
     made.add_argument(
         "--no-record", action="store_true", help="do not record the page with the sweep in MLflow"

@@ -1,4 +1,4 @@
-"""A run without a sweep that is gone on with: which one ``resume`` means, and what is there of it."""
+"""Continuing a run outside sweeps: which one ``resume`` means, and what is there of it."""
 
 from __future__ import annotations
 

@@ -157,7 +157,9 @@ class SweepWork(Work):
             try:
                 opened = opening.result()
             except Lost:
-                LOG.warning("the process that records was gone before the store was open; it is opened here")
+                LOG.warning(
+                    "the recording process ended before it had opened the store: this process opens it"
+                )
             else:
                 self._home = Pages(opened.uri, config.tracking.experiment, opened.experiment_id)
                 self._parent = RemoteParent(process, opened.parent, lambda: self.store(config))

@@ -132,7 +132,7 @@ class _Parent:
                 self._begun.finish("KILLED", {"nnexp.status": "killed"})
             except Exception as error:
                 # Resuming ends it, and so does --end-stale.
-                LOG.warning("the sweep's parent run was not ended (%s)", reason_of(error))
+                LOG.warning("the end of the sweep's parent run could not be recorded (%s)", reason_of(error))
 
 
 def write_parent(folder: Path, experiment: str, beginning: Beginning) -> None:

@@ -138,7 +138,7 @@ class Store(Pages):
             try:
                 run.finish("FAILED" if isinstance(error, Exception) else "KILLED")
             except Exception as still:
-                LOG.warning("run %s was not ended (%s)", run.run_id, _line(still))
+                LOG.warning("the end of run %s could not be recorded (%s)", run.run_id, _line(still))
             raise
         return run
 

@@ -320,7 +320,7 @@ def _rescue(
         try:
             trained.stop()
         except Exception as caught:
-            LOG.warning("the run could not be stopped (%s)", reason_of(caught))
+            LOG.warning("the run could not be marked as stopped (%s)", reason_of(caught))
         send(outcome(trained, config, machine, started, milliseconds(), error=error))
         done = True
     except Exception as caught:
@@ -331,7 +331,7 @@ def _rescue(
             try:
                 run.finish(ENDINGS[status], tags)
             except Exception as caught:
-                LOG.warning("the run was not ended (%s)", reason_of(caught))
+                LOG.warning("the run's end could not be recorded (%s)", reason_of(caught))
 
 
 def _network(architecture: Any) -> str:

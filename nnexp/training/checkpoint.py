@@ -151,7 +151,7 @@ def go_on(
         try:
             return Group(list(prepare()), saved, keep_ends=keep_ends)
         except Exception:
-            LOG.exception("a checkpoint does not fit; its runs begin anew")
+            LOG.exception("a checkpoint does not belong to its runs: they start from the beginning")
     return Group(list(prepare()), keep_ends=keep_ends)
 
 

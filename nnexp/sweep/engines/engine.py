@@ -191,7 +191,9 @@ class _Dispatcher:
         except Exception as error:
             lost = isinstance(error, (CancelledError, *self.engine.lost))
             if lost and losses < self.retries:
-                LOG.warning("task %d is begun again, its worker was lost: %s", position, _line(error))
+                LOG.warning(
+                    "the worker of task %d was lost, the task starts again: %s", position, _line(error)
+                )
                 self.waiting.appendleft((position, losses + 1))
             else:
                 self.results.put((position, error))
