@@ -35,6 +35,12 @@ def nnexp(place: Path, *arguments: str, **options: Any) -> subprocess.CompletedP
     )
 
 
+def sync(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m nnexp.sync`` in ``place``."""
+    command = [sys.executable, "-m", "nnexp.sync", *arguments]
+    return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300, check=False)
+
+
 def here(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The same in this process, for commands that end before anything is trained: a new one takes a second to begin."""
     from hydra.core.global_hydra import GlobalHydra
@@ -131,4 +137,4 @@ def children(pid: int, what: bytes = b"popen_loky") -> list[int]:
 
 def recorders(pid: int) -> list[int]:
     """The process that records for a process, if there is one."""
-    return children(pid, b"recording.server")
+    return children(pid, b"nnexp.sync")

@@ -32,9 +32,10 @@ ROOMS = {
     "sweep": "nnexp config training config/schema pictures tracking sweep/compose sweep/engines sweep/recording",
     "sweep/compose": "config training config/schema sweep",
     "sweep/engines": "process",
-    "sweep/recording": "process training tracking sweep sweep/engines",
+    "sweep/recording": "process training tracking sweep",
     "cli": "config config/schema sweep",
-    "run": "nnexp process config config/schema tracking sweep sweep/compose sweep/recording cli",
+    "sync": "process tracking",
+    "run": "nnexp process config config/schema tracking sweep sweep/compose sweep/recording cli sync",
 }
 """Each room with the rooms that it imports, no more and no fewer. The order is from the ground floor up."""
 

@@ -21,7 +21,7 @@ nnexp: train neural networks by any method, recorded in MLflow.
   -m, --multirun    a sweep over comma-separated values, range(a,b), glob(*), choice(...)
   --dry-run         list the jobs and check them; train nothing
   --end-stale       mark runs as KILLED whose process is gone
-  --import-unrecorded [FOLDER]   record what was trained while the store was away
+  --import-unrecorded [FOLDER]   the same as python -m nnexp.sync: record what was trained while the store was away
   --cfg job         print the composed config
   --help [GROUP]    this text, or the settings of one group or option, as --help optimizer=sgd
   --conf-file CLASS print the conf file of a part of your own, as my_lab.annealing.Annealing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any, NamedTuple
 
 from nnexp.config.schema import Config, Sweep
 from nnexp.sweep.identity import KEY, code_hash, config_hash, sweep_key
-from nnexp.tracking.bring_in import bring_in
 from nnexp.tracking.claim import JOURNAL
+from nnexp.tracking.deliver import bring_in
 from nnexp.tracking.files import HISTORY_FILE
 from nnexp.tracking.heartbeat import stale
 from nnexp.tracking.locations import StoreError
@@ -66,6 +67,8 @@ class Earlier:
             return Found(None, "files missing", before)
         return Found(None, _why(before[-1] if before else None), before)
 
+
+LOG = logging.getLogger(__name__)
 
 LATEST, AUTO = "latest", "auto"
 """Words in place of a sweep's id: the latest of the experiment; the latest that is the same as this one, if any."""
@@ -128,7 +131,13 @@ def find(
     run = store.resume_parent(parent.info.run_id, token)
     left = parent.data.tags.get(JOURNAL, "")
     if left and Path(left).is_dir():
-        bring_in(lambda _: store, Path(left))
+        try:
+            bring_in(lambda *_: store, Path(left))
+        except StoreError as error:
+            # Who had the sweep before has not yet seen that it is gone on with; its runs are trained again.
+            LOG.warning("%s", error)
+        # What was left may have ended it.
+        store.client.update_run(parent.info.run_id, status="RUNNING")
     run.record(tags={JOURNAL: str(place or "")})
     children = store.search(f"tags.`nnexp.kind` = 'run' and tags.`nnexp.sweep_id` = '{sweep_id}'")
     for ghost in (run for run in children if not run.data.params):

@@ -17,14 +17,14 @@ from nnexp.sweep.identity import config_hash
 from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import Row, View
 from nnexp.tracking import locations
-from nnexp.tracking.journal import FOLDER
+from nnexp.tracking.journal import FOLDER, RUN
 from nnexp.tracking.locations import StoreLost, SweepTaken, conceal
 from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.parent import finish_parent
 from nnexp.tracking.recorder import RunResult
 
 if TYPE_CHECKING:
-    from nnexp.sweep.recording.remote import RemoteParent
+    from nnexp.sweep.recording.recording import JournalParent
     from nnexp.sweep.resume import Found
     from nnexp.tracking.mlflow_store import MlflowRun, Store
     from nnexp.tracking.pages import Pages
@@ -50,7 +50,7 @@ class Work:
         self._limits: set[float | None] = set()
         self._stores: dict[tuple[str | None, str], Store] = {}
         self._opening = threading.Lock()
-        self._parent: MlflowRun | RemoteParent | None = None
+        self._parent: MlflowRun | JournalParent | None = None
         self._home: Pages | None = None
         self._lost = False
 
@@ -116,7 +116,7 @@ class Work:
                     on_rows=progress.rows,
                     on_start=started,
                     runs=self.jobs or 1,
-                    place=job.log.parent.absolute() / FOLDER / f"{job.number:06}",
+                    place=job.log.parent.absolute() / FOLDER / f"{job.number:06}{RUN}",
                 )
         except SweepTaken:
             raise

@@ -25,14 +25,15 @@ from nnexp.training.prepare import prepare_group
 class Task(NamedTuple):
     """Jobs to train together, pickled, and what they need to know of their sweep.
 
-    ``tags`` are those of all its runs, ``runs`` is how many it has, ``spool`` the folder for rows, ``code`` the hash of
-    nnexp's code, ``git`` the state of its source, ``outside`` the files of other modules in the sweep's copy of the
-    source, ``process`` the sweep's own.
+    ``tags`` are those of all its runs, ``runs`` is how many it has, ``last`` says that a job that fails is not tried
+    again, ``spool`` is the folder beside the journal, ``code`` the hash of nnexp's code, ``git`` the state of its
+    source, ``outside`` the files of other modules in the sweep's copy of the source, ``process`` the sweep's own.
     """
 
     jobs: bytes
     tags: dict[str, str]
     runs: int
+    last: bool
     spool: str
     code: str
     git: dict[str, Any] | None
@@ -82,7 +83,9 @@ def train(task: Task) -> Done:
     outcomes, group_error = _outcomes(task, jobs, spool)
     training = sum(one.seconds for one in outcomes if one is not None)
     outcomes = [
-        None if made is None else spool.keep(journal_entry(job, task.tags, task.runs, made))
+        made
+        if made is None or (made.status == "failed" and not task.last)
+        else spool.keep(journal_entry(job, task.tags, task.runs, made))
         for job, made in zip(jobs, outcomes, strict=True)
     ]
     return Done(outcomes, training, perf_counter() - begun, len(jobs), group_error)
@@ -109,7 +112,9 @@ def _together(task: Task, jobs: list[Trial], spool: Spool) -> list[Outcome | Non
     trace = ""
     try:
         for parts in group.train(min(config.tracking.flush_seconds for config in configs)):
-            spool.put(started, [(jobs[at].number, rows) for at, rows in parts if not group.runs[at].ended])
+            for at, rows in parts:
+                if not group.runs[at].ended:
+                    spool.put(jobs[at], task.tags, task.runs, started, rows)
             if spool.stopped:
                 error = Stopped("the sweep was stopped")
                 break

@@ -148,7 +148,7 @@ def history_table(history: Rows, about: Mapping[str, str] | None = None) -> byte
     return out.getvalue()
 
 
-def rows_of(file: Path) -> History:
+def rows_of(file: Path | io.BytesIO) -> History:
     """The rows that :func:`history_table` wrote."""
     import pyarrow.parquet as pq
 

@@ -20,7 +20,7 @@ from nnexp.tracking import files, journal
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
 from nnexp.tracking.journal import Beginning, Entry
-from nnexp.tracking.locations import StoreLost, SweepTaken
+from nnexp.tracking.locations import StoreLost, SweepTaken, public
 from nnexp.tracking.outcome import Outcome, optional, outcome, per_decade, reason_of
 from nnexp.tracking.plain import flatten
 from nnexp.tracking.protocol import Rows, Run, Store, milliseconds
@@ -129,7 +129,7 @@ def record_run(
         on_rows: called with each batch of rows.
         on_start: called with the run's id and page once it exists.
         runs: how many the whole command has.
-        place: a folder for what could not be recorded; without it an error of the store is raised.
+        place: a journal's file for what could not be recorded; without it an error of the store is raised.
     """
     trained, machine = group.runs[0], environment()
     started = milliseconds()
@@ -157,13 +157,14 @@ def record_run(
         assert error is not None
         if place is None:
             raise error
-        entry = Entry(config.tracking.experiment, begin, ends, per_decade(config.tracking.points, runs), made)
-        journal.write(place, entry)
+        where = config.tracking.uri and public(config.tracking.uri), config.tracking.experiment
+        entry = Entry(*where, begin, ends, per_decade(config.tracking.points, runs), made)
+        journal.append(place, journal.ended(entry), sync=True)
         with contextlib.suppress(Exception):
             run.finish(
                 "FAILED", {"nnexp.status": "failed", "nnexp.reason": f"not recorded ({reason_of(error)})"}
             )
-        reason = f"not recorded ({reason_of(error)}); its files are in {place}"
+        reason = f"not recorded ({reason_of(error)}); it is kept in {place}"
         return result("", "", made)._replace(status="failed", reason=reason)
 
     thinning = Thinning(per_decade(config.tracking.points, runs))
@@ -226,8 +227,6 @@ def publish(
     run.record(thinning.select(made.rows, last=True), params, tags, made.numbers, made.iterations)
     if made.files:
         run.log_files(made.files)
-    if made.folder is not None:
-        run.move_files(Path(made.folder))
     warnings: list[str] = []
     if made.dataset is not None:
         with optional("dataset", warnings):
