@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
+import logging
 import os
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from stores import copy_new_stores
 
 SMALL = ("budget.iterations=60", "dataset.samples=20", "dataset.test_samples=10", "tracking=lean")
 
@@ -25,6 +29,9 @@ LONG = (
     *("tracking=lean", "tracking.flush_seconds=0.2", "hydra.launcher.group=1"),
 )
 """Searches of seconds each, whose rows are sent soon."""
+
+ENDLESS = (*LONG, "budget.evaluations=null", "budget.seconds=100")
+"""Searches that a test ends."""
 
 
 def nnexp(place: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -41,21 +48,44 @@ def sync(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300, check=False)
 
 
-def here(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The same in this process, for commands that end before anything is trained: a new one takes a second to begin."""
+def here(
+    place: Path, *arguments: str, recorder: bool = False, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The same in this process, an eighth of the cost: where exit code, words, files or records are the fact.
+
+    Args:
+        recorder: whether a sweep may have a process that records; else a thread of this one does.
+        env: the environment; None for this process's own.
+
+    A sweep's runs are trained here too, unless ``hydra.launcher.n_jobs`` asks for more than one worker.
+    """
     from hydra.core.global_hydra import GlobalHydra
 
+    from nnexp import tracking
     from nnexp.config import places
     from nnexp.run import main
+    from nnexp.sweep.recording import process
 
+    copy_new_stores()
     folder, variables, paths, added = Path.cwd(), dict(os.environ), list(sys.path), list(places._ADDED)
+    made_recorder, handlers, level = process.recorder, list(logging.root.handlers), logging.root.level
     out, err = io.StringIO(), io.StringIO()
+    if env is not None:
+        os.environ.clear()
+        os.environ.update(env)
+        # It sets how MLflow behaves when it is loaded.
+        importlib.reload(tracking)
+    # One worker is this process itself.
+    os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
+    if not recorder:
+        process.recorder = process.RecordingHere
     os.chdir(place)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main(list(arguments))
     finally:
         os.chdir(folder)
+        process.recorder = made_recorder
         os.environ.clear()
         os.environ.update(variables)
         sys.path[:], places._ADDED[:] = paths, added
@@ -64,6 +94,11 @@ def here(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             if str(getattr(module, "__file__", None)).startswith(str(place)):
                 del sys.modules[name]
         GlobalHydra.instance().clear()
+        for handler in set(logging.root.handlers) - set(handlers):
+            # Hydra's own, whose files are open.
+            handler.close()
+        logging.root.handlers[:] = handlers
+        logging.root.setLevel(level)
     return subprocess.CompletedProcess(list(arguments), code, out.getvalue(), err.getvalue())
 
 
@@ -71,6 +106,7 @@ def made_store(place: Path) -> None:
     """Make the store of commands in ``place``, so that they can record as soon as they train."""
     from nnexp.tracking.mlflow_store import Store
 
+    copy_new_stores()
     Store.open(f"sqlite:///{place / 'runs' / 'mlflow.db'}", "nnexp")
 
 
@@ -117,7 +153,7 @@ def wait_for(fact: Callable[[], object], seconds: float = 90) -> None:
     until = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < until, "it did not come to pass in time"
-        time.sleep(0.1)
+        time.sleep(0.03)
 
 
 def children(pid: int, what: bytes = b"popen_loky") -> list[int]:

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import here
 from hypothesis import settings
+from stores import copy_new_stores
 
 # The same examples everywhere: a fresh clone passes or fails as any other. ``--hypothesis-profile=search`` looks on.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -21,6 +23,13 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_finish() -> None:
+    """Tests that load MLflow copy new stores; others need not wait until it is loaded."""
+    if "nnexp.tracking.mlflow_store" in sys.modules:
+        copy_new_stores()
+
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -38,17 +47,10 @@ def surroundings() -> dict[str, str]:
 
 @pytest.fixture
 def nnexp(tmp_path: Path) -> Command:
-    """Run ``python -m nnexp.run`` with the given arguments in an empty folder."""
+    """A command with the given arguments, in this process and an empty folder."""
 
     def run(*arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "nnexp.run", *arguments],
-            cwd=cwd or tmp_path,
-            env=surroundings() | variables,
-            capture_output=True,
-            text=True,
-            timeout=180,
-        )
+        return here(cwd or tmp_path, *arguments, env=surroundings() | variables)
 
     return run
 
@@ -59,10 +61,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("swept")
     small = ("budget.iterations=60", "dataset.samples=20", "dataset.test_samples=10", "tracking=lean")
     command = ("-m", "optimizer=random,perturb,sgd", "dataset=spiral,vertical", "seed=0,1,2", *small)
-    done = subprocess.run(
-        [sys.executable, "-m", "nnexp.run", *command],
-        cwd=place, env=surroundings(), capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+    done = here(place, *command, env=surroundings())
     assert done.returncode == 0, done.stderr
     from mlflow import MlflowClient
 

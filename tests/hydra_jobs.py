@@ -99,6 +99,9 @@ def by_job(job: Any) -> dict[str, Any]:
 
 def take(folder: Path) -> dict[str, Any]:
     """The values in the files of a job's folder, which is removed."""
-    found = {path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in folder.rglob("*.yaml")}
+    found = {
+        path.name: yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+        for path in folder.rglob("*.yaml")
+    }
     shutil.rmtree(folder)
     return found

@@ -7,7 +7,7 @@ import json
 import notebook_reference as reference
 import numpy as np
 import pytest
-from commands import nnexp, runs
+from commands import here, runs
 
 from nnexp.sweep.compose.jobs import compose
 from nnexp.training import train
@@ -72,7 +72,7 @@ def test_other_seeds_and_sizes(method, seed, samples, classes, iterations):
 
 
 def test_from_the_command_line(tmp_path):
-    done = nnexp(tmp_path, "-m", "+experiment=notebook", "optimizer=random,perturb", "tracking=lean")
+    done = here(tmp_path, "-m", "+experiment=notebook", "optimizer=random,perturb", "tracking=lean")
     assert done.returncode == 0, done.stderr
     random, perturb = runs(tmp_path)
     assert json.loads(random.data.tags["nnexp.improvements"]) == RANDOM

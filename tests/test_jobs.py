@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from commands import SMALL, here, nnexp, runs
+from commands import SMALL, here, runs
 from hydra_jobs import hydra_sweep
 
 from nnexp.config.schema import ConfigError
@@ -76,7 +76,7 @@ def test_a_config_may_refer_to_its_job(tmp_path: Path) -> None:
 
 
 def test_a_grid_runs_and_its_repeated_jobs_are_said(tmp_path: Path) -> None:
-    done = nnexp(tmp_path, "-m", "sweep=methods", "optimizer.scale=0.05", "seed=0,1,1", *SMALL)
+    done = here(tmp_path, "-m", "sweep=methods", "optimizer.scale=0.05", "seed=0,1,1", *SMALL)
     assert done.returncode == 0, done.stderr
     assert "2 jobs that repeat others are left out\n" in done.stdout
     made = sorted((run.data.params["optimizer.name"], run.data.params["seed"]) for run in runs(tmp_path))
@@ -124,7 +124,7 @@ def test_a_bad_grid_is_one_line_and_leaves_no_run(tmp_path: Path, arguments: lis
 
 
 def test_a_dry_run_lists_a_grid(tmp_path: Path) -> None:
-    done = nnexp(tmp_path, "--dry-run", "-m", "sweep=methods", "seed=0,0")
+    done = here(tmp_path, "--dry-run", "-m", "sweep=methods", "seed=0,0")
     assert done.returncode == 0
     assert done.stdout.splitlines()[-2:] == [
         "10 jobs that repeat others are left out",

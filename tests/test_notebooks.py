@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from commands import SMALL, nnexp
+from commands import SMALL, here
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "nnexp" / "notebooks"
 RUN = """
@@ -46,7 +46,7 @@ def test_the_inside_of_a_fresh_sweep_is_shown(swept):
 
 def test_the_hyperparameters_of_a_fresh_sweep_are_weighed(tmp_path):
     grid = ("optimizer=sgd", "optimizer.learning_rate=0.1,1,3", "optimizer.momentum=0,0.9", "seed=0,1")
-    done = nnexp(tmp_path, "-m", *grid, *SMALL)
+    done = here(tmp_path, "-m", *grid, *SMALL)
     assert done.returncode == 0, done.stderr
     assert execute("hyperparameters.ipynb", tmp_path) == 3
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from commands import SMALL, nnexp
+from commands import SMALL, here
 
 APP = Path(__file__).parent / "benchmarks" / "plain_way.py"
 SWEEP = ("-m", "optimizer=random,perturb,sgd", *SMALL)
@@ -20,7 +20,7 @@ def test_the_plain_way_leaves_what_nnexp_leaves(tmp_path: Path) -> None:
 
     for name in ("plain", "nnexp"):
         (tmp_path / name).mkdir()
-    done = nnexp(tmp_path / "nnexp", *SWEEP)
+    done = here(tmp_path / "nnexp", *SWEEP)
     assert done.returncode == 0, done.stderr
     plain = subprocess.run(
         [sys.executable, str(APP), *SWEEP],

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from commands import nnexp
+from commands import here
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -18,7 +18,7 @@ COMMANDS = re.findall(r"(?:^|&& \S*)python -m nnexp\.run( .*)?$", TEXT, re.MULTI
 def test_a_command_of_the_readme_works(tmp_path, command):
     arguments = shlex.split(command)
     trains = not {"--help", "--cfg", "--dry-run", "--end-stale", "--import-unrecorded"} & set(arguments)
-    done = nnexp(tmp_path, *arguments, *(["budget.iterations=20", "tracking=lean"] if trains else []))
+    done = here(tmp_path, *arguments, *(["budget.iterations=20", "tracking=lean"] if trains else []))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs").exists() == (trains or "--end-stale" in arguments)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import SMALL, nnexp
+from commands import SMALL, here
 
 from nnexp import results
 
@@ -14,7 +14,7 @@ from nnexp import results
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> str:
     place: Path = tmp_path_factory.mktemp("sweep")
-    done = nnexp(place, "-m", "optimizer=random,perturb,sgd", "seed=0,1", *SMALL)
+    done = here(place, "-m", "optimizer=random,perturb,sgd", "seed=0,1", *SMALL)
     assert done.returncode == 0, done.stderr
     return f"sqlite:///{place / 'runs' / 'mlflow.db'}"
 
@@ -72,7 +72,7 @@ def test_runs_say_which_were_timed_together(tmp_path):
             f"hydra.launcher.group={most}",
             "hydra.launcher.n_jobs=1",
         )
-        done = nnexp(tmp_path, "-m", "optimizer=random,sgd", "seed=0,1", *SMALL, *limit)
+        done = here(tmp_path, "-m", "optimizer=random,sgd", "seed=0,1", *SMALL, *limit)
         assert done.returncode == 0, done.stderr
     store = f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}"
     together = results.load_runs(store, "together").groupby("method")["group"].unique()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from commands import SMALL, made_store, nnexp, runs
+from commands import SMALL, here, made_store, runs
 
 from nnexp.results import load_runs
 from nnexp.tracking.connections import close
@@ -14,7 +14,7 @@ from nnexp.tracking.mlflow_store import Store
 
 def test_finished_runs_without_files_are_run_again_and_ghosts_go(tmp_path: Path) -> None:
     made_store(tmp_path)
-    assert nnexp(tmp_path, "-m", "seed=0,1", *SMALL).returncode == 0
+    assert here(tmp_path, "-m", "seed=0,1", *SMALL).returncode == 0
     first, second = runs(tmp_path)
     shutil.rmtree(tmp_path / "runs" / "artifacts" / first.info.run_id)
     store = Store.open(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}", "nnexp")
@@ -24,7 +24,7 @@ def test_finished_runs_without_files_are_run_again_and_ghosts_go(tmp_path: Path)
     found = load_runs(store.uri)
     assert sorted(found["run_id"]) == sorted([first.info.run_id, second.info.run_id])
     assert found.attrs["without_params"] == 1
-    done = nnexp(tmp_path, "-m", "seed=0,1", *SMALL, "sweep.resume=true")
+    done = here(tmp_path, "-m", "seed=0,1", *SMALL, "sweep.resume=true")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 runs are there and skipped; run again: 1 files missing" in done.stdout
     after = runs(tmp_path)

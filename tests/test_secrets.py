@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import SMALL, nnexp
+from commands import SMALL, here
 from conftest import surroundings
 from servers import Server, mlflow_server
+
+from nnexp.report.__main__ import main as report
 
 PASSWORD = "s3cret-W0rd"
 
@@ -31,16 +31,14 @@ def holds(place: Path) -> list[Path]:
     return [file for file in place.rglob("*") if file.is_file() and PASSWORD.encode() in file.read_bytes()]
 
 
-def report(place: Path, uri: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "nnexp.report", "latest", "--uri", uri]
-    return subprocess.run(
-        command, cwd=place, env=surroundings() | {"XDG_CACHE_HOME": str(place / "cache")},
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize("given", ["command", "variable"])
-def test_what_a_command_leaves_has_no_password(server: Server, tmp_path: Path, given: str) -> None:
+def test_what_a_command_leaves_has_no_password(
+    server: Server,
+    tmp_path: Path,
+    given: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     uri = with_password(server.uri)
     where = [f"tracking.uri={uri}"] if given == "command" else []
     own = {"env": surroundings() | ({} if where else {"MLFLOW_TRACKING_URI": uri})}
@@ -50,13 +48,19 @@ def test_what_a_command_leaves_has_no_password(server: Server, tmp_path: Path, g
         ["-m", "seed=0,1,2", "hydra/launcher=basic", "sweep.resume=latest", *where],
         ["seed=5", *where],
     ]
-    said = [nnexp(tmp_path, *command, *SMALL, **own) for command in commands]
+    # Where a process of its own records, the password is handed to it.
+    said = [here(tmp_path, *command, *SMALL, recorder=command is commands[0], **own) for command in commands]
     assert [done.returncode for done in said] == [0, 0, 0, 0], said
-    said.append(report(tmp_path, uri))
-    assert said[-1].returncode == 0, said[-1].stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert report(["latest", "--uri", uri]) == 0
+    reported = capfd.readouterr()
     assert not holds(tmp_path)
     assert not holds(server.place)
-    assert not any(PASSWORD in done.stdout + done.stderr for done in said)
+    lines = "\n".join(
+        [reported.out, reported.err, *(text for done in said for text in (done.stdout, done.stderr))]
+    )
+    assert [line for line in lines.splitlines() if PASSWORD in line] == []
     assert any(tmp_path.rglob("*.html"))
 
 
@@ -66,7 +70,7 @@ def test_what_a_command_leaves_has_no_password(server: Server, tmp_path: Path, g
 )
 @pytest.mark.parametrize("sweep", [[], ["-m"]])
 def test_an_error_line_has_no_password(tmp_path: Path, uri: str, sweep: list[str]) -> None:
-    done = nnexp(tmp_path, *sweep, *SMALL, f"tracking.uri={with_password(uri)}")
+    done = here(tmp_path, *sweep, *SMALL, f"tracking.uri={with_password(uri)}")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert uri in done.stderr
@@ -80,7 +84,7 @@ def test_a_password_in_a_config_file_is_refused_and_not_copied(tmp_path: Path, s
     own.mkdir(parents=True)
     text = f"defaults: [default]\nuri: {with_password('http://127.0.0.1:9')}\n"
     (own / "mine.yaml").write_text(text)
-    done = nnexp(tmp_path, "--config-dir", "own", *sweep, *SMALL[:-1], "tracking=mine")
+    done = here(tmp_path, "--config-dir", "own", *sweep, *SMALL[:-1], "tracking=mine")
     assert done.returncode == 2
     assert "tracking.uri=http://127.0.0.1:9: expected without a password in a config file" in done.stderr
     assert holds(tmp_path) == [own / "mine.yaml"]

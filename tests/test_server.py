@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import nnexp, start, sync, wait_for
+from commands import here, nnexp, start, sync, wait_for
 from servers import Server, answering_500, free_port, mlflow_server, postgresql
 
 from nnexp.config.schema import from_mapping
@@ -180,7 +180,7 @@ def test_a_server_that_answers_500_is_asked_again_and_what_it_missed_is_synchron
 @pytest.mark.parametrize("sweep", [[], ["-m"]])
 def test_a_server_that_is_not_there_is_one_line_and_no_run(sweep: list[str], tmp_path: Path) -> None:
     uri = f"http://127.0.0.1:{free_port()}"
-    done = nnexp(tmp_path, *sweep, *SMALL, f"tracking.uri={uri}")
+    done = here(tmp_path, *sweep, *SMALL, f"tracking.uri={uri}")
     assert done.returncode == 2
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import SMALL, nnexp, runs
+from commands import SMALL, here, runs
 
 from nnexp.tracking import locations
 
@@ -33,12 +33,12 @@ def test_a_sweep_is_recorded_though_nobody_reads_what_it_says(tmp_path: Path, wo
 def test_the_store_is_below_the_folder_whatever_its_name(tmp_path: Path, name: str) -> None:
     place = tmp_path / name
     place.mkdir()
-    done = nnexp(place, *TWO)
+    done = here(place, *TWO)
     assert done.returncode == 0, done.stderr
     assert [file.name for file in tmp_path.iterdir()] == [name]
     assert (place / "runs" / "mlflow.db").is_file()
     assert len(list(place.glob("runs/artifacts/*/artifacts/history.parquet"))) == 2
-    again = nnexp(place, *TWO, "sweep.resume=true")
+    again = here(place, *TWO, "sweep.resume=true")
     assert "2 runs are there and skipped" in again.stdout
     # What a shell makes of the command is a store that is there.
     browse = locations.ui_command(f"sqlite:///{place}/runs/mlflow.db")
@@ -49,7 +49,7 @@ def test_the_store_is_below_the_folder_whatever_its_name(tmp_path: Path, name: s
 
 @pytest.mark.parametrize("more", [[], ["-m", "hydra/launcher=basic"]])
 def test_the_store_is_below_the_folder_wherever_a_job_works(tmp_path: Path, more: list[str]) -> None:
-    done = nnexp(tmp_path, *more, *SMALL, "hydra.job.chdir=true")
+    done = here(tmp_path, *more, *SMALL, "hydra.job.chdir=true")
     assert done.returncode == 0, done.stderr
     assert [file.relative_to(tmp_path) for file in tmp_path.rglob("mlflow.db")] == [Path("runs/mlflow.db")]
     assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"]
@@ -58,13 +58,13 @@ def test_the_store_is_below_the_folder_wherever_a_job_works(tmp_path: Path, more
 def test_artifacts_that_cannot_be_written_fail_their_runs_and_are_kept(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "artifacts").write_text("not a folder")
-    done = nnexp(tmp_path, *TWO)
+    done = here(tmp_path, *TWO)
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
     assert done.stdout.count("failed: not recorded (") == 2 * 1
     assert [run.info.status for run in runs(tmp_path)] == ["FAILED"] * 2
     (tmp_path / "runs" / "artifacts").unlink()
-    assert "2 brought in" in nnexp(tmp_path, "--import-unrecorded").stdout
+    assert "2 brought in" in here(tmp_path, "--import-unrecorded").stdout
     assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 2
 
 
@@ -74,7 +74,7 @@ def test_a_folder_of_jobs_that_cannot_be_written_is_one_line(
 ) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "hydra").write_text("not a folder")
-    done = nnexp(tmp_path, *arguments)
+    done = here(tmp_path, *arguments)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "runs/hydra" in line

@@ -13,64 +13,55 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import SMALL, children, runs, start
+from commands import SMALL, children, here, made_store, runs, start
 from mlflow import MlflowClient
 from mlflow.entities import Param, RunTag
 
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.protocol import METRICS, milliseconds
 from nnexp.tracking.recorder import Thinning
+from nnexp.training.group import Group
 from nnexp.training.record import History
 
 ROOT = Path(__file__).resolve().parents[1]
 
-FAILING = """
-import sys
-from pathlib import Path
-from nnexp.training.group import Group
-from nnexp.run import main
 
-inner = Group.train
-def train(self, flush_seconds):
-    marks = Path("failures")
-    count = len(marks.read_text()) if marks.exists() else 0
-    if any(one.prepared.settings.seed == 1 for one in self.runs) and count < {times}:
-        marks.write_text("x" * (count + 1))
-        raise RuntimeError("broken for now")
-    return inner(self, flush_seconds)
-Group.train = train
-sys.exit(main(sys.argv[1:]))
-"""
+@pytest.fixture
+def failing(tmp_path, monkeypatch):
+    """A sweep whose jobs of seed 1 fail so many times."""
+    inner, failures = Group.train, []
 
+    def sweep(times, *arguments):
+        def train(self, flush_seconds):
+            if any(run.prepared.settings.seed == 1 for run in self.runs) and len(failures) < times:
+                failures.append(self)
+                raise RuntimeError("broken for now")
+            return inner(self, flush_seconds)
 
-def failing(place, times, *arguments):
-    """A sweep in this process whose jobs of seed 1 fail so many times."""
-    return subprocess.run(
-        [sys.executable, "-c", FAILING.format(times=times), "-m", *SMALL, "hydra.launcher.n_jobs=1", *arguments],
-        cwd=place, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        monkeypatch.setattr(Group, "train", train)
+        return here(tmp_path, "-m", *SMALL, *arguments), failures
+
+    return sweep
 
 
-def test_a_job_that_failed_is_tried_again_by_itself(tmp_path):
+def test_a_job_that_failed_is_tried_again_by_itself(tmp_path, failing):
     # Once with its group, once alone, and once more.
-    done = failing(tmp_path, 3, "seed=0,1,2", "sweep.retries=2")
+    done, failures = failing(3, "seed=0,1,2", "sweep.retries=2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 3
-    assert len((tmp_path / "failures").read_text()) == 3
+    assert len(failures) == 3
 
 
-def test_an_error_in_a_group_costs_its_own_run_alone(tmp_path):
-    done = failing(tmp_path, 99, "seed=0,1,2")
+def test_an_error_in_a_group_costs_its_own_run_alone(tmp_path, failing):
+    done, _ = failing(99, "seed=0,1,2")
     assert done.returncode == 1
     assert [run.info.status for run in runs(tmp_path)] == ["FINISHED", "FAILED", "FINISHED"]
     assert runs(tmp_path)[1].data.tags["nnexp.reason"] == "RuntimeError: broken for now"
     assert re.search(r"failed: .*seed=1.*: RuntimeError: broken for now\n +log: \S+/1/run.log", done.stdout)
 
 
-def test_the_first_failure_ends_a_sweep_that_wants_it(tmp_path):
-    done = failing(
-        tmp_path, 99, "seed=1,2,3", "optimizer=sgd", "hydra.launcher.group=1", "sweep.fail_fast=true"
-    )
+def test_the_first_failure_ends_a_sweep_that_wants_it(tmp_path, failing):
+    done, _ = failing(99, "seed=1,2,3", "optimizer=sgd", "hydra.launcher.group=1", "sweep.fail_fast=true")
     assert done.returncode == 1
     assert [run.info.status for run in runs(tmp_path)] == ["FAILED"]
     assert [run.info.status for run in runs(tmp_path, "sweep")] == ["FAILED"]
@@ -87,6 +78,7 @@ def own_source(tmp_path):
 
 def test_an_edit_of_the_source_does_not_change_later_jobs(tmp_path, own_source):
     package, environment = own_source
+    made_store(tmp_path)
     process = start(
         tmp_path, "-m", "optimizer=random", "seed=range(0,4)", "architecture.hidden=[3]",
         "budget.iterations=400000", "tracking=lean",
@@ -110,7 +102,9 @@ def test_an_edit_of_the_source_does_not_change_later_jobs(tmp_path, own_source):
 
 def test_runs_of_changed_code_are_run_again_unless_told_otherwise(tmp_path, own_source):
     package, environment = own_source
-    arguments = [sys.executable, "-m", "nnexp.run", "-m", "seed=0,1", *SMALL]
+    # What is the fact here is the code, not who trains.
+    arguments = [sys.executable, "-m", "nnexp.run", "-m", "seed=0,1", *SMALL, "hydra/launcher=basic"]
+    made_store(tmp_path)
 
     def sweep(*more):
         return subprocess.run(

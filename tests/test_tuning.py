@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import SMALL, nnexp, runs
+from commands import SMALL, here, runs
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from nnexp.cli.errors import one_line
@@ -133,7 +133,7 @@ def test_each_method_is_tuned_and_the_best_can_be_compared(tmp_path: Path) -> No
         "budget.evaluations=200",
         "seed=0,1,2",
     ]
-    done = nnexp(tmp_path, "-m", "sweep=tuned_methods", *small)
+    done = here(tmp_path, "-m", "sweep=tuned_methods", *small)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Resume" not in done.stdout
     assert (
@@ -157,11 +157,11 @@ def test_each_method_is_tuned_and_the_best_can_be_compared(tmp_path: Path) -> No
     assert parent.info.status == "FINISHED"
     line = re.search(r"^Compare them on other seeds: python -m nnexp.run (.*)$", done.stdout, re.MULTILINE)
     assert line
-    listed = nnexp(tmp_path, "--dry-run", *shlex.split(line[1]))
+    listed = here(tmp_path, "--dry-run", *shlex.split(line[1]))
     assert listed.returncode == 0, listed.stderr
     assert listed.stdout.endswith("60 jobs, nothing trained\n")
     assert "dataset.samples=20" in listed.stdout
-    again = nnexp(tmp_path, "-m", "sweep=tuned_methods", *small, "sweep.resume=true")
+    again = here(tmp_path, "-m", "sweep=tuned_methods", *small, "sweep.resume=true")
     assert again.returncode == 0, again.stdout + again.stderr
     assert len(runs(tmp_path)) == len(made)
     assert re.findall(r"^tuned .*", again.stdout, re.MULTILINE) == re.findall(
@@ -171,7 +171,7 @@ def test_each_method_is_tuned_and_the_best_can_be_compared(tmp_path: Path) -> No
 
 def test_any_launcher_and_the_command_line_s_own_interval(tmp_path: Path) -> None:
     needs_optuna()
-    done = nnexp(tmp_path, "-m", "hydra/launcher=basic", "sweep.trials=2", *SMALL,
+    done = here(tmp_path, "-m", "hydra/launcher=basic", "sweep.trials=2", *SMALL,
                  "optimizer.learning_rate=tag(log,interval(0.1,1))")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert all(0.1 <= float(run.data.params["optimizer.learning_rate"]) <= 1 for run in runs(tmp_path))

@@ -1,0 +1,29 @@
+"""New stores as copies of one that was made once: MLflow takes a second to make one."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+
+def copy_new_stores() -> None:
+    """From now on this process copies new stores. Other processes make their own."""
+    from nnexp.tracking import connections, mlflow_store
+
+    if isinstance(mlflow_store._make, partial):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "mlflow.db"
+        mlflow_store._make(file)
+        connections.close()
+        mlflow_store._make = partial(_copy, file.read_bytes())
+
+
+def _copy(content: bytes, file: Path) -> None:
+    for end in ("-wal", "-shm"):
+        # Of a file that was renamed or deleted: SQLite would read its transactions into the new one.
+        file.with_name(file.name + end).unlink(missing_ok=True)
+    part = file.with_name(f".{file.name}.part")
+    part.write_bytes(content)
+    part.replace(file)
