@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 COLLECT = 50_000
@@ -26,7 +27,13 @@ def leave(main: Callable[[], int]) -> None:
     # To load MLflow, to open its store and each call to it make very many objects: looking through them so
     # often takes a fifth of that time.
     gc.set_threshold(COLLECT, *gc.get_threshold()[1:])
-    code = main()
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        # While it was still loading what it needs: nothing has begun.
+        code = 130
+    # It is over: what comes now would only be a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Python would look through all objects once more: more than half a second.
     gc.freeze()
     sys.exit(code)
@@ -47,16 +54,16 @@ def _open_closed_streams() -> None:
 
 
 class Output(io.TextIOBase):
-    """A stream that falls silent when its reader is gone."""
+    """A stream that falls silent when its reader is gone, or the disk that it goes to is full."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, to nowhere once the reader is gone."""
+        """Write, to nowhere once that is no longer possible."""
         try:
             return int(self._stream.write(text))
-        except BrokenPipeError:
+        except OSError:
             self._fall_silent()
             return len(text)
 
@@ -64,7 +71,7 @@ class Output(io.TextIOBase):
         """Hand on what was written."""
         try:
             self._stream.flush()
-        except BrokenPipeError:
+        except OSError:
             self._fall_silent()
 
     def _fall_silent(self) -> None:
@@ -114,3 +121,16 @@ def blas() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(user_api="blas")
+
+
+@contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """A context whose errors of a disk name this folder: a disk that is full does not say where.
+
+    Raises:
+        OSError: what the disk said.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(folder)) from error

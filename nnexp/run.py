@@ -111,7 +111,7 @@ def _guarded(given: Arguments, process: Recorder | None) -> int:
     from nnexp.cli.errors import Stop, one_line
     from nnexp.config.schema import ConfigError
     from nnexp.sweep.interrupts import Terminated
-    from nnexp.tracking.locations import StoreError, SweepTaken
+    from nnexp.tracking.locations import StoreError, StoreFull, SweepTaken
 
     def terminate(number: int, frame: Any) -> None:
         raise Terminated
@@ -124,13 +124,16 @@ def _guarded(given: Arguments, process: Recorder | None) -> int:
             raise
         cause = error.__cause__ if isinstance(error, Stop) and error.__cause__ else error
         code = _refused(one_line(cause, given.settings, given.sweep))
-        return 1 if isinstance(cause, SweepTaken) else code
+        return 1 if isinstance(cause, SweepTaken | StoreFull) else code
     except OSError as error:
         if wants_traceback:
             raise
-        where = error.filename or "the disk"
+        where = error.filename or f"the disk of {Path.cwd() / RUNS}"
         _refused(f"{where}: it cannot be written ({error.strerror or error})")
         return 1
+    except SystemExit as error:
+        # Hydra has said what is wrong with one of its own flags.
+        return 2 if error.code else 0
     except Terminated:
         return 143
     except KeyboardInterrupt:

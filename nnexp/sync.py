@@ -140,7 +140,7 @@ def deliver_live(folder: Path, again: bool, tell: Callable[..., None], wait: Cal
         tell: takes what happened.
         wait: waits as many seconds or until there is news; true to end at once.
     """
-    from nnexp.tracking.deliver import Delivery, locked
+    from nnexp.tracking.deliver import Delivery, NotEnded, locked
 
     opened, failures = False, 0
     try:
@@ -157,7 +157,7 @@ def deliver_live(folder: Path, again: bool, tell: Callable[..., None], wait: Cal
                         tell("ended")
                         return
                     failures = 0
-                except (SweepTaken, StoreLost) as error:
+                except (SweepTaken, StoreLost, NotEnded) as error:
                     if isinstance(error, SweepTaken):
                         delivery.forget()
                     raise

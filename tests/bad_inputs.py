@@ -195,6 +195,11 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
         "optimizer.momentum=0.9: unknown; .* only sgd has it; .*"
         "'sweep.grid=\\[{optimizer:sgd,optimizer.momentum:0.9},{optimizer:random}\\]'",
     ),
+    # Each value goes with one of the other setting's: only the last of the four jobs cannot be.
+    (
+        ("-m", "dataset.samples=200,10", "optimizer.batch_size=20,400"),
+        "optimizer.batch_size=400: expected 1 to 30, the training samples",
+    ),
     (("-m", "optimizer=sgd,sgdd"), "optimizer=sgdd: unknown; .*; did you mean sgd?"),
     (("seed=0,-1", "-m"), "seed=-1: expected an integer 0"),
     (("-m", "seed=range(0,0)"), "seed=range\\(0,0\\): expected one value or more"),
@@ -281,6 +286,28 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
     (("tracking.points=0",), "tracking.points=0: expected an integer 1 or more or auto or null"),
     (("tracking.snapshots=1",), "tracking.snapshots=1: expected an integer 2 or more"),
     (("tracking.flush_seconds=inf",), "tracking.flush_seconds=inf: expected a number above 0"),
+    # Files that are none, and what else goes together with nothing.
+    (("dataset=table", "dataset.path=/dev/zero"), "dataset.path=/dev/zero: expected a regular file"),
+    (("dataset=table", "dataset.path=/tmp"), "dataset.path=/tmp: expected a regular file"),
+    (("dataset=table", "dataset.path=/nowhere.csv"), "dataset.path=/nowhere.csv: no such file"),
+    (("tracking.uri=sqlite:////dev/null",), "tracking.uri=.*: expected .*no regular file"),
+    (("-m", "sweep.trials=3"), "sweep.trials=3: expected with an axis that has an interval"),
+    (
+        ("-m", "optimizer.learning_rate=interval(1,0)"),
+        "optimizer.learning_rate=interval\\(1,0\\): expected an",
+    ),
+    (("-m", "sweep.grid=[{seed: 'interval(0,1)'}]"), "sweep.grid\\[0\\].samples=null: expected an integer"),
+    (("-m", "sweep.grid=[{}]"), "sweep.grid\\[0\\]: expected one axis or more"),
+    (("-m", "sweep.retries=-1"), "sweep.retries=-1: expected an integer 0 or more"),
+    (("architecture=layers", "architecture.layers=[{name:dropout,rate:1}]"), ".*rate=1: expected"),
+    (("dataset=sine",), "loss=cross_entropy of one output: expected two outputs or more"),
+    (("loss.label_smoothing=1",), "loss.label_smoothing=1: expected"),
+    (("loss.class_weights=[1]",), "loss.class_weights=\\[1.0\\]: expected 3 weights"),
+    (("dataset=mnist",), "dataset.path=null: expected the folder"),
+    (("seed=0x10000000000",), "seed=.*: expected an integer"),
+    (("streams=notebook", "architecture=layers"), "architecture=layers: expected dense layers"),
+    (("budget.target=nan",), "budget.target=nan: expected"),
+    (("seeds.init=-1",), "seeds.init=-1: expected an integer"),
 ]
 
 OWN = ("--config-dir", "own", "+experiment=mine")

@@ -22,6 +22,9 @@ from nnexp.run import main
 SECONDS = 5.0
 """What a refusal may take of this process's time, however loaded the machine is."""
 
+BYTES = 2**30
+"""What it may take of memory."""
+
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -37,6 +40,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def refused(arguments: tuple[str, ...], line: str) -> None:
     """A command is refused by one line, at once, and leaves nothing."""
     before = sorted(Path().rglob("*"))
+    # From now on the kernel counts anew what was taken at most: see proc(5).
+    Path("/proc/self/clear_refs").write_text("5")
     error, since = io.StringIO(), time.process_time()
     with contextlib.redirect_stderr(error), contextlib.redirect_stdout(io.StringIO()):
         code = main(list(arguments))
@@ -45,6 +50,8 @@ def refused(arguments: tuple[str, ...], line: str) -> None:
     assert error.getvalue().count("\n") == 1
     assert (code, sorted(Path().rglob("*"))) == (2, before)
     assert took < SECONDS
+    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert 1024 * int(peak) < BYTES
 
 
 @pytest.mark.parametrize(("arguments", "line"), ARGUMENTS, ids=range(len(ARGUMENTS)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ ROOMS = {
     "figures": "training pictures results stats inside",
     "report": "nnexp process pictures tracking results stats inside figures",
     "sweep": "nnexp config training config/schema pictures tracking sweep/compose sweep/engines sweep/recording",
-    "sweep/compose": "config training config/schema sweep",
+    "sweep/compose": "process config training config/schema sweep",
     "sweep/engines": "process",
     "sweep/recording": "process training tracking sweep",
     "cli": "config config/schema sweep",
@@ -130,6 +131,17 @@ def test_heavy_packages_stay_in_their_rooms(package):
 def test_files_are_short():
     for path in [*FILES, *Path(__file__).parent.rglob("*.py")]:
         assert len(path.read_text().splitlines()) <= 400, path
+
+
+def test_no_error_is_passed_over_in_silence():
+    """Who catches everything says what it was; who passes over one kind says why in a comment."""
+    for path in FILES:
+        text = path.read_text()
+        assert not re.search(r"suppress\((Base)?Exception\)", text), path
+        for found in re.finditer(
+            r"except\b[^\n]*:\n((?: *#[^\n]*\n)*) *(?:pass|continue|return None)\n", text
+        ):
+            assert found[1], f"{path}: {found[0]}"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from nnexp.process import Output
+
 PROGRAM = """
 import sys
 from nnexp.process import leave
@@ -32,3 +34,20 @@ def test_a_command_that_leaves_has_closed_its_store(code: int, tmp_path: Path) -
     assert (done.returncode, done.stdout, done.stderr) == (code, "done\n", "")
     # The log of a file that nobody has open is in the file.
     assert {file.name for file in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
+
+
+def test_a_command_that_is_interrupted_while_it_loads_says_nothing() -> None:
+    program = "from nnexp.process import leave\ndef main(): raise KeyboardInterrupt\nleave(main)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_an_output_whose_disk_is_full_falls_silent() -> None:
+    with open("/dev/full", "w") as full:
+        output = Output(full)
+        output.write("more than nothing\n")
+        output.flush()
+        output.write("again\n")
+        output.flush()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from nnexp.sweep.compose.jobs import compose
 from nnexp.sweep.recording.spool import Spool, journal_entry
@@ -57,7 +58,7 @@ def delivered(case: Short) -> list[tuple[str, dict[str, str]]]:
     told: list[tuple[str, dict[str, str]]] = []
     delivery = Delivery(case.folder, lambda *_: case.store, lambda what, **said: told.append((what, said)))
     for _ in range(9):
-        with suppress(OSError):
+        with suppress(OSError, MlflowException):
             delivery.look()
             break
     delivery.close()

@@ -111,7 +111,7 @@ def test_what_it_logs_is_logged_here(
     (result,) = recording.results().values()
     assert result.status == "failed"
     assert result.reason.startswith("not recorded (MlflowException: ")
-    assert result.reason.endswith(f"it is kept in {tmp_path}/journal/000000.run")
+    assert result.reason.endswith(f"its files are in {tmp_path}/journal/000000.run")
     said = [record.getMessage() for record in caplog.records if record.name == "nnexp.tracking.deliver"]
     assert len(said) == 3
     assert all(text.startswith("000000.run could not be recorded") for text in said)
@@ -264,7 +264,7 @@ def test_an_interrupted_sweep_does_not_wait_for_one_that_hangs(
     recording.spool.stop()
     recording.settle()
     (result,) = recording.results().values()
-    assert result.reason.startswith("not recorded (the store did not answer); it is kept in ")
+    assert result.reason.startswith("not recorded (the store did not answer); its files are in ")
     process.close()
     assert not alive(recorder)
     assert [file.name for file in journal.left(tmp_path / "journal")] == ["000000.run"]

@@ -47,11 +47,14 @@ def print_summary(out: Console, rows: Sequence[Row], ui_command: str, page: str)
         )
     if rows:
         out.print(table if len(rows) <= MOST_ROWS else _by_method(rows))
-    failed = [row for row in rows if row.status == "failed"]
-    for row in failed:
-        out.print(
-            f"failed: {row.overrides or row.method}: {row.reason}", style="red", highlight=False, markup=False
-        )
+    failures: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.status == "failed":
+            # Runs that a full disk does not take have one reason, and each files of its own.
+            failures.setdefault(row.reason.partition(";")[0], []).append(row)
+    for row, *alike in failures.values():
+        which = (row.overrides or row.method) + (f", and {len(alike)} more" if alike else "")
+        out.print(f"failed: {which}: {row.reason}", style="red", highlight=False, markup=False)
         out.print(f"        log: {row.log}", highlight=False, markup=False)
     if ui_command:
         out.print(f"Browse: {ui_command}", highlight=False, soft_wrap=True, markup=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -77,6 +78,9 @@ def _state(path: str, setting: str) -> tuple[int, ...]:
         folder, name = os.path.split(path)
         names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
         raise ConfigError(f"{setting}={path}: no such file{did_you_mean(name, names)}") from None
+    if not stat.S_ISREG(found.st_mode):
+        # What reads /dev/zero or a pipe that nobody writes to never ends.
+        raise ConfigError(f"{setting}={path}: expected a regular file")
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 

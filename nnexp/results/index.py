@@ -7,8 +7,8 @@ that go on or have ended since, and for deleted ones.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import logging
 import os
 import tempfile
 import time
@@ -24,6 +24,8 @@ from nnexp.results.client import Source, search
 from nnexp.results.columns import RECORDED
 from nnexp.results.records import Record
 from nnexp.tracking.locations import database, public
+
+LOG = logging.getLogger(__name__)
 
 FORMAT = "2"
 
@@ -166,13 +168,17 @@ def _read_table(file: Path) -> pa.Table | None:
     """The table in a file, None where there is none that can be read: it is then made again."""
     try:
         return pq.read_table(file)
-    except (OSError, pa.ArrowException):
+    except FileNotFoundError:
+        # Nothing was read yet.
+        return None
+    except (OSError, pa.ArrowException) as error:
+        LOG.info("%s is made again (%s)", file, error)
         return None
 
 
 def _write_table(file: Path, table: pa.Table) -> None:
     """Write at once or not at all; a folder that cannot be written costs time, not the answer."""
-    with contextlib.suppress(OSError):
+    try:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
         os.close(handle)
@@ -181,3 +187,5 @@ def _write_table(file: Path, table: pa.Table) -> None:
             os.replace(name, file)
         finally:
             Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        LOG.info("%s is not kept (%s)", file, error)

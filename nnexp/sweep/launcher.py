@@ -20,6 +20,7 @@ from nnexp.config.schema import from_mapping
 from nnexp.sweep.batch import EngineChoice, check_choice
 from nnexp.sweep.compose.composer import Composer, Job
 from nnexp.sweep.identity import code_hash
+from nnexp.sweep.log_file import LogFile
 from nnexp.sweep.trial import Trial, objective
 from nnexp.tracking.locations import refuse_password
 from nnexp.tracking.outcome import FEW_RUNS
@@ -125,7 +126,7 @@ def _write(place: Path, jobs: Sequence[Job]) -> None:
 @contextmanager
 def _logged(file: Path) -> Iterator[None]:
     """A context in which what is logged goes to a file, which is made once there is something."""
-    handler = logging.FileHandler(file, delay=True)
+    handler = LogFile(file, delay=True)
     handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
     root = logging.getLogger()
     level = root.level

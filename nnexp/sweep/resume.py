@@ -13,7 +13,7 @@ from nnexp.sweep.identity import KEY, code_hash, config_hash, sweep_key
 from nnexp.tracking.claim import JOURNAL
 from nnexp.tracking.deliver import bring_in
 from nnexp.tracking.files import HISTORY_FILE
-from nnexp.tracking.heartbeat import stale
+from nnexp.tracking.heartbeat import stale, worked_on
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.recorder import RunResult
 
@@ -150,8 +150,7 @@ def find(
 
 
 def _check_ended(parent: Any) -> None:
-    if parent.info.status == "RUNNING" and not stale(parent.data.tags, parent.info.start_time / 1000):
-        process = parent.data.tags.get("nnexp.process", "another process")
+    if process := worked_on(parent):
         sweep_id = parent.data.tags["nnexp.sweep_id"]
         raise StoreError(
             f"sweep.resume={sweep_id}: expected a sweep that has ended; {process} still works on it"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import secrets
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
+from nnexp.process import writing_to
 from nnexp.sweep.background_call import Later
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
@@ -160,7 +160,8 @@ class SweepWork(Work):
             "begin", uri=uri, store=locations.resolve(config.tracking.uri), experiment=config.tracking.experiment,
             begin=self._parent_beginning(),
         )  # fmt: skip
-        journal.append(folder / journal.PARENT, [begin], sync=True)
+        with writing_to(folder):
+            journal.append(folder / journal.PARENT, [begin], sync=True)
         self._parent = JournalParent(process, folder, self._stopped)
         process.begin(folder, config.tracking.experiment)
         return process
@@ -259,8 +260,10 @@ class SweepWork(Work):
             "recording": recording.seconds, "batch": perf_counter() - start,
             "workers": choice.workers, "wall": perf_counter() - self._begun,
         }  # fmt: skip
-        with contextlib.suppress(OSError):
+        try:
             (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            LOG.warning("timings.json cannot be written (%s)", error)
         if batch.broken_groups:
             count = batch.broken_groups
             self.view.say(
@@ -281,13 +284,16 @@ class SweepWork(Work):
         Raises:
             StoreError: the store could not be opened.
         """
-        self._ready()
+        try:
+            self._ready()
+        except BaseException:
+            # Jobs were trained while the store was opened.
+            self._say_unrecorded()
+            raise
         self._say_skipped()
         super().end(status)
         if self._home is None:
             return
-        if self._journal is not None:
-            self._say_left(self._journal)
         if self.rows:
             where = (
                 []
@@ -304,12 +310,14 @@ class SweepWork(Work):
             words = shlex.join(["python", "-m", "nnexp.run", *resuming])
             self.view.say(f"Resume: {words}")
 
-    def _say_left(self, folder: Path) -> None:
-        """Say what the store does not have, and how it gets there."""
+    def _say_unrecorded(self) -> None:
+        """Say how what the store does not have gets there."""
+        if self._journal is None:
+            super()._say_unrecorded()
+            return
         lost = self._process is not None and isinstance(self._process.error, StoreLost)
-        if left := len(journal.entries(folder) if lost else journal.left(folder)):
-            command = shlex.join(["python", "-m", "nnexp.sync", str(folder)])
-            self.view.say(f"Not recorded: {left} run{'s' if left != 1 else ''}. To bring them in: {command}")
+        if left := len(journal.entries(self._journal) if lost else journal.left(self._journal)):
+            self._say_left(left, self._journal)
 
     @property
     def failed(self) -> bool:
@@ -366,7 +374,10 @@ class SweepWork(Work):
 
 
 def _load() -> None:
-    with contextlib.suppress(Exception):
+    try:
         import pandas as pd  # noqa: F401
 
         import nnexp.pictures.one_run  # noqa: F401
+    except Exception as error:
+        # Who needs them says what is missing.
+        LOG.warning("the summary's packages cannot be loaded (%s)", reason_of(error))

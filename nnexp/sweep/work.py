@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import secrets
+import shlex
 import threading
 import traceback
 from collections.abc import Sequence
@@ -52,7 +54,7 @@ class Work:
         self._opening = threading.Lock()
         self._parent: MlflowRun | JournalParent | None = None
         self._home: Pages | None = None
-        self._lost = False
+        self._lost = self._unfinished = False
 
     def store(self, config: Config) -> Store:
         """The store that a config names, opened once; MLflow is loaded here and not before.
@@ -167,17 +169,29 @@ class Work:
             except SweepTaken:
                 raise
             except Exception as error:
-                self._lost = isinstance(error, StoreLost)
+                self._lost, self._unfinished = isinstance(error, StoreLost), True
                 self.view.say(f"the sweep's parent run could not be finished: {reason_of(error)}")
         if self._home is None:
             return
         page = self._home.experiment_url() if self.jobs is None else self._home.sweep_url(self.sweep_id)
         self.view.summary(self.rows, self._home.ui_command(), page)
+        self._say_unrecorded()
+
+    def _say_unrecorded(self) -> None:
+        """Say how what the store does not have gets there."""
+        places = {Path(row.log).absolute().parent / FOLDER for row in self.rows if not row.run_id}
+        folders = [place for place in places if place.is_dir()]
+        if folders:
+            self._say_left(len(folders), Path(os.path.commonpath(folders)))
+
+    def _say_left(self, runs: int, folder: Path) -> None:
+        command = shlex.join(["python", "-m", "nnexp.sync", str(folder)])
+        self.view.say(f"Not recorded: {runs} run{'s' if runs != 1 else ''}. To bring them in: {command}")
 
     @property
     def failed(self) -> bool:
-        """Whether a job failed, or was never begun."""
-        return self._lost or any(row.status == "failed" for row in self.rows)
+        """Whether a job failed, or was never begun, or the sweep could not be ended."""
+        return self._unfinished or any(row.status == "failed" for row in self.rows)
 
     def _ready(self) -> None:
         """Wait until the store is open."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import secrets
@@ -20,6 +21,8 @@ from nnexp.tracking.outcome import Outcome, outcome, reason_of
 from nnexp.tracking.protocol import milliseconds
 from nnexp.training.group import Group
 from nnexp.training.prepare import prepare_group
+
+LOG = logging.getLogger(__name__)
 
 
 class Task(NamedTuple):
@@ -89,6 +92,16 @@ def train(task: Task) -> Done:
         for job, made in zip(jobs, outcomes, strict=True)
     ]
     return Done(outcomes, training, perf_counter() - begun, len(jobs), group_error)
+
+
+def _kept(spool: Spool, job: Trial, task: Task, made: Outcome) -> Outcome:
+    """The outcome with its files in the journal, or with its files where that cannot be written."""
+    try:
+        return spool.keep(journal_entry(job, task.tags, task.runs, made))
+    except OSError as error:
+        # Who records tries once more, and says what is wrong.
+        LOG.info("job %d: %s", job.number, error)
+        return made
 
 
 def _outcomes(task: Task, jobs: list[Trial], spool: Spool) -> tuple[list[Outcome | None], str]:

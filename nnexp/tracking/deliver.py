@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
+from secrets import token_hex
 from time import perf_counter, sleep
 from typing import Any, NamedTuple
 
 from nnexp.tracking import earlier_journal, journal
 from nnexp.tracking.claim import CLAIM, Claim
-from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS
+from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat, worked_on
 from nnexp.tracking.journal import DONE, ENTRY, PARENT, RUN, Beginning, Entry
 from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken
 from nnexp.tracking.outcome import reason_of
@@ -72,6 +73,8 @@ class Delivery:
         self._live: dict[Path, _Live] = {}
         self._failures: dict[Path, int] = {}
         self._aside: set[Path] = set()
+        self._to_fail: list[tuple[Any, str]] = []
+        self._end_tries = 0
         self._done: deque[Path] = deque()
         self._done_bytes = 0
         self._beat = perf_counter()
@@ -104,10 +107,29 @@ class Delivery:
             for file in self.folder.glob(f"*{DONE}"):
                 file.rename(file.with_suffix(RUN))
         self.parent = store.run(found[0].info.run_id) if found else store.start_parent(*begin)
+        if found and not self._is_live:
+            self._see_at_rest(found[0])
         if self._is_live:
             store.claim = self._claim = Claim(self.parent, begin.tags[CLAIM])
             self._claim.check()
         self._tell("opened", uri=store.uri, experiment_id=store.experiment_id, run_id=self.parent.run_id)
+
+    def _see_at_rest(self, parent: Any) -> None:
+        """See that nobody works on the sweep; who was suspended shall record no more of it when it wakes up.
+
+        Raises:
+            StoreError: another process works on it.
+        """
+        # Who goes on with a sweep has claimed it already.
+        if (
+            parent.info.status != "RUNNING"
+            or parent.data.tags.get("nnexp.process") == heartbeat()["nnexp.process"]
+        ):
+            return
+        if process := worked_on(parent):
+            raise SweepRuns(f"{process} still works on sweep {parent.data.tags['nnexp.sweep_id']}")
+        self._began_parent = True
+        self.parent.record(tags={CLAIM: token_hex(8)})
 
     def look(self) -> bool:
         """Send what has come since the last call; whether all is there and the sweep has ended.
@@ -127,10 +149,19 @@ class Delivery:
                 self._go_on(file, new)
                 self._read_to[file] = new[-1].place + 1
             self._alive()
-        if self._parent_records("end"):
+        if not self._parent_records("end"):
+            return False
+        try:
             self._end_parent()
-            return True
-        return False
+        except StoreError:
+            raise
+        except Exception as error:
+            self._home.answer()
+            self._end_tries += 1
+            if self._end_tries >= TRIES:
+                raise NotEnded(reason_of(error)) from error
+            raise
+        return True
 
     def _news(self, file: Path) -> list[journal.Record]:
         """Whole records of a file that goes on, from the last one on that was read."""
@@ -184,9 +215,21 @@ class Delivery:
         """Say in the store that a run is not there whole, if it was begun."""
         live = self._live.pop(file, None)
         if live is not None and live.run is not None:
-            with suppress(Exception):
-                tags = {"nnexp.status": "failed", "nnexp.reason": f"not recorded ({reason_of(error)})"}
-                live.run.finish("FAILED", tags)
+            self._to_fail.append((live.run, f"not recorded ({reason_of(error)})"))
+            self._fail()
+
+    def _fail(self) -> None:
+        while self._to_fail:
+            run, why = self._to_fail[-1]
+            try:
+                run.finish("FAILED", {"nnexp.status": "failed", "nnexp.reason": why})
+            except SweepTaken:
+                raise
+            except Exception as error:
+                # It is tried once more at the end of the sweep.
+                LOG.warning("run %s was not ended (%s)", run.run_id, reason_of(error))
+                return
+            self._to_fail.pop()
 
     def _record(self, file: Path, entry: Entry) -> tuple[str, str]:
         store = self._store(entry.uri, entry.experiment)
@@ -271,8 +314,9 @@ class Delivery:
         return [record.said for record in records if record.kind == kind]
 
     def _end_parent(self) -> None:
-        """End the parent run with what its file says, and remove the folder if every run is in its store."""
+        """End the parent run with what its file says."""
         self._home.check()
+        self._fail()
         files = {}
         for record in journal.scan(self.folder / PARENT).records:
             if record.kind == "numbers":
@@ -335,6 +379,14 @@ def _what(tags: Mapping[str, str]) -> tuple[str, str]:
     return tags.get("nnexp.config_hash", ""), tags.get("nnexp.code_hash", "")
 
 
+class SweepRuns(StoreError):
+    """A sweep still runs: its own process delivers its journal."""
+
+
+class NotEnded(StoreError):
+    """The store takes no more of a sweep's end."""
+
+
 class Brought(NamedTuple):
     """How many runs were brought in, how many were there already, and what could not be."""
 
@@ -363,7 +415,11 @@ def bring_in(open_store: Callable[[str | None, str], Any], place: Path) -> Broug
     for folder in sorted(one for one in folders if one.is_dir()):
         with locked(folder):
             delivery = Delivery(folder, open_store, tell)
-            delivery.open()
+            try:
+                delivery.open()
+            except SweepRuns as error:
+                problems.append(f"{folder}: {error}")
+                continue
             there += len(list(folder.glob(f"*{DONE}")))
             for _ in range(TRIES):
                 try:

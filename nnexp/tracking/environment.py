@@ -64,6 +64,7 @@ def _versions() -> dict[str, str]:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
+            # Packages of extras may be missing.
             continue
     return found
 
@@ -90,6 +91,7 @@ def git_state(folder: Path | None = None) -> dict[str, Any] | None:
         commit = _git(folder, "rev-parse", "HEAD")
         return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain", "--", "."))}
     except (OSError, subprocess.SubprocessError):
+        # No git, no repository, or one that does not track it.
         return None
 
 

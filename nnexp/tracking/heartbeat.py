@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from typing import Any
 
 HEARTBEAT_SECONDS = 10.0
 STALE_SECONDS = 60.0
@@ -39,6 +40,14 @@ def stale(tags: Mapping[str, str], since: float) -> str:
         return f"process {pid} on {host} is gone"
     silent = time.time() - float(tags.get("nnexp.heartbeat", since))
     return f"no sign of life for {silent:.0f} s" if silent > STALE_SECONDS else ""
+
+
+def worked_on(run: Any) -> str:
+    """The process that still works on a run (of MLflow), empty if none does."""
+    tags = run.data.tags
+    if run.info.status != "RUNNING" or stale(tags, run.info.start_time / 1000):
+        return ""
+    return str(tags.get("nnexp.process", "another process"))
 
 
 def _alive(pid: int) -> bool:

@@ -27,6 +27,10 @@ class StoreError(Exception):
     """The store cannot be used; one line that names the setting, its value and what is allowed."""
 
 
+class StoreFull(StoreError):
+    """The store's disk takes no more; what it is given was right."""
+
+
 class StoreLost(StoreError):
     """The store is no longer the one that was opened."""
 
@@ -149,6 +153,8 @@ def look(uri: str) -> None:
         return
     try:
         if file.exists():
+            if not (file.is_file() or file.is_dir()):
+                raise refused(uri, "it is no regular file")
             with open(file, "rb") as opened:
                 head = opened.read(len(_HEADER))
             if head and head != _HEADER:
@@ -194,6 +200,7 @@ def on_local_disk(file: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bo
     try:
         lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
+        # Not Linux: nothing is known.
         return False
     place, best, kind = file.resolve(), -1, ""
     for line in lines:

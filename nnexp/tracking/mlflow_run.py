@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
+from nnexp.process import writing_to
 from nnexp.tracking import files, locations
 from nnexp.tracking.protocol import STATUSES, DatasetRecord, Rows, milliseconds, points
 
@@ -73,7 +74,8 @@ class MlflowRun:
     def log_files(self, contents: Mapping[str, bytes]) -> None:
         """Record artifacts by path; where they are files here they are written once, without a copy and a query."""
         if self._folder is not None:
-            files.write(self._folder, contents)
+            with writing_to(self._folder.parents[1]):
+                files.write(self._folder, contents)
             return
         with tempfile.TemporaryDirectory(prefix="nnexp-") as place:
             files.write(Path(place), contents)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import getpass
 import logging
@@ -20,20 +21,24 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_TYPE, M
 
 from nnexp.tracking import locations
 from nnexp.tracking.claim import CLAIM, SETTLE_SECONDS, Claim
-from nnexp.tracking.connections import alias, look_after
+from nnexp.tracking.connections import alias, close, look_after
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import heartbeat
-from nnexp.tracking.locations import StoreError, StoreLost
+from nnexp.tracking.locations import StoreError, StoreFull, StoreLost
 from nnexp.tracking.mlflow_run import LONGEST_KEY, LONGEST_TAG, MlflowRun, cut
 from nnexp.tracking.pages import Pages
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.servers import ask_health, refused
+
+LOG = logging.getLogger(__name__)
 
 PAGE = 1000
 """Runs in one answer of the store."""
 
 for _name in ("alembic", "mlflow"):
     logging.getLogger(_name).setLevel(logging.ERROR)
+# It prints the traceback of what it raises again, which whoever catches it says in one line.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 class Store(Pages):
@@ -130,8 +135,10 @@ class Store(Pages):
         try:
             run.record(params=params)
         except BaseException as error:
-            with contextlib.suppress(Exception):
+            try:
                 run.finish("FAILED" if isinstance(error, Exception) else "KILLED")
+            except Exception as still:
+                LOG.warning("run %s was not ended (%s)", run.run_id, _line(still))
             raise
         return run
 
@@ -191,6 +198,7 @@ def _identity(file: Path | None) -> tuple[int, int] | None:
     try:
         return None if file is None else (file.stat().st_dev, file.stat().st_ino)
     except OSError:
+        # Gone, or out of reach: not the file that was opened.
         return None
 
 
@@ -238,7 +246,12 @@ def _make(file: Path) -> None:
     part = file.with_name(f".{file.name}.part")
     for end in ("", "-journal", "-wal", "-shm"):
         part.with_name(part.name + end).unlink(missing_ok=True)
-    open_client(f"sqlite:///{part}").search_experiments(max_results=1)
+    try:
+        open_client(f"sqlite:///{part}").search_experiments(max_results=1)
+    except BaseException:
+        close()
+        part.unlink(missing_ok=True)
+        raise
     if locations.on_local_disk(part):
         # The file keeps this mode: a commit waits for the disk once, not twice, and no reader makes it wait.
         with contextlib.closing(sqlite3.connect(part)) as connection:
@@ -250,9 +263,24 @@ def _make(file: Path) -> None:
 
 
 def _refused(uri: str, error: BaseException) -> StoreError:
-    if locations.database(uri) is None:
+    file = locations.database(uri)
+    if file is None:
         return refused(uri, _line(error))
+    if _full(error):
+        return StoreFull(f"{file.parent}: it cannot be written ({_line(error)})")
     return locations.refused(uri, _line(error))
+
+
+def _full(error: BaseException | None) -> bool:
+    """Whether a disk without space is what began an error."""
+    while error is not None:
+        if (
+            getattr(error, "errno", None) == errno.ENOSPC
+            or getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
+        ):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _line(error: BaseException) -> str:

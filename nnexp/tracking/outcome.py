@@ -146,6 +146,8 @@ def optional(part: str, warnings: list[str]) -> Iterator[None]:
 def reason_of(error: BaseException) -> str:
     """The error's type and the first line of its message."""
     lines = conceal(str(error)).strip().splitlines()
+    # SQLAlchemy may say first when it found an error.
+    lines = [line for line in lines if not line.startswith("(raised as a result of")]
     kind = type(error).__name__
     return f"{kind}: {lines[0]}" if lines else kind
 

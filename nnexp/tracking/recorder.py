@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import shlex
@@ -16,6 +15,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from nnexp.process import writing_to
 from nnexp.tracking import files, journal
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
@@ -159,12 +159,16 @@ def record_run(
             raise error
         where = config.tracking.uri and public(config.tracking.uri), config.tracking.experiment
         entry = Entry(*where, begin, ends, per_decade(config.tracking.points, runs), made)
-        journal.append(place, journal.ended(entry), sync=True)
-        with contextlib.suppress(Exception):
-            run.finish(
-                "FAILED", {"nnexp.status": "failed", "nnexp.reason": f"not recorded ({reason_of(error)})"}
-            )
-        reason = f"not recorded ({reason_of(error)}); it is kept in {place}"
+        with writing_to(place.parent):
+            journal.append(place, journal.ended(entry), sync=True)
+        why = f"not recorded ({reason_of(error)})"
+        try:
+            run.finish("FAILED", {"nnexp.status": "failed", "nnexp.reason": why})
+        except SweepTaken:
+            raise
+        except Exception as still:
+            LOG.warning("the run could not be ended (%s)", reason_of(still))
+        reason = f"{why}; its files are in {place}"
         return result("", "", made)._replace(status="failed", reason=reason)
 
     thinning = Thinning(per_decade(config.tracking.points, runs))
@@ -274,16 +278,21 @@ def _rescue(
     tags = {"nnexp.status": status, "nnexp.reason": reason_of(error)}
     done = False
     try:
-        with contextlib.suppress(Exception):
+        try:
             trained.stop()
-        with contextlib.suppress(Exception):
-            send(outcome(trained, config, machine, started, milliseconds(), error=error))
-            done = True
+        except Exception as caught:
+            LOG.warning("the run could not be stopped (%s)", reason_of(caught))
+        send(outcome(trained, config, machine, started, milliseconds(), error=error))
+        done = True
+    except Exception as caught:
+        LOG.warning("what the run had reached is not recorded (%s)", reason_of(caught))
     finally:
         # A second interruption ends the rescue, and still not the run's end.
         if not done:
-            with contextlib.suppress(Exception):
+            try:
                 run.finish(ENDINGS[status], tags)
+            except Exception as caught:
+                LOG.warning("the run was not ended (%s)", reason_of(caught))
 
 
 def _network(architecture: Any) -> str:

@@ -91,6 +91,7 @@ class Composer:
         try:
             job.resolved(template, texts, values, dirname)
         except Exception:
+            # Hydra composes it then, and says what is wrong.
             return False
         return True
 
@@ -151,6 +152,7 @@ class Composer:
             try:
                 template = self._compose(fixed)
             except Exception:
+                # Each of its jobs is composed alone, and says what is wrong.
                 template = None
             self._templates[fixed] = template
         return self._templates[fixed]

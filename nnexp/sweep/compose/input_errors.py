@@ -109,6 +109,7 @@ def _included(place: Path, file: Path) -> list[str]:
     try:
         values: Any = read_yaml(file)
     except ConfigError:
+        # It is named by _unreadable.
         return []
     group = file.parent.relative_to(place).as_posix()
     found = []

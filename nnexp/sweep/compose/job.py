@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import env_override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from nnexp.process import writing_to
 from nnexp.sweep.compose.template import Template, changed, place, resolve
 from nnexp.sweep.compose.yaml_text import block, items
 
@@ -46,15 +47,16 @@ class Job:
         template = self._made()
         below = template.subfolder if template.simple else self.config.hydra.output_subdir
         folder = self.output_dir if below is None else self.output_dir / below
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing_to(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         if below is None:
             return
         written = self._written or changed(template.task, self._values)
         hydra = template.hydra_yaml(self.number, self.override_dirname, self._texts, str(self.output_dir))
         overrides = items(self._texts, "").lstrip() + "\n"
-        for name, text in (("config", block(written)), ("hydra", hydra), ("overrides", overrides)):
-            with open(folder / f"{name}.yaml", "w", encoding="utf-8") as file:
-                file.write(text)
+        with writing_to(folder):
+            for name, text in (("config", block(written)), ("hydra", hydra), ("overrides", overrides)):
+                (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
 
     @cached_property
     def config(self) -> DictConfig:

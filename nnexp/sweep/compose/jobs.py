@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnexp.config.places import conf, groups
 from nnexp.config.schema import Config, ConfigError, from_mapping
-from nnexp.config.settings import hints, shown
+from nnexp.config.settings import group_key, hints, shown
 from nnexp.sweep.compose.axes import check_count
 from nnexp.sweep.compose.input_errors import explained
 
@@ -151,7 +151,10 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
 
 
 def check(jobs: Sequence[Job]) -> Config:
-    """Check every job; the config of the first.
+    """Check every job's config, and that its parts go together; the config of the first.
+
+    Making a run's data and network costs more than checking its config. It is done for the jobs of
+    :func:`representatives`, and for one of each combination of parts: what differs beside these is each run's own.
 
     Raises:
         HydraException, OmegaConfBaseException, ConfigError: a job whose config cannot be.
@@ -159,9 +162,28 @@ def check(jobs: Sequence[Job]) -> Config:
     from nnexp.training.prepare import prepare
 
     configs = {tuple(job.overrides): _config(job) for job in jobs}
-    for chosen in representatives([job.overrides for job in jobs]):
-        prepare(configs[tuple(chosen)])
+    chosen = [tuple(one) for one in representatives([job.overrides for job in jobs])]
+    kinds = {_kind(configs[one]) for one in chosen}
+    for one, config in configs.items():
+        if (kind := _kind(config)) not in kinds:
+            kinds.add(kind)
+            chosen.append(one)
+    for one in chosen:
+        prepare(configs[one])
     return next(iter(configs.values()))
+
+
+def _kind(config: Config) -> tuple[object, ...]:
+    """What decides whether a run's parts go together; runs that are trained together have it in common."""
+    try:
+        sizes: object = config.dataset.sizes()
+    except (ConfigError, ValueError, ArithmeticError):
+        # Making the run says what is wrong.
+        sizes = object()
+    return (
+        *(group_key(part) for part in (config.optimizer, config.architecture, config.loss)),
+        *(type(config.dataset), sizes, config.dtype, config.accumulate, config.streams),
+    )
 
 
 def compose(jobs: Sequence[Sequence[str]]) -> Iterator[Config]:
@@ -181,10 +203,7 @@ def compose(jobs: Sequence[Sequence[str]]) -> Iterator[Config]:
 
 
 def representatives(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Jobs in which every override of the sweep occurs; of seeds, whose values cannot clash, only the first.
-
-    Making a run's data and network costs far more than checking its config, so these stand for the others.
-    """
+    """Jobs in which every override of the sweep occurs; of seeds, whose values cannot clash, only the first."""
     seen: set[str] = set()
     chosen: list[list[str]] = []
     for job in jobs:

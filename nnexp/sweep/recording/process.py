@@ -181,8 +181,10 @@ class RecordingProcess(Recorder):
             process = self._process
             assert process.stdout is not None
             for line in process.stdout:
-                with suppress(ValueError, KeyError):
+                try:
                     self._hear(json.loads(line))
+                except (ValueError, KeyError):
+                    LOG.info("the process that records said: %s", line.decode(errors="replace").rstrip())
             code = process.wait()
             if self._closing or self.ended or self.error is not None:
                 break
@@ -251,5 +253,6 @@ def recorder() -> Recorder:
     """What records a sweep: a process of its own, or this one where there cannot be one more."""
     try:
         return RecordingProcess()
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError) as error:
+        LOG.info("no process that records can be begun (%s); this one does", error)
         return RecordingHere()

@@ -109,7 +109,8 @@ class Recording:
             ended = result("", "", outcome)
             if outcome.kept is None:
                 ended = ended._replace(
-                    status="failed", reason=f"not recorded; {self.spool.journal} cannot be written"
+                    status="failed",
+                    reason=f"not recorded; it is lost, for {self.spool.journal} cannot be written",
                 )
                 # What is trained from now on would be lost as well.
                 self.spool.stop()
@@ -152,7 +153,7 @@ class Recording:
         why = self.process.kept.get(name) or (
             reason_of(self.process.error) if self.process.error else "the store did not answer"
         )
-        reason = f"not recorded ({why}); it is kept in {self.spool.journal / name}{journal.RUN}"
+        reason = f"not recorded ({why}); its files are in {self.spool.journal / name}{journal.RUN}"
         return ended._replace(status="failed", reason=reason)
 
     def _log(self, job: Trial, made: Outcome, ended: RunResult) -> None:

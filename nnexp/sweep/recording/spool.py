@@ -6,6 +6,7 @@ import logging
 import shutil
 from pathlib import Path
 
+from nnexp.process import writing_to
 from nnexp.sweep.identity import config_hash
 from nnexp.sweep.trial import Trial
 from nnexp.tracking import journal, locations
@@ -26,28 +27,38 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._stopped = False
 
     def make(self) -> None:
-        """Make the folder, without a word to stop from earlier."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._flag.unlink(missing_ok=True)
+        """Make the folder, with the word to go on.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with writing_to(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._flag.touch()
 
     def remove(self) -> None:
         """Remove the folder with all that is left in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def stop(self) -> None:
-        """Tell all workers to end what they do."""
-        self._flag.touch()
+        """Tell all workers to end what they do; a full disk lets a file be removed, not made."""
+        self._stopped = True
+        try:
+            self._flag.unlink(missing_ok=True)
+        except OSError as error:
+            LOG.warning("%s cannot be removed, so that workers go on: %s", self._flag, error)
 
     @property
     def stopped(self) -> bool:
-        """Whether workers were told to stop."""
-        return self._flag.exists()
+        """Whether workers were told to stop; never on a machine without the folder."""
+        return self._stopped or (self.folder.is_dir() and not self._flag.exists())
 
     @property
     def _flag(self) -> Path:
-        return self.folder / "stop"
+        return self.folder / "going"
 
     @property
     def journal(self) -> Path:
@@ -66,7 +77,8 @@ class Spool:
         try:
             journal.append(file, journal.ended(entry), sync=made.seconds >= SYNC_SECONDS)
         except OSError as error:
-            LOG.warning("%s cannot be written: %s", file, error)
+            # A worker's warnings go to the terminal; the sweep's process tries once more.
+            LOG.info("%s cannot be written: %s", file, error)
             return made
         last = History(*(column[-1:] for column in made.rows))  # type: ignore[attr-defined]
         return made._replace(rows=last, files={}, images=[], model={}, example=None, kept=str(file))
@@ -83,7 +95,7 @@ class Spool:
             journal.append(file, new)
         except OSError as error:
             # They are in the record of the run's end.
-            LOG.warning("%s cannot be written: %s", file, error)
+            LOG.info("%s cannot be written: %s", file, error)
 
     def _file(self, number: int) -> Path:
         return self.journal / f"{number:06}{journal.RUN}"

@@ -1,0 +1,99 @@
+"""False claims: sweeps of two methods that are the same, really trained, and how often one is said to be better.
+
+    python tests/benchmarks/same_methods.py FOLDER [--sweeps 40]
+
+Each sweep has ten seeds, on two workers, each run timed alone. Its methods are random search, and random search under
+another name with other draws. Sweeps that are in FOLDER are read again, so a call may be interrupted and go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SEEDS = 10
+AXES = ("iteration", "evaluations", "seconds")
+
+TWIN = '''\
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nnexp.optim import RandomSearch
+
+
+@dataclass(frozen=True)
+class Twin(RandomSearch):
+    """Random search whose candidates come later in the same stream."""
+
+    option: ClassVar[str] = "twin"
+
+    def init(self, theta, loss, draws):
+        for _ in range(100):
+            draws.normals.peek(100)
+            draws.normals.advance(100)
+        return super().init(theta, loss, draws)
+'''
+
+
+def sweep(folder: Path, number: int) -> None:
+    """Train and record one sweep, as an experiment of its own."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    first = number * SEEDS
+    command = [
+        *(sys.executable, "-m", "nnexp.run", "-m", "--config-dir", "lab", "optimizer=random,twin"),
+        *(f"seed=range({first},{first + SEEDS})", f"tracking.experiment=sweep{number}", "tracking=lean"),
+        *("budget.iterations=2000", "hydra.launcher.n_jobs=2", "hydra.launcher.group=1"),
+    ]
+    environment = {name: text for name, text in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    subprocess.run(
+        command, cwd=folder, env=environment | {"PYTHONPATH": path}, check=True, stdout=subprocess.DEVNULL
+    )
+
+
+def claims(folder: Path, number: int) -> dict[str, bool]:
+    """By which kinds of cost one of a sweep's two methods is claimed to be better."""
+    from nnexp.results import load_history, load_runs
+    from nnexp.stats import compare
+    from nnexp.stats.pairs import BETTER
+
+    runs = load_runs(f"sqlite:///{folder / 'runs' / 'mlflow.db'}", f"sweep{number}")
+    assert len(runs) == 2 * SEEDS
+    assert set(runs["status"]) == {"finished"}
+    history = load_history(runs)
+    found = {}
+    for axis in AXES:
+        pairs = compare(runs, history, axis=axis).pairs
+        assert len(pairs) == 1
+        found[axis] = pairs["verdict"].iloc[0] == BETTER
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sweeps", type=int, default=40)
+    given = parser.parse_args()
+    folder = given.folder.resolve()
+    (folder / "lab" / "optimizer").mkdir(parents=True, exist_ok=True)
+    (folder / "lab" / "twin.py").write_text(TWIN)
+    (folder / "lab" / "optimizer" / "twin.yaml").write_text(
+        "_target_: twin.Twin\nname: twin\nscale: 0.05\nblock: 256\n"
+    )
+    total = dict.fromkeys(AXES, 0)
+    for number in range(given.sweeps):
+        done = folder / f"done{number}"
+        if not done.exists():
+            sweep(folder, number)
+            done.touch()
+        for axis, claimed in claims(folder, number).items():
+            total[axis] += claimed
+    for axis, count in total.items():
+        print(f"{axis}: {count} of {given.sweeps} sweeps claim that one is better")
+
+
+if __name__ == "__main__":
+    main()
