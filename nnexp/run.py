@@ -171,6 +171,10 @@ def _command(given: Arguments, process: Recorder | None) -> int:
     if given.sweep:
         plan = jobs.plan(overrides, path, main)
         first = jobs.check(plan.jobs)
+        if first.resume is not None:
+            raise ConfigError(
+                f"resume={first.resume}: expected without -m; sweep.resume goes on with a sweep"
+            )
         _check_store(first)
         if plan.repeated:
             view.say(_left_out(plan.repeated))
@@ -178,8 +182,10 @@ def _command(given: Arguments, process: Recorder | None) -> int:
         swept.find_earlier(first)
         work: Work = swept
     else:
-        _check_store(jobs.single(overrides, path, main))
-        work = Work(view, overrides, None)
+        config = jobs.single(overrides, path, main)
+        _check_store(config)
+        work = Work(view, overrides, None, given.kept())
+        work.find_earlier(config)
     try:
         _launch(given, jobs.as_axes(overrides) if given.sweep else overrides, work)
     except BaseException as error:

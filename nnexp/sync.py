@@ -70,7 +70,7 @@ def sync(folders: Sequence[str], uri: str | None) -> int:
     Raises:
         StoreError: no such folder, or a store cannot be opened.
     """
-    from nnexp.tracking.deliver import bring_in
+    from nnexp.tracking.bring_in import bring_in
 
     for place in folders:
         if place != RUNS and not Path(place).is_dir():
@@ -110,7 +110,7 @@ def follow() -> int:
     logging.getLogger().addHandler(_ToSweep())
     logging.getLogger("nnexp").setLevel(logging.INFO)
     # Loaded before anything is asked for.
-    import nnexp.tracking.deliver
+    import nnexp.tracking.bring_in
     import nnexp.tracking.mlflow_store  # noqa: F401
     from nnexp.tracking.heartbeat import speak_for
 
@@ -140,7 +140,8 @@ def deliver_live(folder: Path, again: bool, tell: Callable[..., None], wait: Cal
         tell: takes what happened.
         wait: waits as many seconds or until there is news; true to end at once.
     """
-    from nnexp.tracking.deliver import Delivery, NotEnded, locked
+    from nnexp.tracking.bring_in import locked
+    from nnexp.tracking.deliver import Delivery, NotEnded
 
     opened, failures = False, 0
     try:

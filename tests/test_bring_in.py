@@ -11,8 +11,8 @@ import pytest
 from test_recording import short
 
 from nnexp.tracking import journal
+from nnexp.tracking.bring_in import bring_in
 from nnexp.tracking.claim import CLAIM, Claim
-from nnexp.tracking.deliver import bring_in
 from nnexp.tracking.journal import Beginning
 from nnexp.tracking.locations import SweepTaken
 

@@ -31,7 +31,8 @@ ROOMS = {
     "inside": "network training config/schema pictures results",
     "figures": "training pictures results stats inside",
     "report": "nnexp process pictures tracking results stats inside figures",
-    "sweep": "nnexp process config training config/schema pictures tracking sweep/compose sweep/engines sweep/recording",
+    "sweep": "nnexp process config training config/schema pictures tracking sweep/compose sweep/engines "
+    "sweep/recording",
     "sweep/compose": "process config training config/schema sweep",
     "sweep/engines": "process",
     "sweep/recording": "process training tracking sync sweep",

@@ -127,7 +127,7 @@ def test_a_disk_that_is_full_leaves_whole_records(tmp_path: Path) -> None:
 
 
 def test_a_journal_of_an_earlier_version_is_brought_in(tmp_path: Path) -> None:
-    from nnexp.tracking.deliver import bring_in
+    from nnexp.tracking.bring_in import bring_in
 
     entry = ended(trial(tmp_path, "tracking=lean"))
     place = tmp_path / "unrecorded" / "000003"

@@ -36,6 +36,9 @@ class Tracking:
     flush_seconds: float = setting(
         5.0, "of training, from one sending of rows of a run to the next", Range(0, above=True)
     )
+    checkpoint_seconds: float | None = setting(
+        30.0, "from one checkpoint of runs that are being trained to the next; 0 or null: none", Range(0)
+    )
     figures: bool | Auto = setting("auto", "record figures and boundary images; auto: up to 24 runs")
     model: bool | Auto = setting("auto", "record the network as an MLflow model; auto: up to 24 runs")
 
@@ -71,6 +74,11 @@ class Config(RunSettings):
 
     tracking: Tracking = Tracking()
     sweep: Sweep = Sweep()
+    resume: str | None = setting(
+        None,
+        "a run without a sweep that is gone on with: its id, or latest for the latest of the same settings",
+        NotEmpty(),
+    )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return from_mapping, (plain(self),)
@@ -91,7 +99,7 @@ def from_mapping(values: Mapping[str, Any], modules: Sequence[str] | None = None
 
 
 def digest(config: Config) -> str:
-    """Sixteen hexadecimal digits that two configs share if they train alike: tracking and sweep are left out."""
+    """Sixteen hexadecimal digits that two configs share if they train alike: tracking, sweep, resume are left out."""
     values = plain(config)
-    del values["tracking"], values["sweep"]
+    del values["tracking"], values["sweep"], values["resume"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

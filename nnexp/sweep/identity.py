@@ -12,6 +12,7 @@ from pathlib import Path
 from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config, Sweep, digest
 from nnexp.config.settings import kinds_of
+from nnexp.training.checkpoint import Key
 
 CODE = ("calls.py", "config", "data", "losses", "network", "notebook", "optim", "training")
 """The rooms whose code decides a run's numbers."""
@@ -53,6 +54,11 @@ def sweep_key(overrides: Sequence[str], sweep: Sweep) -> str:
     search = [sweep.trials, sweep.at_once, sweep.prune, sweep.sampler_seed] if sweep.trials else None
     text = json.dumps([sorted(given.items()), sweep.grid, search], default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def run_key(config: Config, code: str) -> Key:
+    """What a run's checkpoint is known by; ``code`` is its :func:`code_hash`."""
+    return Key(config_hash(config), code, config.tracking.log_every)
 
 
 @cache

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnexp.config.schema import Config, Sweep
+from nnexp.sweep.checkpoints import move
 from nnexp.sweep.identity import KEY, code_hash, config_hash, sweep_key
-from nnexp.tracking.claim import JOURNAL
-from nnexp.tracking.deliver import bring_in
+from nnexp.tracking.bring_in import bring_in
+from nnexp.tracking.claim import CHECKPOINTS, JOURNAL
 from nnexp.tracking.files import HISTORY_FILE
 from nnexp.tracking.heartbeat import stale, worked_on
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.recorder import RunResult
+from nnexp.training.checkpoint import FOLDER
 
 
 class Found(NamedTuple):
@@ -61,11 +63,11 @@ class Earlier:
         for run in self._done[own]:
             if self._keep or run.data.tags.get("nnexp.code_hash") == code:
                 self._done[own].remove(run)
-                return Found(_result(self.store, run), "", [])
+                return Found(recorded_result(self.store, run), "", [])
         before = [*self._others.pop(own, []), *self._done.pop(own, [])]
         if any(run.info.run_id in self._without_files for run in before):
             return Found(None, "files missing", before)
-        return Found(None, _why(before[-1] if before else None), before)
+        return Found(None, why_again(before[-1] if before else None), before)
 
 
 LOG = logging.getLogger(__name__)
@@ -139,6 +141,8 @@ def find(
         # What was left may have ended it.
         store.client.update_run(parent.info.run_id, status="RUNNING")
     run.record(tags={JOURNAL: str(place or "")})
+    if place is not None:
+        move(parent.data.tags.get(CHECKPOINTS), place.with_name(FOLDER), run)
     children = store.search(f"tags.`nnexp.kind` = 'run' and tags.`nnexp.sweep_id` = '{sweep_id}'")
     for ghost in (run for run in children if not run.data.params):
         # Begun by a request whose answer was lost.
@@ -202,7 +206,8 @@ def replace(store: Any, run: Any) -> None:
     store.client.delete_run(run.info.run_id)
 
 
-def _why(before: Any) -> str:
+def why_again(before: Any) -> str:
+    """Why a run that is there, or None, is run again."""
     if before is None:
         return "missing"
     if before.info.status == "FINISHED":
@@ -210,7 +215,8 @@ def _why(before: Any) -> str:
     return str(before.data.tags.get("nnexp.status", before.info.status.lower()))
 
 
-def _result(store: Any, run: Any) -> RunResult:
+def recorded_result(store: Any, run: Any) -> RunResult:
+    """How a run of MLflow ended."""
     metrics, tags = run.data.metrics, run.data.tags
     nan = float("nan")
     steps = tags.get("nnexp.iterations", "0")

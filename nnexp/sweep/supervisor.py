@@ -6,6 +6,7 @@ import json
 import logging
 import secrets
 import shlex
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -18,18 +19,20 @@ from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
 from nnexp.process import writing_to
 from nnexp.sweep.background_call import Later
+from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.sweep.view import SweepView, View
 from nnexp.sweep.work import OPENING, Work
 from nnexp.tracking import journal, locations
-from nnexp.tracking.claim import CLAIM, JOURNAL, Claim
+from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
 from nnexp.tracking.locations import StoreError, StoreLost
 from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
+from nnexp.training.checkpoint import FOLDER
 
 if TYPE_CHECKING:
     from nnexp.sweep.batch import EngineChoice
@@ -49,7 +52,6 @@ class SweepWork(Work):
         overrides: of the whole command.
         jobs: how many there will be.
         process: records jobs that are trained in groups; without it one is started for them.
-        flags: of the command, without which its settings mean something else.
     """
 
     def __init__(
@@ -60,8 +62,8 @@ class SweepWork(Work):
         process: Recorder | None = None,
         flags: Sequence[str] = (),
     ) -> None:
-        super().__init__(view, overrides, jobs)
-        self._process, self._flags = process, list(flags)
+        super().__init__(view, overrides, jobs, flags)
+        self._process = process
         self._looked, self._chosen = False, None
         self._skipped = 0
         self._why: Counter[str] = Counter()
@@ -125,7 +127,8 @@ class SweepWork(Work):
     def _beginning(self, config: Config) -> Beginning:
         words, key = shlex.join(self.overrides), sweep_key(self.overrides, config.sweep)
         tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": words, CLAIM: self.token, KEY: key}
-        tags |= {JOURNAL: str(self._journal)} if self._journal is not None else {}
+        if self._journal is not None:
+            tags |= {JOURNAL: str(self._journal), CHECKPOINTS: str(self._journal.with_name(FOLDER))}
         params = {"overrides": words, "jobs": str(self.jobs)}
         return Beginning(f"sweep {self.sweep_id}", params, tags, self._started)
 
@@ -220,6 +223,8 @@ class SweepWork(Work):
         sweep, runs = jobs[0].config.sweep, self.jobs or 1
         spool = Spool(place.absolute() / "spool")
         spool.make()
+        for note in notes(spool.checkpoints, rest):
+            self.view.say(note)
         code = spool.folder / "code"
         by_number = {job.number: job for job in rest}
         tags = {"nnexp.sweep_id": self.sweep_id, journal.ENTRY: self.token}
@@ -294,6 +299,8 @@ class SweepWork(Work):
         super().end(status)
         if self._home is None:
             return
+        if self._journal is not None and not self.failed and all(row.status != "killed" for row in self.rows):
+            shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
         if self.rows:
             where = (
                 []
@@ -351,17 +358,6 @@ class SweepWork(Work):
             self._skipped += 1
             self._add(job, claim.result)
         return claim
-
-    def _replace(self, claim: Found | None) -> None:
-        if claim is not None and self._earlier is not None:
-            from nnexp.sweep.resume import replace
-
-            for run in claim.before:
-                try:
-                    replace(self._earlier.store, run)
-                except Exception as error:
-                    # The run that took its place is recorded; the old one stays beside it.
-                    LOG.warning("run %s could not be removed (%s)", run.info.run_id, reason_of(error))
 
     def _say_skipped(self) -> None:
         if self._earlier is not None and (self._skipped or self._why):

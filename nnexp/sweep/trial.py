@@ -22,7 +22,7 @@ class Trial(NamedTuple):
     @property
     def name(self) -> str:
         """A readable name: method, seed, and what else this job overrides."""
-        plain = ("seed=", "optimizer=", "tracking.", "tracking=", "sweep", "hydra")
+        plain = ("seed=", "optimizer=", "tracking.", "tracking=", "sweep", "hydra", "resume=")
         settings = [o.partition("=") for o in self.overrides if not o.lstrip("+").startswith(plain)]
         others = [f"{key.split('.')[-1]}{equals}{value}" for key, equals, value in settings]
         return ", ".join([self.config.optimizer.name, f"seed {self.config.seed}", *others])

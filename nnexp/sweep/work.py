@@ -7,6 +7,7 @@ import math
 import os
 import secrets
 import shlex
+import shutil
 import threading
 import traceback
 from collections.abc import Sequence
@@ -15,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnexp.config.schema import Config
-from nnexp.sweep.identity import config_hash
+from nnexp.sweep.identity import code_hash, config_hash, run_key
 from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import Row, View
 from nnexp.tracking import locations
+from nnexp.tracking.claim import CHECKPOINTS, CONTINUED, RESUMES
 from nnexp.tracking.journal import FOLDER, RUN
 from nnexp.tracking.locations import StoreLost, SweepTaken, conceal
 from nnexp.tracking.outcome import reason_of
@@ -43,9 +45,13 @@ class Work:
         view: shows progress and the table.
         overrides: of the whole command.
         jobs: how many there will be; None for a single run, which has no parent.
+        flags: of the command, without which its settings mean something else.
     """
 
-    def __init__(self, view: View, overrides: Sequence[str], jobs: int | None) -> None:
+    def __init__(
+        self, view: View, overrides: Sequence[str], jobs: int | None, flags: Sequence[str] = ()
+    ) -> None:
+        self._flags = list(flags)
         self.view, self.overrides, self.jobs = view, list(overrides), jobs
         self.sweep_id = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         self.rows: list[Row] = []
@@ -55,6 +61,7 @@ class Work:
         self._parent: MlflowRun | JournalParent | None = None
         self._home: Pages | None = None
         self._lost = self._unfinished = False
+        self._resumed: Found | None = None
 
     def store(self, config: Config) -> Store:
         """The store that a config names, opened once; MLflow is loaded here and not before.
@@ -74,6 +81,21 @@ class Work:
                 self._stores[key] = Store.open(*key)
             return self._stores[key]
 
+    def find_earlier(self, config: Config) -> None:
+        """See which run ``resume`` means, before anything is written.
+
+        Raises:
+            StoreError: there is none, its settings are others, or a process still works on it.
+        """
+        if config.resume is None:
+            return
+        from nnexp.sweep.resume_run import find_run
+
+        file = locations.database(locations.resolve(config.tracking.uri))
+        # Where there is no store yet none is made to look into.
+        store = None if file is not None and not file.exists() else self.store(config)
+        self._resumed = find_run(store, config, code_hash(config))
+
     def run(self, job: Trial) -> RunResult:
         """Train and record one job here; an error fails this job alone, and is kept for the table.
 
@@ -82,21 +104,39 @@ class Work:
             StoreError: the store cannot be opened.
             KeyboardInterrupt: on a signal, after the run was ended as KILLED.
         """
-        from nnexp.training.group import Group
-        from nnexp.training.prepare import prepare
+        from nnexp.sweep.checkpoints import where
+        from nnexp.training.checkpoint import Checkpoint, go_on
+        from nnexp.training.prepare import Prepared, prepare
 
         config = job.config
-        group = Group([prepare(config, config.tracking.log_every, config.tracking.snapshots)])
+
+        def prepared() -> list[Prepared]:
+            return [prepare(config, config.tracking.log_every, config.tracking.snapshots)]
+
+        group = go_on(prepared, [])
         self._ready()
         store = self.store(config)
         self._home = self._home or store
         claim = self._found(job)
         if claim is not None and claim.result is not None:
             return claim.result
+        folder, saved, notes = where(job, claim)
+        for note in notes:
+            self.view.say(note)
+        if saved is not None:
+            group = go_on(prepared, [saved])
+        checkpoint = Checkpoint(
+            folder, group, [run_key(config, job.code)], config.tracking.checkpoint_seconds
+        )
         of = f"[{len(self.rows) + 1}/{self.jobs}] " if self.jobs else ""
         title = f"{of}{config.optimizer.name} seed {config.seed}"
         begun = {"id": "", "url": ""}
         tags = {"nnexp.config_hash": config_hash(config), "nnexp.code_hash": job.code}
+        tags |= {CHECKPOINTS: str(folder)}
+        if self.jobs is None and claim is not None:
+            tags[RESUMES] = claim.before[-1].info.run_id
+        if group.runs[0].iterations:
+            tags |= {CONTINUED: str(group.runs[0].iterations)}
         if self.jobs is not None:
             tags |= {"nnexp.sweep_id": self.sweep_id, "nnexp.job": str(job.number)}
 
@@ -114,11 +154,12 @@ class Work:
                     job.name,
                     tags,
                     parent=self._parent_in(store),
-                    overrides=job.overrides,
+                    overrides=[o for o in job.overrides if not o.startswith("resume=")],
                     on_rows=progress.rows,
                     on_start=started,
                     runs=self.jobs or 1,
                     place=job.log.parent.absolute() / FOLDER / f"{job.number:06}{RUN}",
+                    checkpoint=checkpoint,
                 )
         except SweepTaken:
             raise
@@ -133,7 +174,9 @@ class Work:
             raise
         else:
             self._add(job, result)
-            self._replace(claim)
+            shutil.rmtree(folder, ignore_errors=True)
+            if result.status in ("finished", "diverged"):
+                self._replace(claim)
             accuracy = "" if math.isnan(result.accuracy) else f", accuracy {result.accuracy:.3f}"
             self.view.say(
                 f"{title}: {result.status}, loss {result.loss:.4f}{accuracy} in {result.seconds:.2f} s"
@@ -173,6 +216,10 @@ class Work:
                 self.view.say(f"the sweep's parent run could not be finished: {reason_of(error)}")
         if self._home is None:
             return
+        if self.jobs is None and any(row.status == "killed" and row.run_id for row in self.rows):
+            given = [o for o in self.overrides if not o.lstrip("+").startswith("resume=")]
+            words = ["python", "-m", "nnexp.run", *self._flags, *given, f"resume={self.rows[0].run_id}"]
+            self.view.say(f"Resume: {shlex.join(words)}")
         page = self._home.experiment_url() if self.jobs is None else self._home.sweep_url(self.sweep_id)
         self.view.summary(self.rows, self._home.ui_command(), page)
         self._say_unrecorded()
@@ -197,11 +244,25 @@ class Work:
         """Wait until the store is open."""
 
     def _found(self, job: Trial) -> Found | None:
-        """What is there of the job already."""
-        return None
+        """What is there of the job already; a result goes to the table."""
+        claim = self._resumed
+        if claim is not None and claim.result is not None:
+            self._add(job, claim.result)
+            self.view.say(f"run {claim.result.run_id} is there and has ended")
+        return claim
 
     def _replace(self, claim: Found | None) -> None:
         """Remove what a finished job took the place of."""
+        if claim is None:
+            return
+        from nnexp.sweep.resume import replace
+
+        for run in claim.before:
+            try:
+                replace(self._home, run)
+            except Exception as error:
+                # The run that took its place is recorded; the old one stays beside it.
+                LOG.warning("run %s could not be removed (%s)", run.info.run_id, reason_of(error))
 
     def _parent_in(self, store: Store) -> str | None:
         return None if self._parent is None or store is not self._home else self._parent.run_id

@@ -7,19 +7,21 @@ import os
 import pickle
 import secrets
 import traceback
+from math import inf
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
 from nnexp.config.schema import Config
-from nnexp.sweep.identity import package_hash
+from nnexp.sweep.identity import package_hash, run_key
 from nnexp.sweep.recording.spool import Spool, journal_entry
 from nnexp.sweep.source import import_from
 from nnexp.sweep.trial import Trial
+from nnexp.tracking.claim import CONTINUED
 from nnexp.tracking.environment import environment
 from nnexp.tracking.outcome import Outcome, outcome, reason_of
 from nnexp.tracking.protocol import milliseconds
-from nnexp.training.group import Group
+from nnexp.training.checkpoint import Checkpoint, find, go_on
 from nnexp.training.prepare import prepare_group
 
 LOG = logging.getLogger(__name__)
@@ -83,7 +85,8 @@ def train(task: Task) -> Done:
     if task.process != os.getpid():
         import_from(str(spool.folder / "code"), task.outside)
     jobs: list[Trial] = pickle.loads(task.jobs)
-    outcomes, group_error = _outcomes(task, jobs, spool)
+    written: list[Checkpoint] = []
+    outcomes, group_error = _outcomes(task, jobs, spool, written)
     training = sum(one.seconds for one in outcomes if one is not None)
     outcomes = [
         made
@@ -91,36 +94,45 @@ def train(task: Task) -> Done:
         else spool.keep(journal_entry(job, task.tags, task.runs, made))
         for job, made in zip(jobs, outcomes, strict=True)
     ]
+    if all(one is not None and one.status != "killed" for one in outcomes):
+        for checkpoint in written:
+            checkpoint.remove()
     return Done(outcomes, training, perf_counter() - begun, len(jobs), group_error)
 
 
-def _kept(spool: Spool, job: Trial, task: Task, made: Outcome) -> Outcome:
-    """The outcome with its files in the journal, or with its files where that cannot be written."""
-    try:
-        return spool.keep(journal_entry(job, task.tags, task.runs, made))
-    except OSError as error:
-        # Who records tries once more, and says what is wrong.
-        LOG.info("job %d: %s", job.number, error)
-        return made
-
-
-def _outcomes(task: Task, jobs: list[Trial], spool: Spool) -> tuple[list[Outcome | None], str]:
+def _outcomes(
+    task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpoint]
+) -> tuple[list[Outcome | None], str]:
     """The jobs' outcomes, and the traceback of an error for which they had to be tried alone."""
     try:
-        return _together(task, jobs, spool), ""
+        return _together(task, jobs, spool, written), ""
     except Exception as error:
         if len(jobs) == 1:
             return [_failed(jobs[0].config, error)], ""
         trace = traceback.format_exc()
-    return [_outcomes(task, [job], spool)[0][0] for job in jobs], trace
+    return [_outcomes(task, [job], spool, written)[0][0] for job in jobs], trace
 
 
-def _together(task: Task, jobs: list[Trial], spool: Spool) -> list[Outcome | None]:
+def _together(task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpoint]) -> list[Outcome | None]:
     if spool.stopped:
         return [None] * len(jobs)
     machine, started = environment() | {"git": task.git}, milliseconds()
     configs = [job.config for job in jobs]
-    group = Group(prepare_group((one, one.tracking.log_every, one.tracking.snapshots) for one in configs))
+    keys = [run_key(job.config, job.code) for job in jobs]
+    # An earlier start of the sweep may have left some, or a worker that was killed.
+    states, damaged = find(spool.checkpoints)
+    for line in damaged:
+        LOG.warning("%s", line)
+    saved = [states.get(key) for key in keys]
+    group = go_on(
+        lambda: prepare_group((one, one.tracking.log_every, one.tracking.snapshots) for one in configs), saved
+    )
+    begun_at = [run.iterations for run in group.runs]
+    seconds = min(one.tracking.checkpoint_seconds or inf for one in configs)
+    # On another machine the folder would be of no use.
+    wanted = seconds < inf and spool.folder.is_dir()
+    checkpoint = Checkpoint(spool.checkpoints, group, keys, seconds if wanted else None)
+    written.append(checkpoint)
     error: BaseException | None = None
     trace = ""
     try:
@@ -128,8 +140,10 @@ def _together(task: Task, jobs: list[Trial], spool: Spool) -> list[Outcome | Non
             for at, rows in parts:
                 if not group.runs[at].ended:
                     spool.put(jobs[at], task.tags, task.runs, started, rows)
+            checkpoint.look()
             if spool.stopped:
                 error = Stopped("the sweep was stopped")
+                checkpoint.write()
                 break
     except Exception as caught:
         if len(configs) > 1:
@@ -139,7 +153,7 @@ def _together(task: Task, jobs: list[Trial], spool: Spool) -> list[Outcome | Non
     # Runs of one group are timed at one time, most of them by one clock: what is said of seconds must know of it.
     shared = {"nnexp.group": secrets.token_hex(6)} if len(configs) > 1 else {}
     made: list[Outcome | None] = []
-    for run, config in zip(group.runs, configs, strict=True):
+    for run, config, first in zip(group.runs, configs, begun_at, strict=True):
         if error is not None:
             run.stop()
         cut = None if run.ended and isinstance(error, Stopped) else error
@@ -148,7 +162,8 @@ def _together(task: Task, jobs: list[Trial], spool: Spool) -> list[Outcome | Non
             made.append(None)
             continue
         one = outcome(run, config, machine, started, ended, task.runs, cut, trace)
-        made.append(one._replace(tags=one.tags | shared))
+        continued = {CONTINUED: str(first)} if first else {}
+        made.append(one._replace(tags=one.tags | shared | continued))
     return made
 
 

@@ -14,6 +14,15 @@ CLAIM = "nnexp.claim"
 JOURNAL = "nnexp.unrecorded"
 """The tag that says where the sweep's journal is, on the machine of its process."""
 
+CHECKPOINTS = "nnexp.checkpoints"
+"""The tag, of a sweep's parent or of a run without a sweep, that says where checkpoints are, on that machine."""
+
+CONTINUED = "nnexp.continued"
+"""The tag that says at which iteration a run was gone on with."""
+
+RESUMES = "nnexp.resumes"
+"""The tag that says which run a run goes on with."""
+
 SETTLE_SECONDS = 1.0
 """How long who goes on with a sweep waits before the token is read back; a check is good as long."""
 

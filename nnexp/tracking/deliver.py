@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from copy import copy
 from pathlib import Path
 from secrets import token_hex
-from time import perf_counter, sleep
-from typing import Any, NamedTuple
+from time import perf_counter
+from typing import Any
 
-from nnexp.tracking import earlier_journal, journal
+from nnexp.tracking import journal
 from nnexp.tracking.claim import CLAIM, Claim
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat, worked_on
 from nnexp.tracking.journal import DONE, ENTRY, PARENT, RUN, Beginning, Entry
@@ -25,9 +24,6 @@ LOG = logging.getLogger(__name__)
 
 TRIES = 3
 """How often a run is tried that its store does not take while it takes others."""
-
-LOCK_SECONDS = 2.0
-"""How long another process is waited for."""
 
 KEPT_BYTES = 1 << 28
 """What the files of runs that the store has may take until the sweep's end: they are there in case it is lost."""
@@ -354,26 +350,6 @@ def clear(folder: Path) -> None:
     folder.rmdir()
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """A context in which no other process delivers a folder; one that is ending is waited for.
-
-    Raises:
-        StoreError: another one does.
-    """
-    with open(folder / ".lock", "a") as lock:
-        until = perf_counter() + LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if perf_counter() > until:
-                    raise StoreError(f"{folder}: another process delivers this journal") from error
-                sleep(0.1)
-        yield
-
-
 def _what(tags: Mapping[str, str]) -> tuple[str, str]:
     """What a run computes: the hashes of its config and of the code."""
     return tags.get("nnexp.config_hash", ""), tags.get("nnexp.code_hash", "")
@@ -385,50 +361,3 @@ class SweepRuns(StoreError):
 
 class NotEnded(StoreError):
     """The store takes no more of a sweep's end."""
-
-
-class Brought(NamedTuple):
-    """How many runs were brought in, how many were there already, and what could not be."""
-
-    runs: int
-    there: int
-    problems: list[str]
-
-
-def bring_in(open_store: Callable[[str | None, str], Any], place: Path) -> Brought:
-    """Record the journals below ``place`` and remove them; what cannot be read or recorded stays.
-
-    Raises:
-        StoreError: a store cannot be opened.
-    """
-    folders, problems = earlier_journal.convert(place)
-    recorded: list[str] = []
-    there = 0
-
-    def tell(what: str, **said: Any) -> None:
-        if what == "recorded":
-            recorded.append(said["name"])
-        elif what == "kept":
-            problems.append(f"{folder / said['name']}{RUN}: {said['why']}")
-
-    folders |= {file.parent for file in (*journal.entries(place), *place.rglob(PARENT))}
-    for folder in sorted(one for one in folders if one.is_dir()):
-        with locked(folder):
-            delivery = Delivery(folder, open_store, tell)
-            try:
-                delivery.open()
-            except SweepRuns as error:
-                problems.append(f"{folder}: {error}")
-                continue
-            there += len(list(folder.glob(f"*{DONE}")))
-            for _ in range(TRIES):
-                try:
-                    delivery.look()
-                    break
-                except StoreError as error:
-                    problems.append(f"{folder}: {reason_of(error)}")
-                    break
-                except Exception as error:
-                    LOG.warning("%s", reason_of(error))
-            delivery.close()
-    return Brought(len(recorded), there, problems)

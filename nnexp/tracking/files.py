@@ -98,12 +98,14 @@ def _sources(place: Path) -> list[Path]:
 
 
 def write(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write contents by path below ``folder``."""
+    """Write contents by path below ``folder``, each file there as a whole or not at all."""
     places = {name: folder / name for name in contents}
     for place in {place.parent for place in places.values()}:
         place.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
-        places[name].write_bytes(content)
+        part = places[name].with_name(f".{places[name].name}.part")
+        part.write_bytes(content)
+        part.replace(places[name])
 
 
 def named_arrays(layout: Layout, theta: Array) -> bytes:

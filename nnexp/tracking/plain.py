@@ -35,8 +35,9 @@ def to_yaml(config: Any) -> str:
 
 def _plain(config: Any) -> dict[str, Any]:
     values: dict[str, Any] = plain(config)
-    # How a sweep is kept going is no part of its runs.
+    # How runs are kept going is no part of them.
     values.pop("sweep", None)
+    values.pop("resume", None)
     tracking = values.get("tracking")
     if tracking and tracking.get("uri"):
         tracking["uri"] = locations.public(tracking["uri"])

@@ -22,8 +22,9 @@ from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
 from nnexp.tracking.journal import Beginning, Entry
 from nnexp.tracking.locations import StoreLost, SweepTaken, public
 from nnexp.tracking.outcome import Outcome, optional, outcome, per_decade, reason_of
-from nnexp.tracking.plain import flatten
+from nnexp.tracking.plain import flatten, to_yaml
 from nnexp.tracking.protocol import Rows, Run, Store, milliseconds
+from nnexp.training.checkpoint import Checkpoint
 from nnexp.training.marks import mark_after
 from nnexp.training.record import join
 
@@ -113,6 +114,7 @@ def record_run(
     on_start: Callable[[str, str], None] | None = None,
     runs: int = 1,
     place: Path | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> RunResult:
     """Train a group of one run to its end as one run of ``store``.
 
@@ -130,6 +132,7 @@ def record_run(
         on_start: called with the run's id and page once it exists.
         runs: how many the whole command has.
         place: a journal's file for what could not be recorded; without it an error of the store is raised.
+        checkpoint: of the group; when it is written the run gets the files that it would leave if it ended then.
     """
     trained, machine = group.runs[0], environment()
     started = milliseconds()
@@ -171,6 +174,15 @@ def record_run(
         reason = f"{why}; its files are in {place}"
         return result("", "", made)._replace(status="failed", reason=reason)
 
+    def keep() -> None:
+        # After SIGKILL they are all that is left of it.
+        try:
+            run.log_files(files.run_files(trained.prepared, trained, to_yaml(config), machine))
+        except SweepTaken:
+            raise
+        except Exception as error:
+            LOG.warning("the run's files so far could not be recorded (%s)", reason_of(error))
+
     thinning = Thinning(per_decade(config.tracking.points, runs))
     try:
         if on_start is not None:
@@ -195,6 +207,8 @@ def record_run(
                 LOG.warning("rows or heartbeat could not be sent (%s)", reason_of(error))
             if on_rows is not None:
                 on_rows(rows)
+            if checkpoint is not None:
+                checkpoint.look(keep)
         return send(outcome(trained, config, machine, started, milliseconds(), runs))
     except SweepTaken:
         raise

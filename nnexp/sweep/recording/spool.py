@@ -1,4 +1,7 @@
-"""A folder that workers on this machine share with their sweep: the word to stop, and beside it the journal."""
+"""A folder that workers on this machine share with their sweep: the word to stop.
+
+Beside it lie the journal, what has ended until its store has it, and the checkpoints of what goes on.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from nnexp.tracking.journal import ENTRY, Beginning, Entry
 from nnexp.tracking.outcome import Outcome, per_decade
 from nnexp.tracking.plain import flatten
 from nnexp.tracking.recorder import last_tags, start_tags
+from nnexp.training import checkpoint
 from nnexp.training.record import History
 
 LOG = logging.getLogger(__name__)
@@ -64,6 +68,11 @@ class Spool:
     def journal(self) -> Path:
         """The folder of entries."""
         return self.folder.parent / journal.FOLDER
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.folder.parent / checkpoint.FOLDER
 
     def keep(self, entry: Entry) -> Outcome:
         """The entry's outcome, whose run is in the journal if this machine has one that can be written.
