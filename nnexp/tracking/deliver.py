@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from copy import copy
 from pathlib import Path
 from secrets import token_hex
@@ -301,8 +300,10 @@ class Delivery:
         """Delete runs that have not ended: who has the sweep now does not know of them."""
         for live in self._live.values():
             if live.run is not None:
-                with suppress(Exception):
+                try:
                     live.run.store.client.delete_run(live.run.run_id)
+                except Exception as error:
+                    LOG.warning("run %s was not deleted (%s)", live.run.run_id, reason_of(error))
 
     def _parent_records(self, kind: str) -> list[dict[str, Any]]:
         file = self.folder / PARENT
@@ -328,8 +329,11 @@ class Delivery:
     def close(self) -> None:
         """Remove the folder if every run of it is in its store; end a parent that was begun anew for it."""
         if self._began_parent and not self._is_live and not self._parent_records("end"):
-            with suppress(Exception):
+            try:
                 self.parent.finish("KILLED", {"nnexp.status": "killed"})
+            except Exception as error:
+                # Resuming ends it, and so does --end-stale.
+                LOG.warning("the sweep's parent run was not ended (%s)", reason_of(error))
         if not journal.left(self.folder):
             clear(self.folder)
 
