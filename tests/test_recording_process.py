@@ -76,11 +76,7 @@ def test_it_delivers_a_journal_and_closes_its_store(process: RecordingProcess, t
     (settled,) = recording.results().values()
     JournalParent(process, folder, never).finish("FINISHED")
     process.close()
-    assert {file.name for file in (tmp_path / "runs").iterdir()} == {
-        "mlflow.db",
-        "mlflow.db.lock",
-        "artifacts",
-    }
+    assert {file.name for file in (tmp_path / "runs").iterdir()} == {"mlflow.db", "mlflow.db.lock"}
     (parent,), (run,) = runs(tmp_path, "sweep"), runs(tmp_path)
     assert parent.info.status == "FINISHED"
     assert (run.info.run_id, run.info.status) == (settled.run_id, "FAILED")
