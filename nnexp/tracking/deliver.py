@@ -151,7 +151,7 @@ class Delivery:
         except StoreError:
             raise
         except Exception as error:
-            self._home.answer()
+            _see_that_it_answers(self._home)
             self._end_tries += 1
             if self._end_tries >= TRIES:
                 raise NotEnded(reason_of(error)) from error
@@ -191,8 +191,7 @@ class Delivery:
         except Exception as error:
             self._failures[file] = self._failures.get(file, 0) + 1
             LOG.warning("%s could not be recorded (%s)", file.name, reason_of(error))
-            store = self._store(entry.uri, entry.experiment)
-            store.answer()
+            _see_that_it_answers(self._store(entry.uri, entry.experiment))
             if self._failures[file] < TRIES:
                 raise
             self._end_as_failed(file, error)
@@ -352,6 +351,20 @@ def clear(folder: Path) -> None:
     for file in folder.iterdir():
         file.unlink()
     folder.rmdir()
+
+
+def _see_that_it_answers(store: Any) -> None:
+    """See that a store which did not take something is there at all.
+
+    Raises:
+        StoreError: it is away, and takes nothing else either.
+    """
+    try:
+        store.answer()
+    except StoreError:
+        raise
+    except Exception as error:
+        LOG.warning("the store cannot be asked whether it is there (%s)", reason_of(error))
 
 
 def _what(tags: Mapping[str, str]) -> tuple[str, str]:
