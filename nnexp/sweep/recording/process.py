@@ -171,7 +171,8 @@ class RecordingProcess(Recorder):
 
     def _write(self, line: bytes) -> None:
         assert self._process.stdin is not None
-        with suppress(OSError):
+        # Where it is gone, or its pipe is closed, it is told when it is started again.
+        with suppress(OSError, ValueError):
             self._process.stdin.write(line)
             self._process.stdin.flush()
 
@@ -186,6 +187,11 @@ class RecordingProcess(Recorder):
                 except (ValueError, KeyError):
                     LOG.info("the process that records said: %s", line.decode(errors="replace").rstrip())
             code = process.wait()
+            for pipe in (process.stdin, process.stdout):
+                # What was on its way to it is in the journal.
+                with suppress(OSError):
+                    assert pipe is not None
+                    pipe.close()
             if self._closing or self.ended or self.error is not None:
                 break
             if self._starts >= STARTS:
