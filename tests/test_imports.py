@@ -26,7 +26,7 @@ ROOMS = {
     "pictures": "calls data network training",
     "tracking": "nnexp process config network training pictures",
     "sync": "process tracking",
-    "results": "network tracking",
+    "results": "config network tracking",
     "stats": "results",
     "inside": "network training config/schema pictures results",
     "figures": "training pictures results stats inside",

@@ -94,7 +94,10 @@ def test_a_grid_runs_and_its_repeated_jobs_are_said(tmp_path: Path) -> None:
             ["-m", "sweep=methods", "optimizer.momentum=2"],
             "optimizer.momentum=2: unknown; expected one that all have",
         ),
-        (["-m", "sweep=none"], "sweep=none: unknown; expected one of all_methods, default, learning_rates"),
+        (
+            ["-m", "sweep=none"],
+            "sweep=none: unknown; expected one of all_methods, default, find_learning_rate",
+        ),
         (["-m", "sweep.grid=3"], "sweep.grid=3: expected a list of settings or null"),
         (
             ["-m", "sweep.grid=[{zip:{seed:'0,1',dtype:float64}}]"],

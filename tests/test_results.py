@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,3 +80,30 @@ def test_runs_say_which_were_timed_together(tmp_path):
     assert [len(groups) for groups in together] == [1, 1]
     assert together["random"][0] != together["sgd"][0]
     assert results.load_runs(store, "alone")["group"].isna().all()
+
+
+def test_a_recorded_network_is_the_readmes_in_numpy_and_in_pytorch(sweep, monkeypatch):
+    text = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+    blocks = text[text.index("A recorded run's config") :].split("```python\n")[1:4]
+    load, plain, torch_s = (block.partition("```")[0] for block in blocks)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(Path(sweep.removeprefix("sqlite:///")).parents[1])
+    names: dict[str, Any] = {}
+    exec(load + plain, names)
+    assert names["config"]["architecture"]["hidden"] == [32, 32]
+    x = np.random.default_rng(0).standard_normal((2, 50)).astype(np.float32)
+    outputs = names["network"].forward(names["theta"], x)
+    np.testing.assert_allclose(names["outputs"](x), outputs, rtol=1e-5, atol=1e-7)
+    torch = pytest.importorskip("torch")
+    exec(torch_s, names)
+    with torch.no_grad():
+        np.testing.assert_allclose(names["model"](torch.tensor(x.T)).numpy().T, outputs, rtol=1e-5, atol=1e-7)
+
+
+def test_the_last_weights_are_the_last_snapshot(sweep):
+    runs = results.load_runs(sweep)
+    for run_id in runs["run_id"]:
+        network, last = results.load_network(run_id, sweep, weights="final")
+        snapshots = results.load_snapshots(run_id, sweep)
+        np.testing.assert_array_equal(last, snapshots.theta[-1])
+        assert network.layout.names == snapshots.layout.names

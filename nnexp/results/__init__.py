@@ -6,6 +6,7 @@ from nnexp.results.columns import ALL_AXES, AXES, COSTS, HISTORY, KEYS, MEASURES
 from nnexp.results.grid import grid, held, on_grid
 from nnexp.results.history import load_history
 from nnexp.results.labels import label, missing_cells
+from nnexp.results.networks import load_network
 from nnexp.results.runs import LATEST, load_runs
 from nnexp.results.totals import summary
 from nnexp.tracking.locations import StoreError
@@ -27,6 +28,7 @@ __all__ = [
     "label",
     "load_config",
     "load_history",
+    "load_network",
     "load_runs",
     "load_snapshots",
     "missing_cells",

@@ -50,7 +50,7 @@ def load_snapshots(run_id: str, uri: str | None = None) -> Snapshots:
             return _snapshots(arrays, Layout.from_description(json.loads(arrays["layout"].tobytes())))
 
     try:
-        return _required(client, run_id, WEIGHTS_FILE, read)
+        return required_artifact(client, run_id, WEIGHTS_FILE, read)
     except MissingFile as missing:
         try:
             return _earlier_snapshots(client, run_id)
@@ -64,13 +64,13 @@ def _earlier_snapshots(client: Any, run_id: str) -> Snapshots:
     def described(file: Path) -> Layout:
         return Layout.from_description(json.loads(file.read_text("utf-8")))
 
-    layout = _required(client, run_id, "weights/layout.json", described)
+    layout = required_artifact(client, run_id, "weights/layout.json", described)
 
     def read(file: Path) -> Snapshots:
         with open(file, "rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             return _snapshots(arrays, layout)
 
-    return _required(client, run_id, "weights/snapshots.npz", read)
+    return required_artifact(client, run_id, "weights/snapshots.npz", read)
 
 
 def _snapshots(arrays: Any, layout: Layout) -> Snapshots:
@@ -87,7 +87,7 @@ def load_config(run_id: str, uri: str | None = None) -> dict[str, Any]:
 
     client, _ = connect(uri)
     return dict(
-        _required(client, run_id, "config.yaml", lambda file: yaml.safe_load(file.read_text("utf-8")))
+        required_artifact(client, run_id, "config.yaml", lambda file: yaml.safe_load(file.read_text("utf-8")))
     )
 
 
@@ -127,7 +127,13 @@ def _whole(run_id: str, file: Path, read: Callable[[Path], Read], shown: str = "
         raise DamagedFile(f"run_id={run_id}: {shown or file} is damaged ({reason_of(error)})") from error
 
 
-def _required(client: Any, run_id: str, path: str, read: Callable[[Path], Read]) -> Read:
+def required_artifact(client: Any, run_id: str, path: str, read: Callable[[Path], Read]) -> Read:
+    """What ``read`` makes of an artifact.
+
+    Raises:
+        DamagedFile: it cannot be read.
+        StoreError: the run has no such file.
+    """
     artifact_uri = client.get_run(run_id).info.artifact_uri
     found = read_artifact(client, run_id, artifact_uri, path, read)
     if found is None:
