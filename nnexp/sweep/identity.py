@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -54,6 +55,12 @@ def sweep_key(overrides: Sequence[str], sweep: Sweep) -> str:
     search = [sweep.trials, sweep.at_once, sweep.prune, sweep.sampler_seed] if sweep.trials else None
     text = json.dumps([sorted(given.items()), sweep.grid, search], default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def start_key(config: Config, code: str) -> Key:
+    """What the end of a run is known by, from which one of a longer budget goes on: all but the budget's length."""
+    budget = replace(config.budget, iterations=1, evaluations=None)
+    return run_key(replace(config, budget=budget), code)
 
 
 def run_key(config: Config, code: str) -> Key:

@@ -44,6 +44,7 @@ class Earlier:
 
     def __init__(self, store: Any, parent: Any, children: Sequence[Any], same: bool, keep: bool) -> None:
         self.store, self.parent, self.same, self._keep = store, parent, same, keep
+        self.children = list(children)
         self.sweep_id: str = parent.data.tags["nnexp.sweep_id"]
         self.unfinished = [run for run in children if run.info.status == "RUNNING"]
         self._done: dict[str, list[Any]] = defaultdict(list)

@@ -22,6 +22,7 @@ from nnexp.sweep.background_call import Later
 from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
+from nnexp.sweep.longer import go_on_longer
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.sweep.view import SweepView, View
 from nnexp.sweep.work import OPENING, Work
@@ -223,7 +224,10 @@ class SweepWork(Work):
         sweep, runs = jobs[0].config.sweep, self.jobs or 1
         spool = Spool(place.absolute() / "spool")
         spool.make()
-        for note in notes(spool.checkpoints, rest):
+        longer = []
+        if self._earlier is not None:
+            longer = go_on_longer(self._earlier.store, self._earlier.children, rest, spool.checkpoints)
+        for note in [*longer, *notes(spool.checkpoints, rest)]:
             self.view.say(note)
         code = spool.folder / "code"
         by_number = {job.number: job for job in rest}

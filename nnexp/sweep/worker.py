@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from nnexp.config.schema import Config
 from nnexp.sweep.identity import package_hash, run_key
+from nnexp.sweep.longer import end_of
 from nnexp.sweep.recording.spool import Spool, journal_entry
 from nnexp.sweep.source import import_from
 from nnexp.sweep.trial import Trial
@@ -125,7 +126,9 @@ def _together(task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpo
         LOG.warning("%s", line)
     saved = [states.get(key) for key in keys]
     group = go_on(
-        lambda: prepare_group((one, one.tracking.log_every, one.tracking.snapshots) for one in configs), saved
+        lambda: prepare_group((one, one.tracking.log_every, one.tracking.snapshots) for one in configs),
+        saved,
+        keep_ends=any(one.tracking.keep_state for one in configs),
     )
     begun_at = [run.iterations for run in group.runs]
     seconds = min(one.tracking.checkpoint_seconds or inf for one in configs)
@@ -153,7 +156,7 @@ def _together(task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpo
     # Runs of one group are timed at one time, most of them by one clock: what is said of seconds must know of it.
     shared = {"nnexp.group": secrets.token_hex(6)} if len(configs) > 1 else {}
     made: list[Outcome | None] = []
-    for run, config, first in zip(group.runs, configs, begun_at, strict=True):
+    for run, job, first in zip(group.runs, jobs, begun_at, strict=True):
         if error is not None:
             run.stop()
         cut = None if run.ended and isinstance(error, Stopped) else error
@@ -161,9 +164,10 @@ def _together(task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpo
         if not begun:
             made.append(None)
             continue
-        one = outcome(run, config, machine, started, ended, task.runs, cut, trace)
+        one = outcome(run, job.config, machine, started, ended, task.runs, cut, trace)
+        kept, start = end_of(job.config, job.code, run.end)
         continued = {CONTINUED: str(first)} if first else {}
-        made.append(one._replace(tags=one.tags | shared | continued))
+        made.append(one._replace(tags=one.tags | shared | continued | start, files=one.files | kept))
     return made
 
 

@@ -166,6 +166,13 @@ class Store(Pages):
             return (folder / name).is_file()
         return any(file.path == name for file in self.client.list_artifacts(run.info.run_id))
 
+    def file(self, run: Any, name: str, folder: Path) -> Path:
+        """An artifact of a run (of MLflow) as a file here, fetched to ``folder`` where the store is elsewhere."""
+        local = locations.local_folder(run.info.artifact_uri)
+        if local is not None:
+            return local / name
+        return Path(self.client.download_artifacts(run.info.run_id, name, str(folder)))
+
     def run(self, run_id: str) -> MlflowRun:
         """A run that is there, to add to."""
         return MlflowRun(self, self.client.get_run(run_id).info)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 from uuid import uuid4
 
 from nnexp.training.group import Group
@@ -74,10 +74,10 @@ class Checkpoint:
         part = self._file.with_suffix(".part")
         try:
             pairs = zip(self._keys, self._group.runs, strict=True)
-            runs = [[*key, state] for key, run in pairs if (state := run.saved()) is not None]
+            runs = {key: state for key, run in pairs if (state := run.saved()) is not None}
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with open(part, "wb") as file:
-                pack({"format": FORMAT, "runs": runs}, file)
+                write(runs, file)
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(self._file)
@@ -96,6 +96,29 @@ class Checkpoint:
             self._file.unlink(missing_ok=True)
 
 
+def write(runs: Mapping[Key, Mapping[str, Any]], file: IO[bytes]) -> None:
+    """Write what was saved of runs.
+
+    Raises:
+        TypeError: a state holds what cannot be saved.
+    """
+    pack({"format": FORMAT, "runs": [[*key, state] for key, state in runs.items()]}, file)
+
+
+def read(place: Path) -> dict[Key, dict[str, Any]]:
+    """What :func:`write` wrote to a file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged, or of another version.
+    """
+    with open(place, "rb") as file:
+        content = unpack(file)
+    if content["format"] != FORMAT:
+        raise ValueError(f"format {content['format']}, expected {FORMAT}")
+    return {Key(*key): state for *key, state in content["runs"]}
+
+
 def find(folder: Path) -> tuple[dict[Key, Mapping[str, Any]], list[str]]:
     """What :meth:`nnexp.training.run.Run.saved` gave of the runs in a folder's checkpoints, and which are damaged.
 
@@ -105,30 +128,31 @@ def find(folder: Path) -> tuple[dict[Key, Mapping[str, Any]], list[str]]:
     damaged = []
     for place in sorted(folder.glob("*.npz")):
         try:
-            with open(place, "rb") as file:
-                content = unpack(file)
-            if content["format"] != FORMAT:
-                raise ValueError(f"format {content['format']}, expected {FORMAT}")
+            runs = read(place)
         except FileNotFoundError:
             continue  # its runs have ended meanwhile
         except (OSError, ValueError) as error:
             damaged.append(f"{place}: {error}")
             continue
-        for *key, state in content["runs"]:
-            known = states.get(Key(*key))
+        for key, state in runs.items():
+            known = states.get(key)
             if known is None or known["iteration"] < state["iteration"]:
-                states[Key(*key)] = state
+                states[key] = state
     return states, damaged
 
 
-def go_on(prepare: Callable[[], Iterable[Prepared]], saved: Sequence[Mapping[str, Any] | None]) -> Group:
+def go_on(
+    prepare: Callable[[], Iterable[Prepared]],
+    saved: Sequence[Mapping[str, Any] | None],
+    keep_ends: bool = False,
+) -> Group:
     """A group of prepared runs that goes on from what was saved of each; anew where that does not fit."""
     if any(saved):
         try:
-            return Group(list(prepare()), saved)
+            return Group(list(prepare()), saved, keep_ends=keep_ends)
         except Exception:
             LOG.exception("a checkpoint does not fit; its runs begin anew")
-    return Group(list(prepare()))
+    return Group(list(prepare()), keep_ends=keep_ends)
 
 
 def _sync(folder: Path) -> None:

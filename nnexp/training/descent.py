@@ -262,7 +262,7 @@ class Descent:
         return [(run, rows) for run, rows in self._ready if len(rows.iteration)]
 
     def _train(self, active: _ActiveRuns) -> None:
-        """Steps, until rows are due or the heart beats."""
+        """Steps, until rows are due, a budget is spent or the heart beats."""
         wake = self._since + HEARTBEAT
         if self._most_seconds is not None:
             wake = min(wake, self._since + self._most_seconds - self.seconds)
@@ -303,7 +303,7 @@ class Descent:
                             part.fill(batch[np.searchsorted(active.runs, left.runs)])
                     active, late = left, True
             run(update)
-            if late:
+            if late or at + 1 == active.stop:
                 return
 
     def _end(self, active: _ActiveRuns, marked: bool, out_of_time: bool) -> _ActiveRuns | None:

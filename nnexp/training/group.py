@@ -90,14 +90,20 @@ class Group:
         prepared: one or more runs whose settings have one :func:`key`.
         saved: for each what :meth:`nnexp.training.run.Run.saved` gave of the same run, to go on from there, or None.
         span: rows within as many iterations are handed out together.
+        keep_ends: whether runs keep where they are when their budgets are spent.
 
     Attributes:
         runs: in order.
     """
 
     def __init__(
-        self, prepared: Sequence[Prepared], saved: Sequence[Saved | None] = (), span: int = SPAN
+        self,
+        prepared: Sequence[Prepared],
+        saved: Sequence[Saved | None] = (),
+        span: int = SPAN,
+        keep_ends: bool = False,
     ) -> None:
+        self._keep_ends = keep_ends
         before = saved or [None] * len(prepared)
         self._computations: list[tuple[Computation, list[int]]] = []
         for runs in _together(prepared, before):
@@ -148,6 +154,8 @@ class Group:
                     self.runs[runs[position]].add(rows)
                 for at in runs:
                     self.runs[at].leave_if_stopped()
+                    if self._keep_ends:
+                        self.runs[at].keep_end()
                 yield
 
     def _collect(self) -> None:

@@ -77,6 +77,9 @@ class Run(Record):
 
     Args:
         collect: hands out rows that an interruption kept back.
+
+    Attributes:
+        end: what :meth:`saved` gave where the budget was spent, if it was asked for: a longer one goes on from there.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Run(Record):
     ) -> None:
         super().__init__(prepared)
         self._computation, self._position, self._collect = computation, position, collect
+        self.end: dict[str, Any] | None = None
 
     def saved(self) -> dict[str, Any] | None:
         """What it takes to go on from here, as plain values and arrays; None before the run has begun.
@@ -108,6 +112,12 @@ class Run(Record):
             "over": over,
             "chance": {name: source_state(source) for name, source in prepared.source.items()},
         }
+
+    def keep_end(self) -> None:
+        """Keep in :attr:`end` where the run is, between two blocks, if nothing but its spent budget ends it."""
+        if self.end is None and self._stop is None and self.ended:
+            state = self.saved()
+            self.end = state if state is not None and state["going"] is not None else None
 
     def stop(self) -> History:
         """Rows not measured yet, with one for where training stands; for use after an interruption."""

@@ -44,6 +44,15 @@ class RunSettings:
     loss: Loss = CrossEntropy()
     budget: Budget = Budget(iterations=10_000)
 
+    @property
+    def depends_on_length(self) -> str:
+        """The setting by which already a run's beginning depends on how long its budget is; empty if none does."""
+        if schedules := needing_total(self.optimizer):
+            return f"optimizer.schedule={schedules[0]}"
+        if self.streams == "notebook":
+            return "streams=notebook"
+        return "" if self.budget.seconds is None else f"budget.seconds={self.budget.seconds:g}"
+
     def __post_init__(self) -> None:
         """Check what settings say together.
 

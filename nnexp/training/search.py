@@ -161,7 +161,7 @@ class Search:
         return self.seconds + perf_counter() - self._since
 
     def _search(self) -> None:
-        """Blocks, until rows are due or the heart beats."""
+        """Blocks, until rows are due, the budget is spent or the heart beats."""
         problem, method = self._problem, self._method
         wake, end = self._since + HEARTBEAT, self._since + self._most_seconds - self.seconds
         if not self._started:
@@ -192,6 +192,8 @@ class Search:
             # Together, without a call between that a signal could come in at.
             self._state, self._evaluations = after, spent
             self._steps, self._improvements, state = steps, improvements, after
+            if after.iteration >= self._last or spent >= self._most:
+                return
 
     def _start(self) -> None:
         self._started = True
