@@ -144,19 +144,7 @@ class Delivery:
                 self._go_on(file, new)
                 self._read_to[file] = new[-1].place + 1
             self._alive()
-        if not self._parent_records("end"):
-            return False
-        try:
-            self._end_parent()
-        except StoreError:
-            raise
-        except Exception as error:
-            _see_that_it_answers(self._home)
-            self._end_tries += 1
-            if self._end_tries >= TRIES:
-                raise NotEnded(reason_of(error)) from error
-            raise
-        return True
+        return self._go_on_with_parent()
 
     def _news(self, file: Path) -> list[journal.Record]:
         """Whole records of a file that goes on, from the last one on that was read."""
@@ -309,21 +297,33 @@ class Delivery:
         records = journal.scan(file).records if file.exists() else []
         return [record.said for record in records if record.kind == kind]
 
-    def _end_parent(self) -> None:
-        """End the parent run with what its file says."""
-        self._home.check()
-        self._fail()
-        files = {}
-        for record in journal.scan(self.folder / PARENT).records:
+    def _go_on_with_parent(self) -> bool:
+        """Send what the parent run's file says since the last call; whether it has ended."""
+        file = self.folder / PARENT
+        for record in self._news(file) if self.parent is not None else ():
             if record.kind == "numbers":
                 self.parent.record(numbers=record.said["numbers"])
             elif record.kind == "file":
-                files[record.said["path"]] = record.content
+                self.parent.log_files({record.said["path"]: record.content})
             elif record.kind == "end":
-                if files:
-                    self.parent.log_files(files)
-                    files = {}
-                self.parent.finish(record.said["status"], record.said["tags"])
+                self._end_parent(record.said)
+                return True
+            self._read_to[file] = record.place + 1
+        return False
+
+    def _end_parent(self, said: dict[str, Any]) -> None:
+        try:
+            self._home.check()
+            self._fail()
+            self.parent.finish(said["status"], said["tags"])
+        except StoreError:
+            raise
+        except Exception as error:
+            _see_that_it_answers(self._home)
+            self._end_tries += 1
+            if self._end_tries >= TRIES:
+                raise NotEnded(reason_of(error)) from error
+            raise
 
     def close(self) -> None:
         """Remove the folder if every run of it is in its store; end a parent that was begun anew for it."""
