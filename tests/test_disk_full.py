@@ -23,6 +23,7 @@ from nnexp.sweep.recording.recording import Home, Recording
 from nnexp.sweep.view import Row
 from nnexp.sweep.work import Work
 from nnexp.tracking import journal
+from nnexp.tracking.locations import StoreFull
 from nnexp.tracking.mlflow_store import Store
 
 FULL = "OperationalError) database or disk is full"
@@ -137,6 +138,14 @@ def test_a_run_that_nobody_can_keep_ends_the_sweep(tmp_path: Path, monkeypatch: 
         assert not list(spool.folder.iterdir())
         assert spool.stopped
     assert result.reason.endswith(f"; it is lost, for {tmp_path}/other/unrecorded cannot be written either")
+
+
+def test_a_store_that_a_full_disk_has_no_room_for_is_no_bad_input(tmp_path: Path) -> None:
+    place = tmp_path / "runs"
+    with small_disk(place, "300k"):
+        with pytest.raises(StoreFull, match=rf"^{place}: it cannot be written \("):
+            Store.open(f"sqlite:///{place}/mlflow.db", "nnexp")
+        assert not (place / "mlflow.db").exists()
 
 
 @pytest.mark.parametrize("sweep", [[], ["-m"]])
