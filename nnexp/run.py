@@ -146,7 +146,7 @@ def _guarded(given: Arguments, process: Recorder | None) -> int:
 
 def _command(given: Arguments, process: Recorder | None) -> int:
     from nnexp.cli.errors import Stop
-    from nnexp.cli.summary import console
+    from nnexp.cli.terminal import console
     from nnexp.cli.view import TerminalView
     from nnexp.config.schema import ConfigError
     from nnexp.sweep.compose import jobs
@@ -167,7 +167,7 @@ def _command(given: Arguments, process: Recorder | None) -> int:
             raise ConfigError(f"{given.command}: expected without -m; --dry-run lists a sweep's jobs")
         _launch(given, overrides, None)
         return 0
-    view = TerminalView(console())
+    view = TerminalView(console(), "--runs" in given.flags)
     if given.sweep:
         plan = jobs.plan(overrides, path, main)
         first = jobs.check(plan.jobs)
@@ -276,7 +276,7 @@ def _launch(given: Arguments, overrides: list[str], work: Any) -> None:
             plain: Any = OmegaConf.to_container(composed, resolve=True)
             config = from_mapping(plain)
             trial = Trial(number, config, list(hydra_config.overrides.task), log, code_hash(config))
-            return objective(work.run(trial))
+            return objective(config, work.run(trial))
         except (ConfigError, StoreError) as error:
             raise Stop(str(error)) from error
 

@@ -14,15 +14,16 @@ import numpy as np
 
 from nnexp.calls import run as run_calls
 from nnexp.config.settings import plain, setting
-from nnexp.data import Data, Dataset, Sizes, Spiral, Split, frozen
+from nnexp.data import Data, Dataset, Sine, Sizes, Spiral, Split, frozen
 from nnexp.data.dataset import Generators
 from nnexp.data.streams import streams
-from nnexp.losses import CrossEntropy, Loss, SquaredError
+from nnexp.losses import CrossEntropy, Loss, SquaredError, Target, target
+from nnexp.losses.metrics import Metric
 from nnexp.network import MLP, Activation, Dense, Initializer, Layer, Layers, Linear, Sigmoid, Softmax, Tanh
 from nnexp.network.buffers import Memory
 from nnexp.optim import SGD, GradientMethod, Method
 from nnexp.optim.schedules import Schedule
-from nnexp.training import Budget, Group, History, Problem, Run, RunSettings
+from nnexp.training import Budget, Group, Problem, Run, RunSettings
 from nnexp.training.packed import pack, unpack
 from nnexp.training.passes import Pass
 from nnexp.training.prepare import prepare_group
@@ -187,6 +188,51 @@ def check_loss(loss: Loss, output: Activation | None = None) -> None:
     check_group(_variants(settings))
 
 
+def check_metric(metric: Metric) -> None:
+    """A metric is one number of each run's outputs, the same beside others; runs are equal in a group and alone."""
+    rng = np.random.default_rng(0)
+    for to, lead in ((to, lead) for to in (_classes(rng), _numbers(rng)) for lead in ((), (1,), (2, 3))):
+        if not _takes_targets(metric, to):
+            continue
+        outputs = np.abs(rng.standard_normal((*lead, *to.values.shape))).astype(np.float32)
+        outputs /= outputs.sum(axis=-2, keepdims=True)
+        outputs.setflags(write=False)
+        value = np.asarray(metric.value(outputs, to))
+        assert value.shape == lead, f"a value of shape {value.shape}, expected {lead}: one number a run"
+        assert np.isfinite(value).all(), "it is not finite"
+        assert not metric.share or (0 <= value.min() <= value.max() <= 1), "no share: expected 0 to 1"
+        for at in np.ndindex(lead):
+            alone = np.asarray(metric.value(outputs[at], to))
+            assert alone == value[at], "a run's value differs beside others"
+        best = np.asarray(metric.value(to.values, to))
+        ahead = value <= best if metric.higher_is_better else value >= best
+        assert ahead.all(), "targets themselves are worse than other outputs: is higher_is_better right?"
+    settings = replace(SMALL, metrics=[metric])
+    if not _takes_targets(metric, _classes(rng)):
+        architecture = MLP(hidden=[4], output=Linear())
+        sine = Sine(samples=9, test_samples=5)
+        settings = replace(settings, dataset=sine, loss=SquaredError(), architecture=architecture)
+    for size in (None, 4):
+        short = replace(settings, optimizer=SGD(0.01, batch_size=size), budget=Budget(iterations=8))
+        check_group(_variants(short))
+
+
+def _classes(rng: np.random.Generator) -> Target:
+    return target(np.concatenate([np.arange(3), rng.integers(0, 3, 17)]), 3, "float32")
+
+
+def _numbers(rng: np.random.Generator) -> Target:
+    return target(rng.standard_normal((2, 20)), 2, "float32")
+
+
+def _takes_targets(metric: Metric, to: Target) -> bool:
+    try:
+        metric.check(to)
+    except ValueError:
+        return False
+    return True
+
+
 def check_dataset(dataset: Dataset) -> None:
     """A dataset is what its sizes say, frozen, and repeatable; runs on it are equal in a group and alone."""
     sizes = dataset.sizes()
@@ -292,10 +338,11 @@ def _gone_on(settings: Sequence[RunSettings]) -> list[Run]:
 
 def _equal(run: Run, other: Run, how: str) -> None:
     about = f"{run.prepared.settings.optimizer.name}, seed {run.prepared.settings.seed}"
-    for f in History._fields:
+    assert list(run.history) == list(other.history), f"{about}: columns differ from the run {how}"
+    for f in run.history:
         if f == "seconds":
             continue
-        one, two = getattr(run.history, f), getattr(other.history, f)
+        one, two = run.history[f], other.history[f]
         assert np.array_equal(one, two, equal_nan=True), f"{about}: {f} differs from the run {how}"
     assert np.array_equal(run.final_theta, other.final_theta), f"{about}: weights differ from the run {how}"
     assert np.array_equal(run.snapshots.theta, other.snapshots.theta), (

@@ -133,6 +133,21 @@ class Images(Dataset):
         return Split(some(self.samples), test=some(self.tests))
 
 
+@dataclass(frozen=True)
+class Words(Dataset):
+    """Numbers of words, three of them a sample."""
+
+    def sizes(self) -> Sizes:
+        return Sizes(3, 3, 12, test=6)
+
+    def load(self, draws: Generators, dtype: Any) -> Split:
+        def some(count: int) -> Data:
+            rng = draws["dataset"]
+            return frozen(rng.integers(0, 4, (3, count)), rng.integers(0, 3, count), dtype)
+
+        return Split(some(12), test=some(6))
+
+
 def random_layers(rng: np.random.Generator, features: tuple[int, ...], most: int = 6) -> list[Any]:
     """A list of layers that fit one another, as a conf file has it."""
     specs: list[Any] = []

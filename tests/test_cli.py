@@ -22,7 +22,11 @@ def test_the_users_command_ends_with_a_table_of_three_methods(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     for method in ("random", "perturb", "sgd"):
-        assert re.search(rf"│{method} +│ +0 │.*finished.*http://127.0.0.1:5000/#/experiments/", done.stdout)
+        assert re.search(rf"^{method} +0 .* finished +\w{{8}}$", done.stdout, re.MULTILINE)
+    assert "by validation loss at 60 iterations (1 task, 1 common seed)" in " ".join(done.stdout.split())
+    tail = done.stdout[done.stdout.index("method ") :]
+    commands = ("Browse:", "        then open", "Compare:", "Seeds:")
+    assert all(len(line) <= 80 for line in tail.splitlines() if not line.startswith(commands))
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db" in done.stdout
     children, (parent,) = runs(tmp_path), runs(tmp_path, "sweep")
     assert f"Compare: python -m nnexp.report {parent.data.tags['nnexp.sweep_id']}\n" in done.stdout
@@ -113,7 +117,7 @@ def test_a_signal_ends_the_run_and_its_sweep_as_killed(tmp_path, launcher, numbe
     out, error = process.communicate(timeout=60)
     assert process.returncode == code, error
     assert "Traceback" not in error
-    assert re.search(r"│sgd +│ +0 │.*killed", out)
+    assert re.search(r"^sgd +0 .* killed ", out, re.MULTILINE)
     (run, *_), (parent,) = runs(tmp_path), runs(tmp_path, "sweep")
     assert {run.info.status for run in [*runs(tmp_path), parent]} == {"KILLED"}
     assert run.data.metrics["loss"] > 0

@@ -75,7 +75,7 @@ def assert_same(sweep: tuple[Any, Any], *jobs: list[str]) -> list[dict[str, Any]
     return made
 
 
-ADDED = ("experiment", "architecture/activation", "architecture/init", "architecture/layer")
+ADDED = ("experiment", "architecture/activation", "architecture/init", "architecture/layer", "metric")
 """Groups of which the default config names no option."""
 
 OPTIONS = [

@@ -12,6 +12,7 @@ from nnexp.config.places import options
 from nnexp.config.settings import load_part
 from nnexp.data import Dataset, Points
 from nnexp.losses import Loss
+from nnexp.losses.metrics import Metric
 from nnexp.network import Activation, Initializer, Layer
 from nnexp.optim import Method
 from nnexp.optim.schedules import Schedule
@@ -59,12 +60,17 @@ def test_losses(values: dict[str, Any]) -> None:
     testing.check_loss(load_part("loss", values, Loss))
 
 
+@pytest.mark.parametrize("values", parts(Metric))
+def test_metrics(values: dict[str, Any]) -> None:
+    testing.check_metric(load_part("metrics[0]", values, Metric))
+
+
 @pytest.mark.parametrize("values", parts(Dataset))
 def test_datasets(values: dict[str, Any], tmp_path: Path) -> None:
     testing.check_dataset(load_part("dataset", values | needs(values["name"], tmp_path), Dataset))
 
 
-@pytest.mark.parametrize("family", [Method, Schedule, Activation, Layer, Initializer, Loss, Dataset])
+@pytest.mark.parametrize("family", [Method, Schedule, Activation, Layer, Initializer, Loss, Metric, Dataset])
 def test_parts_come_back_from_plain_values(family: Any) -> None:
     for parameter in parts(family):
         testing.check_plain(load_part("part", parameter.values[0], family))

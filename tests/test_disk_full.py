@@ -27,6 +27,7 @@ from nnexp.sweep.view import Row
 from nnexp.sweep.work import Work
 from nnexp.tracking import journal
 from nnexp.tracking.deliver import TRIES, Delivery
+from nnexp.tracking.locations import StoreFull
 from nnexp.tracking.mlflow_store import Store
 
 FULL = "OperationalError) database or disk is full"
@@ -145,6 +146,14 @@ def test_a_run_that_nobody_can_keep_ends_the_sweep(tmp_path: Path) -> None:
         assert spool.stopped
     assert result.status == "failed"
     assert result.reason == f"not recorded; it is lost, for {tmp_path}/other/journal cannot be written"
+
+
+def test_a_store_that_a_full_disk_has_no_room_for_is_no_bad_input(tmp_path: Path) -> None:
+    place = tmp_path / "runs"
+    with small_disk(place, "300k"):
+        with pytest.raises(StoreFull, match=rf"^{place}: it cannot be written \("):
+            Store.open(f"sqlite:///{place}/mlflow.db", "nnexp")
+        assert not (place / "mlflow.db").exists()
 
 
 @pytest.mark.parametrize("sweep", [[], ["-m"]])

@@ -16,7 +16,7 @@ from test_inside import problem, walks
 from nnexp import figures, inside
 from nnexp.figures.curves import summarize
 from nnexp.figures.plane import errata
-from nnexp.pictures import style
+from nnexp.pictures import colors, style
 from nnexp.stats.aggregates import aggregate
 from nnexp.stats.importance import importance, varied
 
@@ -100,18 +100,15 @@ def test_a_method_looks_the_same_in_every_picture() -> None:
     alike = style.looks(["sgd learning_rate=1", "sgd learning_rate=0.1", "sgd learning_rate=0.01"])
     assert len({look.color for look in alike.values()}) == 3
     assert len({look.dash for look in alike.values()}) == 3
-    assert (
-        style.method_color("sgd momentum=0")
-        == style.method_color("sgd batch_size=null")
-        == style.METHODS["sgd"]
-    )
+    own = colors.OWN["sgd"][0]
+    assert style.method_color("sgd momentum=0") == style.method_color("sgd batch_size=null") == own
     assert style.looks(iter(METHODS)) == style.looks(METHODS)
 
 
 def test_colours_of_methods_are_apart_for_colour_blind_eyes() -> None:
     """CIELAB distances as protanopes and deuteranopes see them (Machado, Oliveira and Fernandes, 2009)."""
-    colors = [*style.METHODS.values(), *style.VARIANTS.values()]
-    linear = np.array([[int(c[at : at + 2], 16) / 255 for at in (1, 3, 5)] for c in colors]) ** 2.2
+    drawn = dict.fromkeys(color for color, _, _ in colors.OWN.values())
+    linear = np.array([[int(c[at : at + 2], 16) / 255 for at in (1, 3, 5)] for c in drawn]) ** 2.2
     protan = [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]]
     deutan = [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]]
     to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])

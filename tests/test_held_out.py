@@ -84,7 +84,9 @@ def test_records_have_both_and_methods_are_compared_on_test_data_but_chosen_on_v
             results.append(record_run(store, Group.of(config), config, "run", {}))
     runs = load_runs(uri)
     assert runs["test_loss"].notna().all()
-    assert sorted(runs["test_loss"]) == pytest.approx(sorted(result.test_loss for result in results))
+    assert sorted(runs["test_loss"]) == pytest.approx(
+        sorted(result.measures["test_loss"] for result in results)
+    )
     assert default_measure(runs) == "test_loss"
     history = load_history(runs)
     assert not history["test_loss"].isna().any()
@@ -92,7 +94,7 @@ def test_records_have_both_and_methods_are_compared_on_test_data_but_chosen_on_v
     chosen = select_best(runs, seeds=[0]).costs["chosen"].iloc[0]
     on = runs[runs["seed"] == 0].set_index("optimizer.learning_rate")["val_loss"]
     assert chosen.endswith(str(on.idxmin()))
-    assert objective(results[0]) == results[0].val_loss
+    assert objective(config, results[0]) == results[0].measures["val_loss"]
 
 
 def test_files_of_earlier_versions_can_be_read(tmp_path: Path) -> None:

@@ -23,21 +23,22 @@ ROOMS = {
     "training": "calls config data losses network notebook optim",
     "testing": "calls config data losses network optim training",
     "config/schema": "config training",
-    "pictures": "calls data network training",
-    "tracking": "nnexp process config network training pictures",
+    "pictures": "calls data losses network training",
+    "tracking": "nnexp process config losses network training pictures",
     "sync": "process tracking",
-    "results": "config network tracking",
-    "stats": "results",
+    "results": "config losses network tracking",
+    "stats": "losses results",
     "inside": "network training config/schema pictures results",
     "figures": "training pictures results stats inside",
-    "report": "nnexp process pictures tracking results stats inside figures",
-    "sweep": "nnexp process config training config/schema pictures tracking sweep/compose sweep/engines "
-    "sweep/recording",
+    "report": "nnexp process losses pictures tracking results stats inside figures",
+    "sweep": "nnexp process config data losses training config/schema pictures tracking "
+    "sweep/compose sweep/engines sweep/recording",
     "sweep/compose": "process config training config/schema sweep",
     "sweep/engines": "process",
     "sweep/recording": "process training tracking sync sweep",
-    "cli": "config config/schema sweep",
+    "cli": "config losses config/schema tracking results stats sweep",
     "run": "nnexp process config config/schema tracking sweep sweep/compose sweep/recording cli sync",
+    "command": "process",
 }
 """Each room with the rooms that it imports, no more and no fewer. The order is from the ground floor up."""
 

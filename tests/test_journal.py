@@ -49,9 +49,9 @@ def test_a_run_is_read_as_what_was_written(tmp_path: Path) -> None:
     assert not kept.files
     found = journal.read(file)
     assert plain(found) == plain(entry)
-    for name in History._fields:
-        np.testing.assert_array_equal(getattr(found.made.rows, name), getattr(entry.made.rows, name))
-        np.testing.assert_array_equal(getattr(kept.rows, name), getattr(entry.made.rows, name)[-1:])
+    for name in entry.made.rows:
+        np.testing.assert_array_equal(found.made.rows[name], entry.made.rows[name])
+        np.testing.assert_array_equal(kept.rows[name], entry.made.rows[name][-1:])
     assert entry.made.images
     for (step, image), (other, same) in zip(found.made.images, entry.made.images, strict=True):
         assert step == other
@@ -75,7 +75,7 @@ def going_on(tmp_path: Path) -> tuple[Path, History]:
     rows: History = ended(job).made.rows  # type: ignore[assignment]
     spool.make()
     for part in (slice(None, 5), slice(5, None)):
-        spool.put(job, TAGS, 1, 1000, History(*(column[part] for column in rows)))
+        spool.put(job, TAGS, 1, 1000, rows.each(lambda column, part=part: column[part]))  # type: ignore[misc]
     return tmp_path / "journal" / "000003.run", rows
 
 
@@ -83,8 +83,8 @@ def test_a_run_whose_process_is_gone_was_killed_and_has_its_rows(tmp_path: Path)
     file, rows = going_on(tmp_path)
     made = journal.read(file).made
     assert (made.status, made.iterations) == ("killed", 50)
-    for name in History._fields:
-        np.testing.assert_array_equal(getattr(made.rows, name), getattr(rows, name))
+    for name in rows:
+        np.testing.assert_array_equal(made.rows[name], rows[name])
 
 
 def test_a_last_record_that_is_cut_short_is_left_out_with_a_note(tmp_path: Path) -> None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from conftest import surroundings
 
+from nnexp.config.places import options
+from nnexp.config.schema import Config, Tracking
 from nnexp.network import Layers
 from nnexp.optim import SGD
 from nnexp.tracking import files
-from nnexp.training import Budget, RunSettings, train
-from tests.layer_cases import CASES, Images, built
+from nnexp.tracking.mlflow_store import Store
+from nnexp.tracking.recorder import record_run
+from nnexp.training import Budget, Group, RunSettings, train
+from tests.layer_cases import CASES, CONV, DENSE, Images, Words, built
 
 FLAT = {name: case for name, case in CASES.items() if name != "embedding"}
 
@@ -89,3 +96,66 @@ def test_weights_are_kept_by_name(name: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(layout.join(dict(arrays), np.float32), run.final_theta)
         if name == "conv2d":
             assert arrays["conv2d_0/weights"].shape == (4, 2, 3, 3)
+
+
+EVERY_LAYER: list[Any] = [
+    {"name": "embedding", "words": 4, "size": 3},
+    {"name": "conv2d", "channels": 4, "padding": 2},
+    *("batch_norm", "relu", "max_pool"),
+    {"name": "conv2d", "channels": 4, "padding": 2},
+    *("layer_norm", "gelu", "avg_pool"),
+    {"name": "residual", "layers": [CONV, "silu"]},
+    {"name": "dropout", "rate": 0.2},
+    {"name": "residual", "layers": ["global_avg_pool"], "shortcut": ["global_max_pool"]},
+    *(
+        "flatten",
+        DENSE,
+        "leaky_relu",
+        "elu",
+        DENSE,
+        "softplus",
+        "tanh",
+        DENSE,
+        "sigmoid",
+        "linear",
+        "softmax",
+    ),
+]
+
+
+def names(specs: list[Any]) -> set[str]:
+    """Of layers and activations, within residual blocks too."""
+    found = set()
+    for spec in specs:
+        own = {"name": spec} if isinstance(spec, str) else spec
+        found |= {own["name"], *names([*own.get("layers", []), *own.get("shortcut", [])])}
+    return found
+
+
+def test_mlflows_own_command_predicts_with_every_layer(tmp_path: Path) -> None:
+    assert names(EVERY_LAYER) == {*options("architecture/layer"), *options("architecture/activation")}
+    config = Config(
+        architecture=Layers(layers=built(EVERY_LAYER)), dataset=Words(), optimizer=SGD(0.1, batch_size=4),
+        budget=Budget(iterations=5), tracking=Tracking(figures=False, model=True),
+    )  # fmt: skip
+    store, group = Store.open(f"sqlite:///{tmp_path}/mlflow.db", "nnexp"), Group.of(config)
+    record_run(store, group, config, "run", {})
+    (model,) = tmp_path.rglob("MLmodel")
+    (run,) = group.runs
+    words = run.prepared.problem.test.x
+    pd.DataFrame(words.T.astype(float)).to_csv(tmp_path / "inputs.csv", index=False)
+    # Who looks for nnexp elsewhere than in the model's folder finds this.
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "nnexp.py").write_text("raise ImportError('nnexp is not here')")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "mlflow", "models", "predict", "--env-manager", "local"),
+            *("-m", str(model.parent), "-i", "inputs.csv", "-t", "csv", "-o", "outputs.json"),
+        ],
+        cwd=tmp_path, env=surroundings() | {"PYTHONPATH": str(hidden)}, capture_output=True, text=True, timeout=180,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    outputs = np.array(json.loads((tmp_path / "outputs.json").read_text())["predictions"])
+    expected = run.prepared.problem.network.forward(run.final_theta, words).T
+    np.testing.assert_allclose(outputs, expected, rtol=1e-6)

@@ -39,12 +39,22 @@ def test_the_paper_s_table_has_every_method_and_task(material: Material, kind: s
         assert text.count(r"\mathbf") == (bold if kind == "latex" else 0)
 
 
-def test_a_cell_has_the_decimals_that_its_interval_deserves(material: Material) -> None:
+def test_the_numbers_of_a_task_have_the_decimals_that_its_middle_interval_deserves(
+    material: Material,
+) -> None:
     assert material.judgement is not None
-    cell = cells(material.judgement.comparisons["iteration"])[0]
+    found = cells(material.judgement.comparisons["iteration"])
+    for task in {cell.task for cell in found}:
+        own = [cell for cell in found if cell.task == task]
+        assert len({cell.decimals for cell in own}) == 1
+        assert all(
+            len(number.partition(".")[2]) == own[0].decimals for c in own for number in c.text.split(" ± ")
+        )
+        middle = sorted((cell.high - cell.low) / 2 for cell in own)[len(own) // 2]
+        assert own[0].decimals == 1 - math.floor(math.log10(middle))
+    cell = found[0]._replace(decimals=3)
     assert cell._replace(mean=1.23456, low=1.2, high=1.3).text == "1.235 ± 0.050"
-    assert cell._replace(mean=123.456, low=100, high=150).text == "123 ± 25"
-    assert cell._replace(mean=0.5, low=0.5, high=0.5).text == "0.5000 ± 0.0000"
+    assert cell._replace(mean=0.5, low=0.5, high=0.5).text == "0.500 ± 0.000"
     assert cell._replace(mean=math.nan).text == "–"
 
 

@@ -35,6 +35,7 @@ NEEDS = {
     "architecture=cnn": IMAGES,
     "optimizer=cma_es": ["budget.iterations=3"],
     "loss=binary_cross_entropy": ["architecture.output=sigmoid"],
+    **{f"metrics=[{name}]": ["dataset=sine", *NUMBERS] for name in ("rmse", "r2")},
     **{f"loss={name}": ["architecture.output=linear"] for name in ("absolute_error", "huber")},
 }
 """What an option cannot be without."""
@@ -73,6 +74,8 @@ def override(group: str, option: str) -> str:
         return f"+{group}={option}"
     if group == "architecture/activation" and not load_part(group, option, Activation).elementwise:
         return f"architecture.output={option}"
+    if group == "metric":
+        return f"metrics=[{option}]"
     return f"{group.replace('/', '.')}={option}"
 
 

@@ -17,6 +17,7 @@ from nnexp.losses import CrossEntropy, SquaredError
 from nnexp.network.network import Network
 from nnexp.pictures import boundary, style
 from nnexp.pictures import one_run as plots
+from nnexp.pictures.colors import OWN, looks
 from nnexp.training.problem import Problem
 
 MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
@@ -86,11 +87,10 @@ def test_one_hot_targets_are_classes() -> None:
 
 
 def test_a_method_keeps_its_colour_and_strangers_get_a_stable_other_one() -> None:
-    assert len(set(style.METHODS.values())) == len(style.METHODS)
-    assert style.method_color("sgd") == style.METHODS["sgd"]
-    strange = style.method_color("never heard of")
-    assert strange == style.method_color("never heard of")
-    assert strange not in style.METHODS.values()
+    assert style.method_color("sgd") == OWN["sgd"][0]
+    strange = looks(["never heard of"])["never heard of"]
+    assert strange == looks(["never heard of"])["never heard of"]
+    assert (strange.color, strange.dash) not in {look[:2] for look in OWN.values()}
 
 
 def test_all_figures_draw_and_pyplot_is_not_touched() -> None:

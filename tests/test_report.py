@@ -249,12 +249,12 @@ def test_many_settings_of_a_method_get_their_pictures(material: Material, page: 
     runs = grid_of_runs()
     runs["method"] = "sgd"
     runs["variant"] = runs["optimizer.learning_rate"].map(str) + runs["optimizer.momentum"].map(str)
-    (section,) = hyperparameters(dataclasses.replace(material, runs=runs, measure="loss")) or []
+    (section,) = hyperparameters(dataclasses.replace(material, all_runs=runs, measure="loss")) or []
     assert [title for title, _ in section["pictures"]] == [
         "Every run across its settings", "How much each setting matters", "Means for the two that matter most",
     ]  # fmt: skip
     assert section["text"].startswith("optimizer.learning_rate: ")
-    few = dataclasses.replace(material, runs=runs[runs["seed"] == 0].head(8), measure="loss")
+    few = dataclasses.replace(material, all_runs=runs[runs["seed"] == 0].head(8), measure="loss")
     assert "10 or more" in (hyperparameters(few) or [])[0]["text"]
 
 

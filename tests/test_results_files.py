@@ -13,7 +13,7 @@ from nnexp import results
 from nnexp.stats import judge
 from nnexp.tracking.files import history_table
 from nnexp.tracking.mlflow_store import Store
-from nnexp.training.record import History
+from nnexp.training.record import COLUMNS, History
 
 WHOLE, SENT = 20, 12
 
@@ -22,7 +22,8 @@ def history(points: int, loss: float = 1.0) -> History:
     iteration = np.arange(points)
     fall = loss / (1 + iteration)
     held_out = (fall + 0.1, 0.9 - fall / 2)
-    return History(iteration, 3 * iteration, 0.1 * iteration, fall, 1 - fall / 2, *held_out, *held_out)
+    counts = iteration, 3 * iteration, 0.1 * iteration
+    return History(zip(COLUMNS, (*counts, fall, 1 - fall / 2, *held_out, *held_out), strict=True))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from nnexp import results
 from nnexp.tracking.files import history_table, write
 from nnexp.tracking.mlflow_store import Store
 from nnexp.training import History
+from nnexp.training.record import COLUMNS
 
 FOLDER = "index"
 
@@ -43,7 +44,8 @@ def history(points: int = 4, loss: float = 1.0) -> History:
     iteration = np.arange(points)
     fall = loss / (1 + iteration)
     held_out = (fall + 0.1, 0.9 - fall / 2)
-    return History(iteration, 3 * iteration, 0.1 * iteration, fall, 1 - fall / 2, *held_out, *held_out)
+    counts = iteration, 3 * iteration, 0.1 * iteration
+    return History(zip(COLUMNS, (*counts, fall, 1 - fall / 2, *held_out, *held_out), strict=True))
 
 
 def record(

@@ -17,6 +17,7 @@ from nnexp import results
 from nnexp.tracking.files import history_table, write
 from nnexp.tracking.mlflow_store import Store
 from nnexp.training import History
+from nnexp.training.record import COLUMNS
 
 RUNS, POINTS = 5, 5
 
@@ -42,9 +43,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def history(seed: int) -> History:
     iteration = np.arange(POINTS)
     loss = np.random.default_rng(seed).uniform(size=POINTS)
-    return History(
-        iteration, 3 * iteration, 0.1 * iteration, loss, 1 - loss, loss + 1, 1 - loss, loss + 2, 1 - loss
-    )
+    counts = iteration, 3 * iteration, 0.1 * iteration
+    measured = loss, 1 - loss, loss + 1, 1 - loss, loss + 2, 1 - loss
+    return History(zip(COLUMNS, (*counts, *measured), strict=True))
 
 
 def test_runs_and_histories_of_a_server_and_its_database(places, cache, tmp_path):

@@ -99,7 +99,8 @@ def test_a_clock_that_runs_share_is_one_measurement_and_claims_nothing(old):
     assert "each by itself: hydra.launcher.group=1." in one.verdict
     assert "one measurement of time; timings for runs: a 1 for 8, b 1 for 8." in one.verdict
     assert (
-        found.headline == "Best by val_loss: not enough evidence (a or b) at equal seconds (as timed here)."
+        found.headline
+        == "Best by validation loss: not enough evidence (a or b) at equal seconds (as timed here)."
     )
     assert of(one.time_pairs)["verdict"] == "not enough evidence"
     assert one.time_to_target["low"].isna().all()
@@ -140,8 +141,10 @@ def test_headline_order_and_pairs_give_one_answer_on_common_seeds():
     assert of(one.summary, method="a")["mean"] < of(one.summary, method="b")["mean"]
     assert (of(one.overall)["a"], of(one.overall)["p"]) == ("b", 2 / 2**6)
     assert one.methods == ["b", "a"]
-    assert found.headline == "Best by val_loss: b at equal iterations."
-    assert one.verdict.startswith("b is better than a by val_loss at 100 iterations (1 task, 6 common seeds)")
+    assert found.headline == "Best by validation loss: b at equal iterations."
+    assert one.verdict.startswith(
+        "b is better than a by validation loss at 100 iterations (1 task, 6 common seeds)"
+    )
     assert "- b is better than a: " in one.verdict
     assert "Methods are compared on the seeds that each two share" in one.verdict
     assert [cell.method for cell in cells(one) if cell.best] == ["b"]
@@ -158,7 +161,9 @@ def test_a_method_that_misses_a_whole_task_is_compared_on_those_that_it_has():
     assert (pair["a"], pair["tasks"], pair["verdict"]) == ("b", 1, "a is better")
     assert found.methods == ["b", "a"]
     head, line = found.verdict.splitlines()[:2]
-    assert head.startswith("b is better than a by val_loss at 100 iterations (1 of 2 tasks, 8 common seeds)")
+    assert head.startswith(
+        "b is better than a by validation loss at 100 iterations (1 of 2 tasks, 8 common seeds)"
+    )
     assert head.endswith("unknown, for it has no run on some task.")
     assert line.endswith("b is ahead on 100% of 8 common runs, of 1 of 2 tasks.")
     assert "nan" not in found.verdict

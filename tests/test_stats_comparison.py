@@ -19,7 +19,9 @@ def test_the_better_method_is_named_with_its_difference_interval_and_cost():
     assert pair["p_holm"] == pytest.approx(3 * 2 / 2**10)
     assert pair["verdict"] == "a is better"
     head = found.verdict.splitlines()[0]
-    assert head.startswith("sgd momentum=0.9 is better than sgd and random by val_loss at 100 iterations")
+    assert head.startswith(
+        "sgd momentum=0.9 is better than sgd and random by validation loss at 100 iterations"
+    )
     assert "(3 tasks, 10 common seeds)" in head
     assert "sgd 300 evaluations and 3 seconds" in found.verdict
     assert "By task, the best: spiral: sgd momentum=0.9; vertical: " in found.verdict
@@ -198,7 +200,7 @@ def test_a_judgement_holds_all_costs_and_what_is_missing():
     runs.loc[0, "status"] = "failed"
     found = judge(runs.drop(index=1), history)
     assert list(found.comparisons) == ["iteration", "evaluations", "seconds"]
-    assert found.headline.startswith("Best by val_loss: sgd momentum=0.9 at equal iterations")
+    assert found.headline.startswith("Best by validation loss: sgd momentum=0.9 at equal iterations")
     assert found.missing["status"].tolist() == ["failed", "missing"]
     assert "Cells of the grid without a finished run: 1 failed, 1 missing." in found.text
     assert "sgd is compared in 2 settings" in found.text

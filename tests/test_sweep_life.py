@@ -18,10 +18,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Param, RunTag
 
 from nnexp.tracking.mlflow_store import Store
-from nnexp.tracking.protocol import METRICS, milliseconds
+from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import Thinning
 from nnexp.training.group import Group
-from nnexp.training.record import History
+from nnexp.training.record import COLUMNS, History
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -130,7 +130,7 @@ def history(count):
     iteration = np.arange(count)
     measured = np.random.default_rng(0).random((6, count))
     measured[1, ::7] = np.nan
-    return History(iteration, 3 * iteration, iteration / 100, *measured)
+    return History(zip(COLUMNS, (iteration, 3 * iteration, iteration / 100, *measured), strict=True))
 
 
 def test_a_store_receives_what_plain_calls_give(tmp_path):
@@ -143,8 +143,8 @@ def test_a_store_receives_what_plain_calls_give(tmp_path):
     ours.finish("FINISHED", ended=9_000)
     plain = client.create_run(store.experiment_id, 1_000, {"kind": "run"}, "run").info.run_id
     for at in range(400):
-        for key in METRICS:
-            if np.isfinite(value := float(getattr(rows, key)[at])):
+        for key in COLUMNS[1:]:
+            if np.isfinite(value := float(rows[key][at])):
                 client.log_metric(plain, key, value, 1_000 + round(rows.seconds[at] * 1000), at)
     client.log_metric(plain, "improvements", 5.0, milliseconds(), 399)
     client.log_batch(plain, params=[Param(*item) for item in list(params.items())[:100]])
@@ -161,7 +161,7 @@ def contents(client: MlflowClient, run_id: str):
     own = {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")}
     points = {
         key: [
-            (p.step, p.value, p.timestamp if key in METRICS else 0)
+            (p.step, p.value, p.timestamp if key in COLUMNS else 0)
             for p in client.get_metric_history(run_id, key)
         ]
         for key in run.data.metrics
@@ -175,7 +175,7 @@ def test_a_store_gets_ten_rows_a_decade_whatever_the_pieces():
     assert whole is not None
     pieces, thinning = [], Thinning(10)
     for start_at in range(0, 5000, 700):
-        part = History(*(column[start_at : start_at + 700] for column in rows))
+        part = rows.each(lambda column, first=start_at: column[first : first + 700])
         chosen = thinning.select(part)
         pieces += [] if chosen is None else chosen.iteration.tolist()
     last = thinning.select(rows, last=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -50,12 +51,12 @@ def test_pages_never_show_a_password() -> None:
         assert "secret" not in text
 
 
-def test_a_sweeps_page_is_filtered_and_sorted_so_that_its_runs_come_flat() -> None:
-    url = locations.sweep_url("http://host", "7", "s1")
-    assert url.startswith(
-        "http://host/#/experiments/7/runs?workflowType=machine_learning&compareRunsMode=CHART"
-    )
-    assert "orderByKey=metrics" in url
+def test_a_sweeps_page_is_a_view_and_nothing_that_switches_it_off() -> None:
+    url = locations.sweep_url("http://host", "7", "s 1")
+    page, _, query = url.partition("?")
+    assert page == "http://host/#/experiments/7/runs"
+    # With any of them MLflow leaves the view out, without a word.
+    assert set(parse_qs(query)) == {"viewStateShareKey", "compareRunsMode", "workflowType"}
     assert " " not in url
 
 

@@ -81,7 +81,7 @@ def test_what_mlflow_returns_is_what_memory_holds(case: Case) -> None:
 def test_the_result_is_the_last_row(case: Case) -> None:
     history = case.trained.history
     assert case.result.loss == history.loss[-1] == case.trained.best_loss
-    assert case.result.val_accuracy == history.val_accuracy[-1]
+    assert case.result.measures["val_accuracy"] == history.val_accuracy[-1]
     assert (case.result.status, case.result.iterations) == ("finished", 200)
     assert case.result.url.endswith(f"runs/{case.result.run_id}?workflowType=machine_learning")
 
@@ -113,7 +113,7 @@ def test_weights_load_without_pickle_under_their_names(case: Case, folder: Path)
 
 def test_the_whole_history_is_one_file(case: Case, folder: Path) -> None:
     frame = pd.read_parquet(folder / "history.parquet")
-    for name, column in case.trained.history._asdict().items():
+    for name, column in case.trained.history.items():
         assert np.array_equal(frame[name].to_numpy(), column, equal_nan=True)
     about = pq.read_schema(folder / "history.parquet").metadata
     found = json.loads(about[b"improvements"])

@@ -29,7 +29,7 @@ def assert_whole(place: Path, run: Any, whole: Run) -> None:
     from mlflow import MlflowClient
 
     rows = pd.read_parquet(artifacts(run) / "history.parquet")
-    for name in set(whole.history._fields) - {"seconds"}:
+    for name in set(whole.history) - {"seconds"}:
         np.testing.assert_array_equal(rows[name], getattr(whole.history, name), name)
     assert (np.diff(rows["seconds"]) >= 0).all()
     layout = whole.prepared.problem.network.layout

@@ -26,7 +26,10 @@ PRINTING = ("--cfg", "--info", "--hydra-help", "--shell-completion")
 COMMANDS = ("--dry-run", "--end-stale", "--import-unrecorded", *PRINTING)
 """What a command does other than to train; one of them at most."""
 
-PLAIN = ("--multirun", "--run", "--help", "--version", "--resolve", *COMMANDS)
+PLAIN = ("--multirun", "--run", "--runs", "--help", "--version", "--resolve", *COMMANDS)
+
+OURS = ("--runs",)
+"""Flags that Hydra does not know."""
 
 CHOICES = {
     "--cfg": ("job", "hydra", "all"),
@@ -72,7 +75,8 @@ class Arguments(NamedTuple):
 
     def for_hydra(self, settings: Sequence[str]) -> list[str]:
         """The arguments for Hydra's parser, which takes settings on one side of the flags alone."""
-        flags = [f"{name}={value}" if value else name for name, value in self.flags.items()]
+        given = {name: value for name, value in self.flags.items() if name not in OURS}
+        flags = [f"{name}={value}" if value else name for name, value in given.items()]
         return [*flags, *settings, *self.words]
 
 

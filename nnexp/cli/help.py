@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 
 from nnexp.cli.catalogue import kinds
 from nnexp.config.conf_text import default_of
@@ -11,20 +12,31 @@ from nnexp.config.places import did_you_mean, folders, groups
 from nnexp.config.schema import Config
 from nnexp.config.settings import Part, allowed, settings_of, shown
 
+WIDTH = 80
+"""Columns of a terminal."""
+
+WIDEST = 36
+"""Columns of names; what a longer one is about stands below it."""
+
 USAGE = """\
 nnexp: train neural networks by any method, recorded in MLflow.
 
-    python -m nnexp.run [group=option ...] [setting=value ...]        one run
-    python -m nnexp.run -m optimizer=random,perturb,sgd               a sweep: a run for each combination
-    python -m nnexp.run -m 'seed=range(0,20)' optimizer=perturb,sgd   the same with 20 seeds
+  one run:   python -m nnexp.run [group=option ...] [setting=value ...]
+  a sweep:   python -m nnexp.run -m optimizer=random,perturb,sgd
+  its seeds: python -m nnexp.run -m optimizer=perturb,sgd 'seed=range(0,20)'
 
-  -m, --multirun    a sweep over comma-separated values, range(a,b), glob(*), choice(...)
+  -m, --multirun    a sweep over comma-separated values, range(a,b), glob(*),
+                    choice(...)
+  --runs            at the end print a row for each run of a large sweep too
   --dry-run         list the jobs and check them; train nothing
   --end-stale       mark runs as KILLED whose process is gone
-  --import-unrecorded [FOLDER]   the same as python -m nnexp.sync: record what was trained while the store was away
+  --import-unrecorded [FOLDER]
+                    as python -m nnexp.sync: record what was trained while the store was away
   --cfg job         print the composed config
-  --help [GROUP]    this text, or the settings of one group or option, as --help optimizer=sgd
-  --conf-file CLASS print the conf file of a part of your own, as my_lab.annealing.Annealing
+  --help [GROUP]    this text, or the settings of one group or option, as
+                    --help optimizer=sgd
+  --conf-file CLASS print the conf file of a part of your own, as
+                    my_lab.annealing.Annealing
   --version         the version
   -sc install=bash  tab completion: eval "$(nnexp -sc install=bash)"
 """
@@ -33,9 +45,8 @@ nnexp: train neural networks by any method, recorded in MLflow.
 def general() -> str:
     """Usage, the config groups with their options, and the settings outside groups."""
     found = groups()
-    width = max(map(len, found))
     lines = [USAGE, "Config groups (group=option; --help GROUP lists the settings):"]
-    lines += [f"  {name:{width}}  {', '.join(names)}" for name, names in found.items()]
+    lines += [line for name, names in found.items() for line in _row(name, ", ".join(names), 22)]
     return "\n".join([*lines, "", "Settings outside groups:", *_settings(Config, "")]) + "\n"
 
 
@@ -58,14 +69,14 @@ def of_group(name: str, option: str = "") -> str:
             f"--help {name}={option}: unknown; expected one of {', '.join(known[name])}"
             f"{did_you_mean(option, known[name])}"
         )
-    lines = [f"{name}={option or '|'.join(known[name])}"]
+    sign = "+" if name == "experiment" else ""
+    lines = _wrapped(f"{sign}{name}={option or ' | '.join(known[name])}", "  ")
     if name == "experiment":
-        lines[0] = f"+{lines[0]}"
         for one in [option] if option else known[name]:
             places = (place / name / f"{one}.yaml" for place in folders())
             text = next(file for file in places if file.is_file()).read_text(encoding="utf-8").splitlines()
             about = next((line for line in text[1:] if line.startswith("#")), "")
-            lines.append(f"  {one}: {about.lstrip('# ')}")
+            lines += _wrapped(f"  {one}: {about.lstrip('# ')}", "    ")
         return "\n".join(lines) + "\n"
     for kind, names in kinds(name).items():
         if option and option not in names:
@@ -73,8 +84,15 @@ def of_group(name: str, option: str = "") -> str:
         title = ", ".join(names)
         summary = " ".join(str(inspect.getdoc(kind)).split("\n\n")[0].split())
         prefix = f"{name.replace('/', '.')}."
-        lines += ["", f"{title}: {summary}" if issubclass(kind, Part) else summary, *_settings(kind, prefix)]
+        about = f"{title}: {summary}" if issubclass(kind, Part) else summary
+        lines += ["", *_wrapped(about), *_settings(kind, prefix)]
     return "\n".join(lines) + "\n"
+
+
+def _wrapped(text: str, further: str = "") -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _settings(kind: type, prefix: str) -> list[str]:
@@ -83,5 +101,17 @@ def _settings(kind: type, prefix: str) -> list[str]:
         for f in settings_of(kind)
         if f.metadata
     ]
-    width = max((len(left) for left, _ in rows), default=0)
-    return [f"  {left:{width}}  {right}" for left, right in rows]
+    width = min(WIDEST, max((len(left) for left, _ in rows), default=0))
+    return [line for left, right in rows for line in _row(left, right, width)]
+
+
+def _row(left: str, right: str, width: int) -> list[str]:
+    """A name of ``width`` and what it is about, in lines that a terminal has room for."""
+    lines = textwrap.wrap(
+        right, WIDTH - width - 4, break_long_words=False, break_on_hyphens=False
+    ) or [""]  # fmt: skip
+    if len(left) > width:
+        return [f"  {left}", *(f"  {'':{width}}  {line}" for line in lines)]
+    return [
+        f"  {name:{width}}  {line}" for name, line in zip([left, *[""] * len(lines)], lines, strict=False)
+    ]

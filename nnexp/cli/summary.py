@@ -1,103 +1,198 @@
-"""What is printed at the end: the table of runs, failures with their reasons, the way to the UI."""
+"""What is printed at the end: tables of methods and of runs, the verdict, failures, the way to the UI."""
 
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Sequence
-from statistics import median
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from nnexp.cli.ends import Ends, Line, ends
+from nnexp.losses.measures import BATCH_LOSS, described, measures, spoken
 from nnexp.sweep.view import Row
 
-MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
+FEW_RUNS = 12
+"""Up to so many runs have a row each."""
 
-COSTS = ("iterations", "evaluations", "seconds")
+MOST_LINES = 24
+"""Methods with their variants that are listed; of more the best of each method."""
 
-MOST_ROWS = 60
-"""More runs than these are summed up in the terminal; the parent run has all of them in its files."""
+MOST_FAILURES = 4
+"""Different reasons of failure that are printed; the record has all."""
+
+WORDS = ("method", "settings", "status", "run")
+"""Columns of texts that may be broken at spaces."""
+
+Column = tuple[str, Callable[[Any], str], bool]
+"""A title, the text of a row's cell, and whether the column is left out first where there is no room."""
 
 
-def console(file: Any = None) -> Console:
-    """A console on standard output, wide enough for whole links where that is not a terminal."""
-    file = file or sys.stdout
-    return Console(file=file, width=None if file.isatty() else 220, soft_wrap=False)
+def print_summary(out: Console, rows: Sequence[Row], ui_command: str, page: str, every: bool = False) -> None:
+    """Print the table by method, the verdict, each kind of failure, the sweep's page and the UI's command.
 
-
-def print_summary(out: Console, rows: Sequence[Row], ui_command: str, page: str) -> None:
-    """Print the table, each failed job with its reason and log, the sweep's page and the UI's command."""
-    table = Table(title=None, header_style="bold", pad_edge=False)
-    varied = len({(row.method, row.seed) for row in rows}) < len(rows)
-    shared = _shared(rows)
-    numbers = (*_measures(rows), *COSTS)
-    for name in ("method", "seed", *(["overrides"] if varied else []), *numbers, "status", "run"):
-        table.add_column(name, justify="right" if name in ("seed", *numbers) else "left", overflow="fold")
-    for row in rows:
-        link = f"[link={row.url}]{row.run_id[:8]}[/link]" if out.is_terminal else row.url
-        table.add_row(
-            row.method,
-            str(row.seed),
-            *([_others(row, shared)] if varied else []),
-            *(_number(name, getattr(row, name)) for name in numbers),
-            row.status,
-            link if row.run_id else "",
-        )
+    Args:
+        every: whether each run has a row however many they are.
+    """
     if rows:
-        out.print(table if len(rows) <= MOST_ROWS else _by_method(rows))
-    failures: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.status == "failed":
-            # Runs that a full disk does not take have one reason, and each files of its own.
-            failures.setdefault(row.reason.partition(";")[0], []).append(row)
-    for row, *alike in failures.values():
-        which = (row.overrides or row.method) + (f", and {len(alike)} more" if alike else "")
-        out.print(f"failed: {which}: {row.reason}", style="red", highlight=False, markup=False)
-        out.print(f"        log: {row.log}", highlight=False, markup=False)
+        found = ends(rows)
+        out.print()
+        single = len(rows) == len(found.lines)
+        if every or len(rows) <= FEW_RUNS:
+            out.print(_table(out, rows, _of_runs(rows)))
+        if not single or (len(rows) > FEW_RUNS and not every):
+            _print_methods(out, found)
+        if found.verdict:
+            out.print()
+            out.print(Text(found.verdict, style="bold"))
+            out.print()
+        _print_failures(out, rows)
     if ui_command:
-        out.print(f"Browse: {ui_command}", highlight=False, soft_wrap=True, markup=False)
-        out.print(f"        then open {page}", highlight=False, soft_wrap=True, markup=False)
+        _say(out, f"Browse: {ui_command}")
+        _say(out, f"        then open {page}")
+    if rows and found.needed and not any(row.status in ("failed", "killed") for row in rows):
+        more = f"'seed=range(0,{max(10, found.needed)})'"
+        _say(out, f"Seeds: fewer than {found.needed} can show no difference; add {more}")
 
 
-def _by_method(rows: Sequence[Row]) -> Table:
-    """Medians of each kind of job: the method with what else its jobs override, whatever their seeds."""
-    kinds: dict[tuple[str, str], list[Row]] = {}
-    shared = _shared(rows)
-    for row in rows:
-        kinds.setdefault((row.method, _others(row, shared)), []).append(row)
-    names = (*_measures(rows), "evaluations", "seconds")
-    varied = any(others for _, others in kinds)
-    table = Table(title="medians", title_justify="left", header_style="bold", pad_edge=False)
-    for name in ("method", *(["overrides"] if varied else []), "runs", "failed", *names):
-        table.add_column(
-            name, justify="left" if name in ("method", "overrides") else "right", overflow="fold"
-        )
-    for (method, other), own in kinds.items():
-        done = [row for row in own if row.status == "finished"]
-        failed = sum(row.status in ("failed", "killed", "diverged") for row in own)
-        medians = [median([getattr(row, name) for row in done]) if done else math.nan for name in names]
-        cells = [
-            _number(name, int(value) if name == "evaluations" and done else value)
-            for name, value in zip(names, medians, strict=True)
-        ]
-        table.add_row(method, *([other] if varied else []), str(len(own)), str(failed), *cells)
-    return table
+def _say(out: Console, line: str, style: str = "") -> None:
+    out.print(line, highlight=False, soft_wrap=True, markup=False, style=style)
+
+
+def _print_methods(out: Console, found: Ends) -> None:
+    lines = found.lines
+    if len(lines) > MOST_LINES:
+        best: dict[tuple[str, str], Line] = {}
+        for line in lines:
+            best.setdefault((line.task, line.method.split(" ")[0]), line)
+        lines = list(best.values())[:MOST_LINES]
+        left = len(found.lines) - len(lines)
+        _say(out, f"The best of each method; {left} more are in the report:")
+    states = sorted({state for line in lines for state in line.states})
+    columns: list[Column] = [
+        ("method", lambda line: line.method, False),
+        ("runs", lambda line: str(line.runs), False),
+        *((state, lambda line, state=state: str(line.states.get(state, 0)), False) for state in states),
+        (found.about, lambda line: _estimate(line), False),
+        ("accuracy", lambda line: _number(line.accuracy, "{:.3f}"), True),
+        ("evaluations", lambda line: _number(line.evaluations, "{:,.0f}"), True),
+        ("seconds", lambda line: _number(line.seconds, "{:.2f}"), True),
+    ]
+    tasks = list(dict.fromkeys(line.task for line in lines))
+    for task in tasks:
+        if len(tasks) > 1:
+            _say(out, f"{task}:", style="bold")
+        out.print(_table(out, [line for line in lines if line.task == task], columns))
+    said = "Medians of finished runs"
+    if any(math.isfinite(float(line.value.low)) for line in lines):
+        said += "; in brackets the median's 95 % interval"
+    _say(out, f"{said}.", style="dim")
+
+
+def _estimate(line: Line) -> str:
+    value, low, high = map(float, line.value)
+    half = (high - low) / 2
+    if not math.isfinite(half):
+        return _number(value, "{:.4g}")
+    # As many decimals as the interval deserves, the same for its ends.
+    decimals = min(4, max(0, 1 - math.floor(math.log10(half)))) if half > 0 else 4
+    return f"{value:,.{decimals}f} [{low:,.{decimals}f}, {high:,.{decimals}f}]"
+
+
+def _of_runs(rows: Sequence[Row]) -> list[Column]:
+    """Columns of single runs; test columns are left out where there are no test data beside validation data."""
+    shared = set.intersection(*(set(row.overrides.split(" ")) for row in rows))
+    names = _measures(rows)
+    about = measures(described(metric for row in rows for metric in row.config.metrics))
+    judged = [name for name in names if name.startswith("test_" if names[-1].startswith("test_") else "val_")]
+    varied = any(_others(row, shared) for row in rows)
+    return [
+        ("method", lambda row: row.method, False),
+        ("seed", lambda row: str(row.seed), False),
+        *([("settings", lambda row: _others(row, shared), False)] if varied else []),
+        *(
+            (spoken(about[name]).replace(" ", "\n", 1), lambda row, name=name: _number(_value(row, name), "{:.4f}"),
+             name not in judged)
+            for name in names
+        ),
+        ("iterations", lambda row: f"{row.iterations:,}", True),
+        ("evaluations", lambda row: f"{row.evaluations:,}", True),
+        ("seconds", lambda row: _number(row.seconds, "{:.2f}"), True),
+        ("status", lambda row: row.status, False),
+        ("run", lambda row: f"[link={row.url}]{row.run_id[:8]}[/link]" if row.run_id else "", True),
+    ]  # fmt: skip
 
 
 def _measures(rows: Sequence[Row]) -> list[str]:
-    """What was measured: test columns are left out where no dataset has test data beside validation data."""
-    return [
-        name
-        for name in MEASURES
-        if not name.startswith("test_") or any(math.isfinite(getattr(row, name)) for row in rows)
-    ]
+    """What was measured of data, in order: loss and accuracy of each kind, metrics of that which compares runs.
+
+    Test columns are left out where no dataset has test data beside validation data.
+    """
+    names = dict.fromkeys(name for row in rows for name in row.measures)
+    tested = any(math.isfinite(_value(row, "test_loss")) for row in rows)
+    usual = [name for name in measures() if name in names and name != BATCH_LOSS]
+    usual = [name for name in usual if tested or not name.startswith("test_")]
+    kind = "test_" if tested else "val_"
+    return [*usual, *(name for name in names if name.startswith(kind) and name not in measures())]
 
 
-def _shared(rows: Sequence[Row]) -> set[str]:
-    """The overrides that all jobs have."""
-    return set.intersection(*(set(row.overrides.split(" ")) for row in rows)) if rows else set()
+def _value(row: Row, name: str) -> float:
+    return row.measures.get(name, math.nan)
+
+
+def _table(out: Console, rows: Iterable[Any], columns: Sequence[Column]) -> Table:
+    """The table without the columns for which there is no room, so that no word and no number is broken."""
+    rows, columns = list(rows), list(columns)
+    while _least_width(rows, columns) > out.width and any(spare for _, _, spare in columns):
+        del columns[_first_to_go(columns)]
+    drawn = out.is_terminal
+    table = Table(
+        box=box.SIMPLE_HEAD if drawn else None,
+        header_style="bold",
+        pad_edge=False,
+        show_edge=False,
+        # Its lines are a character wide.
+        padding=(0, 1 if drawn else 2, 0, 0),
+    )
+    for title, _, _ in columns:
+        table.add_column(title, justify="left" if title in WORDS else "right", no_wrap=title not in WORDS)
+    for row in rows:
+        table.add_row(*(cell(row) for _, cell, _ in columns))
+    return table
+
+
+def _least_width(rows: Sequence[Any], columns: Sequence[Column]) -> int:
+    """Characters of a line in which no word is broken; numbers with their intervals are not broken at spaces."""
+    width = 0
+    for title, cell, _ in columns:
+        texts = [*title.split("\n"), *(Text.from_markup(cell(row)).plain for row in rows)]
+        parts = [part for text in texts for part in (text.split() if title in WORDS else [text])]
+        width += 2 + max(map(len, parts), default=0)
+    return width
+
+
+def _first_to_go(columns: Sequence[Column]) -> int:
+    """Costs go first, from the last to the first, then what training data say."""
+    spare = [at for at, (_, _, spare) in enumerate(columns) if spare]
+    costs = [at for at in spare if columns[at][0] in ("iterations", "evaluations", "seconds")]
+    return costs[-1] if costs else spare[0]
+
+
+def _print_failures(out: Console, rows: Sequence[Row]) -> None:
+    """Runs that failed, by their reasons: those of one reason are one line, with the log of the first."""
+    reasons: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.status == "failed":
+            reasons.setdefault(row.reason.partition(";")[0], []).append(row)
+    for row, *alike in list(reasons.values())[:MOST_FAILURES]:
+        which = (row.overrides or row.method) + (f", and {len(alike)} more" if alike else "")
+        _say(out, f"failed: {which}: {row.reason}", style="red")
+        _say(out, f"        log: {row.log}")
+    if len(reasons) > MOST_FAILURES:
+        _say(out, f"        and {len(reasons) - MOST_FAILURES} more reasons, in the report")
 
 
 def _others(row: Row, shared: set[str]) -> str:
@@ -106,9 +201,5 @@ def _others(row: Row, shared: set[str]) -> str:
     return " ".join(o for o in own if o not in shared and not o.startswith(("seed=", "optimizer=")))
 
 
-def _number(name: str, value: Any) -> str:
-    if isinstance(value, float) and not math.isfinite(value):
-        return ""
-    if name in ("iterations", "evaluations"):
-        return f"{value:,}"
-    return f"{value:.2f}" if name == "seconds" else f"{value:.4f}"
+def _number(value: Any, how: str) -> str:
+    return how.format(value) if math.isfinite(value) else ""

@@ -3,52 +3,73 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Callable, Sequence
 from time import monotonic
 from types import TracebackType
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.console import Console, Group, RenderableType
+from rich.live import Live as Drawn
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
-from nnexp.sweep.trial import Ended
+from nnexp.config.schema import AUTO
+from nnexp.sweep.trial import Ended, direction, objective
+from nnexp.sweep.view import Live
 
-FEW = 24
+FEW = 12
 """Sweeps of no more jobs have a line for each."""
 
-QUIET_SECONDS = 5.0
-"""Time between lines about the whole of a larger sweep where there is no terminal."""
+QUIET_SECONDS = 10.0
+"""Time between lines about the whole of a sweep where there is no terminal, once a job of it has ended."""
+
+STILL_SECONDS = 30.0
+"""The same while no job ends: then the line says how far groups are."""
+
+MOST_LINES = 4
+"""Groups that are shown while they are trained."""
 
 
 class SweepProgress:
     """A context in which a sweep's jobs end one after another.
 
     Args:
-        total: jobs to come.
-        begun: jobs of the command that need not be run.
+        total: jobs of the command.
+        begun: of them, those that need not be trained any more.
     """
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, console: Console, total: int, begun: int = 0) -> None:
         self._console, self._total = console, total
-        self.done = self.failed = self.running = 0
+        self.done = self._begun = begun
+        self.failed = self.running = 0
+        self.live: Callable[[], Sequence[Live]] = tuple
+        self._best: dict[str, float] = {}
+        self._measure, self._sign = "training loss", 1.0
         self._start = self._said = monotonic()
-        self._bar: Progress | None = None
-        if console.is_terminal:
-            columns = [
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                TextColumn("{task.fields[state]}"), TimeElapsedColumn(),
-            ]  # fmt: skip
-            self._bar = Progress(*columns, console=console, transient=True)
-            self._task = self._bar.add_task("runs", total=total, state="")
+        self._drawn = (
+            Drawn(console=console, transient=True, get_renderable=self._drawing, refresh_per_second=2)
+            if console.is_terminal
+            else None
+        )
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="nnexp-progress", daemon=True)
 
     def __enter__(self) -> SweepProgress:
-        if self._bar is not None:
-            self._bar.start()
+        if self._drawn is not None:
+            self._drawn.start()
+        else:
+            self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._drawn is not None:
+            self._drawn.stop()
+        else:
+            self._over.set()
+            self._thread.join()
 
     def ended(self, one: Ended) -> None:
         """Show that a job ended."""
@@ -56,19 +77,74 @@ class SweepProgress:
             return
         self.done += 1
         self.failed += one.result.status == "failed"
-        if self._total <= FEW or one.result.status in ("failed", "killed", "diverged"):
-            self._console.print(_line(self.done, self._total, one), highlight=False, markup=False)
-        if self._bar is not None:
-            self._bar.update(self._task, completed=self.done, state=self._state())
-        elif self._total > FEW and (monotonic() - self._said > QUIET_SECONDS or self.done == self._total):
-            self._said = monotonic()
-            self._console.print(f"{self.done} of {self._total} runs done, {self._state()}", highlight=False)
+        config = one.job.config
+        value, method = objective(config, one.result), config.optimizer.name
+        self._best[method] = min(value, self._best.get(method, math.inf))
+        if config.sweep.measure != AUTO:
+            self._measure, self._sign = config.sweep.measure, direction(config.sweep.measure, config.metrics)
+        elif math.isfinite(one.result.measures.get("val_loss", math.nan)):
+            self._measure = "validation loss"
+        few = self._total <= FEW
+        if few or one.result.status in ("failed", "killed", "diverged"):
+            self._console.print(
+                _line(self.done, self._total, one), highlight=False, markup=False, soft_wrap=True
+            )
+        if self._drawn is None and not few:
+            last = self.done == self._total
+            if last or monotonic() - self._said > QUIET_SECONDS:
+                self._say()
+
+    def _watch(self) -> None:
+        """Say how far groups are where no job ends for long."""
+        while not self._over.wait(1.0):
+            if monotonic() - self._said > STILL_SECONDS:
+                self._say(live=True)
+
+    def _say(self, live: bool = False) -> None:
+        self._said = monotonic()
+        lines = [f"{self.done} of {self._total} done, {self._state()}"]
+        if live:
+            lines += [f"  {line}" for line in self._groups()]
+        if best := self._bests():
+            lines.append(f"  {best}")
+        self._console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+    def _drawing(self) -> RenderableType:
+        head = Table.grid(padding=(0, 1), expand=False)
+        bar = ProgressBar(total=self._total, completed=self.done, width=max(10, self._console.width // 4))
+        head.add_row("runs", bar, f"{self.done}/{self._total}", Text(self._state(), no_wrap=True))
+        lines = [*self._groups(), *filter(None, [self._bests()])]
+        return Group(head, *(Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in lines))
 
     def _state(self) -> str:
         elapsed = monotonic() - self._start
-        left = elapsed / self.done * (self._total - self.done)
         words = [f"{self.failed} failed", f"{min(self.running, self._total - self.done)} running"]
-        return ", ".join([*words, f"{_time(elapsed)} so far, about {_time(left)} left"])
+        trained = self.done - self._begun
+        if trained and self.done < self._total:
+            left = elapsed / trained * (self._total - self.done)
+            words.append(f"about {_time(left)} left")
+        else:
+            words.append(_time(elapsed))
+        return ", ".join(words)
+
+    def _groups(self) -> list[str]:
+        found = list(self.live())
+        lines = [_group(one) for one in found[:MOST_LINES]]
+        return lines if len(found) <= MOST_LINES else [*lines, f"and {len(found) - MOST_LINES} more groups"]
+
+    def _bests(self) -> str:
+        shown = sorted(((value, name) for name, value in self._best.items() if math.isfinite(value)))
+        named = ", ".join(f"{name} {self._sign * value:.3g}" for value, name in shown[:6])
+        rest = f", and {len(shown) - 6} more methods" if len(shown) > 6 else ""
+        return f"best {self._measure} so far: {named}{rest}" if shown else ""
+
+
+def _group(one: Live) -> str:
+    what = f"{one.method}, {one.runs} runs together" if one.runs > 1 else one.method
+    if one.done:
+        what += f" ({one.done} done)"
+    of = f" of {one.of:,}" if one.of else ""
+    return f"{what}: iteration {one.iteration:,}{of}, loss {one.loss:.4f}"
 
 
 def _line(number: int, total: int, one: Ended) -> str:

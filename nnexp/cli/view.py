@@ -8,16 +8,19 @@ from typing import Any
 from rich.console import Console
 
 from nnexp.cli.progress import RunProgress
-from nnexp.cli.summary import print_summary
 from nnexp.cli.sweep_progress import SweepProgress
 from nnexp.sweep.view import Row
 
 
 class TerminalView:
-    """Implements :class:`nnexp.sweep.view.View` on a console."""
+    """Implements :class:`nnexp.sweep.view.View` on a console.
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    Args:
+        every: whether the table of single runs is printed for any number of them.
+    """
+
+    def __init__(self, console: Console, every: bool = False) -> None:
+        self._console, self._every = console, every
 
     def say(self, line: str) -> None:
         """Print a line, as it is and unbroken."""
@@ -27,10 +30,16 @@ class TerminalView:
         """Progress of one run."""
         return RunProgress(self._console, trained, title)
 
-    def sweep(self, jobs: int) -> SweepProgress:
+    def sweep(self, jobs: int, begun: int = 0) -> SweepProgress:
         """Progress of a sweep."""
-        return SweepProgress(self._console, jobs)
+        return SweepProgress(self._console, jobs, begun)
+
+    def load(self) -> None:
+        """Load the statistics, which takes a second."""
+        import nnexp.cli.summary  # noqa: F401
 
     def summary(self, rows: Sequence[Row], ui_command: str, page: str) -> None:
-        """The table, failures, and the way to MLflow's pages."""
-        print_summary(self._console, rows, ui_command, page)
+        """The tables, the verdict, failures, and the way to MLflow's pages."""
+        from nnexp.cli.summary import print_summary
+
+        print_summary(self._console, rows, ui_command, page, self._every)

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nnexp.config.settings import ConfigError, NotEmpty, Range, build, plain, setting
-from nnexp.training.run_settings import RunSettings
+from nnexp.training.run_settings import RunSettings, check_measure
 
 __all__ = ["Config", "ConfigError", "Sweep", "Tracking", "digest", "from_mapping"]
 
 Auto = Literal["auto"]
+
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,10 @@ class Sweep:
     trials: int | None = setting(
         None, "trials in which Optuna searches intervals, for each method; null: none", Range(1)
     )
+    measure: str = setting(
+        AUTO,
+        "what trials are judged by, as budget.measure; auto: val_loss where samples are held out, else loss",
+    )
     at_once: int = setting(8, "trials of a method chosen before their results are known", Range(1))
     prune: bool = setting(True, "leave out the later jobs of trials that do worse than the median")
     sampler_seed: int = setting(0, "of Optuna's choices", Range(0, 2**32 - 1))
@@ -83,6 +89,15 @@ class Config(RunSettings):
         NotEmpty(),
     )
 
+    def __post_init__(self) -> None:
+        """Check what settings say together.
+
+        Raises:
+            ConfigError: as for a run, and a measure of trials that is not measured.
+        """
+        super().__post_init__()
+        check_measure("sweep.measure", self.sweep.measure, self.metrics)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return from_mapping, (plain(self),)
 
@@ -102,7 +117,13 @@ def from_mapping(values: Mapping[str, Any], modules: Sequence[str] | None = None
 
 
 def digest(config: Config) -> str:
-    """Sixteen hexadecimal digits that two configs share if they train alike: tracking, sweep, resume are left out."""
+    """Sixteen hexadecimal digits that two configs share if they train and measure alike.
+
+    Tracking, sweep and resume are left out.
+    """
     values = plain(config)
     del values["tracking"], values["sweep"], values["resume"]
+    if not config.metrics:
+        # As in records from before there were any.
+        del values["metrics"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nnexp.config.places import did_you_mean
+from nnexp.config.places import did_you_mean, folders
 from nnexp.config.settings import ConfigError
 
 Array = np.ndarray[Any, Any]
@@ -28,8 +28,15 @@ _given: dict[str, Columns] = {}
 
 
 def absolute(path: str) -> str:
-    """A file's path from the root, so that it is found wherever the process goes; that of given data as it is."""
-    return path if path.startswith(GIVEN) else os.path.abspath(Path(path).expanduser())
+    """A file's path from the root, so that it is found wherever the process goes; that of given data as it is.
+
+    It is looked for in the folder where the command runs, then in those of conf files.
+    """
+    if path.startswith(GIVEN):
+        return path
+    given = Path(path).expanduser()
+    places = (folder / given for folder in (Path.cwd(), *folders()))
+    return os.path.abspath(next((place for place in places if place.is_file()), given))
 
 
 def give(data: Any) -> str:

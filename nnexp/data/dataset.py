@@ -81,11 +81,34 @@ class Dataset(Part):
         return ""
 
 
-def frozen(x: Array, y: Array, dtype: Any) -> Data:
-    """Read-only contiguous copies of ``x`` and ``y`` as :class:`Data`, integer targets as int64."""
-    x = np.array(x, dtype, order="C")
-    integer = np.issubdtype(np.asarray(y).dtype, np.integer)
+def frozen(x: Array, y: Array, dtype: Any, divisor: float = 1) -> Data:
+    """Read-only contiguous copies of ``x`` and ``y`` as :class:`Data`, integer targets as int64.
+
+    The copy of ``x (F, N)`` has a row of ones below it in memory, which networks need: see :func:`whole_of`.
+
+    Args:
+        divisor: of ``x``.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    integer = np.issubdtype(y.dtype, np.integer)
+    if x.ndim == 2:
+        whole = np.ones((x.shape[0] + 1, x.shape[1]), dtype)
+        whole[:-1] = x
+    else:
+        whole = np.array(x, dtype, order="C")
+    if divisor != 1:
+        whole[: len(x)] /= whole.dtype.type(divisor)
     y = np.array(y, np.int64 if integer else dtype, order="C")
-    x.setflags(write=False)
+    whole.setflags(write=False)
     y.setflags(write=False)
-    return Data(x, y)
+    return Data(whole[:-1] if x.ndim == 2 else whole, y)
+
+
+def whole_of(x: Array) -> Array | None:
+    """The array ``(F + 1, N)`` of ``x (F, N)`` and the row of ones below it in memory; None where there is none."""
+    whole = x.base
+    shape = (x.shape[0] + 1, *x.shape[1:])
+    if not isinstance(whole, np.ndarray) or x.ndim != 2 or (whole.shape, whole.dtype) != (shape, x.dtype):
+        return None
+    same = whole.flags.c_contiguous and whole.ctypes.data == x.ctypes.data
+    return whole if same and (whole[-1] == 1).all() else None

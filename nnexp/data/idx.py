@@ -84,9 +84,7 @@ class IdxImages(Dataset):
                 raise ConfigError(f"{place}: label {labels.max()}; expected 0 to {CLASSES - 1}")
 
         def data(images: Array, labels: Array) -> Any:
-            pixels = images.reshape(len(images), -1).T.astype(kind)
-            pixels /= 255
-            return frozen(pixels, labels, kind)
+            return frozen(images.reshape(len(images), -1).T, labels, kind, 255)
 
         validation = data(x[train:], y[train:]) if sizes.validation else None
         return Split(data(x[:train], y[:train]), validation, data(*test) if sizes.test else None)

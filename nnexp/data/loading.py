@@ -9,6 +9,7 @@ import numpy as np
 
 from nnexp.config.settings import plain
 from nnexp.data.dataset import Dataset, Split
+from nnexp.data.mapped import Drawn, shared
 
 CACHE_BYTES = 1 << 28
 """Of data that are held for runs to come; what was loaded last is held whatever its size."""
@@ -44,12 +45,24 @@ def load(dataset: Dataset, draws: dict[str, np.random.Generator], dtype: Any) ->
             for name, state in known.after.items():
                 draws[name].bit_generator.state = state
             return known.split
-    split = dataset.load(draws, dtype)
-    drawn = {name: rng.bit_generator.state for name, rng in draws.items()}
-    used = [name for name in states if drawn[name] != states[name]]
-    before, after = ({name: of[name] for name in used} for of in (states, drawn))
+
+    def loaded() -> Drawn:
+        split = dataset.load(draws, dtype)
+        drawn = {name: rng.bit_generator.state for name, rng in draws.items()}
+        used = [name for name in states if drawn[name] != states[name]]
+        before, after = ({name: of[name] for name in used} for of in (states, drawn))
+        return Drawn(split, before, after)
+
+    split, before, after = shared(" ".join((key[0].__qualname__, key[1])), states, loaded)
+    for name, state in after.items():
+        draws[name].bit_generator.state = state
     size = sum(array.nbytes for data in split if data is not None for array in data)
     _held.append(_Loaded(key, before, after, split, size))
     while len(_held) > 1 and (len(_held) > CACHE_SPLITS or sum(one.bytes for one in _held) > CACHE_BYTES):
         del _held[0]
     return split
+
+
+def forget() -> None:
+    """Hold nothing any more, as where other processes are to load what was checked here."""
+    _held.clear()

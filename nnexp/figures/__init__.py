@@ -5,7 +5,7 @@ from nnexp.figures.boundaries import boundaries, filmstrip
 from nnexp.figures.curves import bands, curves
 from nnexp.figures.distributions import final_distributions
 from nnexp.figures.histograms import histograms_over_time
-from nnexp.figures.hyperparameters import heat_map, importance_bars, parallel_coordinates
+from nnexp.figures.hyperparameters import expected_best, heat_map, importance_bars, parallel_coordinates
 from nnexp.figures.overview import overview
 from nnexp.figures.plane import loss_landscape
 from nnexp.figures.profiles import performance_profiles
@@ -17,6 +17,7 @@ __all__ = [
     "bands",
     "boundaries",
     "curves",
+    "expected_best",
     "filmstrip",
     "final_distributions",
     "heat_map",

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from nnexp.pictures.style import LABELS, Picture, looks, picture
-from nnexp.results import AXES, on_grid
+from nnexp.results import AXES, measure_of, on_grid
 from nnexp.stats.means import mean_of_means
 
 Array = np.ndarray[Any, Any]
@@ -79,14 +79,14 @@ def curves(
 
     A band is drawn where a method has more than one run.
     """
-    tasks = _tasks(history)
+    tasks, about = _tasks(history), measure_of(history, measure)
     figure, places = picture(len(tasks), len(axes), size=(4.0, 3.0))
     shown = looks(history["method"])
     for row, (task, rows) in enumerate(tasks.items()):
         for column, against in enumerate(axes):
             place = places[row * len(axes) + column]
             draw_curves(place, bands(rows, measure, against, band, confidence=confidence), against, shown)
-            place.set(xlabel=LABELS[against], ylabel=LABELS[measure] if column == 0 else "")
+            place.set(xlabel=LABELS[against], ylabel=about.label if column == 0 else "")
             if len(tasks) > 1 and column == 0:
                 place.set_title(task, fontsize=9, loc="left")
     if places[0].get_legend_handles_labels()[0]:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from nnexp.pictures.style import LABELS, Picture, held_out, looks, picture
+from nnexp.pictures.style import Picture, held_out, looks, picture
+from nnexp.results import measure_of
 
 
 def final_distributions(
@@ -43,7 +44,7 @@ def final_distributions(
             lost = int((rows[by].astype(str) == method).sum() - kept.sum())
             labels.append(_short(method) + (f"\n({lost} lost)" if lost else ""))
         place.set_xticks(range(len(methods)), labels, fontsize=8)
-        place.set(xlim=(-0.5, len(methods) - 0.5), ylabel=LABELS[measure])
+        place.set(xlim=(-0.5, len(methods) - 0.5), ylabel=measure_of(runs, measure).label)
         place.grid(False, axis="x")
         about = f"filled: training data, open: {partner.partition('_')[0]} data; " if pair else ""
         title = f"{task}: " if task else ""

@@ -10,13 +10,17 @@ import pandas as pd
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 
-from nnexp.pictures.style import LABELS, Picture, picture
+from nnexp.pictures.style import LABELS, Picture, looks, picture
+from nnexp.results import measure_of
 from nnexp.stats.importance import Importance, columns, spans_decades, varied
 
 Array = np.ndarray[Any, Any]
 
 PAPER = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.0}
 """Behind text that lines may cross."""
+
+MOST_LINES = 300
+"""Runs that are drawn as lines."""
 
 MAP = "cividis"
 """Even in lightness, and read alike by eyes that do not tell red from green."""
@@ -38,8 +42,15 @@ def parallel_coordinates(
     done = runs[(runs["status"] == "finished") & np.isfinite(value)]
     if not names or done.empty:
         raise ValueError(f"settings={names}, finished runs={len(done)}: expected one of each or more")
-    better_high = measure.endswith("accuracy")
-    done = done.loc[value[done.index].sort_values(ascending=better_high).index]
+    about = measure_of(runs, measure)
+    done = done.loc[value[done.index].sort_values(ascending=about.higher).index]
+    every = len(done)
+    if every > MOST_LINES:
+        # The best, which are drawn last, and of the rest each n-th.
+        rest = done.iloc[: every - MOST_LINES // 2]
+        done = pd.concat(
+            [rest.iloc[:: -(-len(rest) // (MOST_LINES // 2))], done.iloc[every - MOST_LINES // 2 :]]
+        )
     result = value[done.index].to_numpy(float)
     numbers = columns(done, names).to_numpy(float)
     heights = np.column_stack([*(_unit(numbers[:, at]) for at in range(len(names))), _unit(result)])
@@ -63,10 +74,41 @@ def parallel_coordinates(
             len(names) + 0.03, height, f"{number:.3g}", ha="left", va="center", fontsize=7.5, bbox=PAPER
         )
     place.vlines(x, -0.02, 1.02, color="#888888", linewidth=0.8)
-    place.set_xticks(x, [*(_name(name) for name in names), LABELS[measure].replace(" (", "\n(")], fontsize=8)
+    place.set_xticks(x, [*(_name(name) for name in names), about.label.replace(" (", "\n(")], fontsize=8)
     place.set(xlim=(-0.45, len(names) + 0.35), ylim=(-0.06, 1.06), yticks=[])
     place.spines[["left", "bottom"]].set_visible(False)
     place.tick_params(length=0)
+    if every > len(done):
+        title = f"{len(done)} of {every} runs: the best {MOST_LINES // 2}, and some of the rest"
+        place.set_title(title, fontsize=8, loc="left", color="#555555")
+    return figure
+
+
+def expected_best(table: pd.DataFrame, measure: str = "val_loss") -> Picture:
+    """The expected best of n trials against n, by method, with its interval.
+
+    Args:
+        table: as :func:`nnexp.stats.trials.tuning_curves` gives.
+    """
+    figure, (place,) = picture(size=(6.4, 3.4))
+    shown = looks(table["method"])
+    for method, rows in table.groupby("method", sort=False):
+        look = shown[str(method)]
+        x = rows["trials"].to_numpy(float)
+        place.plot(
+            x, rows["best"], look.dash, color=look.color, linewidth=1.6, label=str(method), marker=look.marker,
+            markersize=4, markevery=max(1, len(x) // 8),
+        )  # fmt: skip
+        place.fill_between(
+            x,
+            rows["low"].to_numpy(float),
+            rows["high"].to_numpy(float),
+            color=look.color,
+            alpha=0.15,
+            linewidth=0,
+        )
+    place.set(xlabel="trials", ylabel=f"expected best {LABELS.get(measure, measure).split(' (')[0]}")
+    place.legend(fontsize=8, frameon=False)
     return figure
 
 
@@ -99,7 +141,7 @@ def heat_map(runs: pd.DataFrame, x: str, y: str, measure: str = "loss") -> Pictu
     place.set_xticks(range(mean.shape[1]), [_label(v) for v in mean.columns], fontsize=8)
     place.set_yticks(range(mean.shape[0]), [_label(v) for v in mean.index], fontsize=8)
     place.set(xlabel=_name(x, " "), ylabel=_name(y, " "))
-    figure.colorbar(image, ax=place, label=f"mean {LABELS[measure]}", shrink=0.9)
+    figure.colorbar(image, ax=place, label=f"mean {measure_of(runs, measure).label}", shrink=0.9)
     return figure
 
 
@@ -113,7 +155,7 @@ def importance_bars(found: Importance, measure: str = "loss") -> Picture:
     )  # fmt: skip
     place.axvline(0, color="#333333", linewidth=0.8)
     place.set_xlabel(
-        f"rise of squared error when shuffled\n(share of the variance of {LABELS[measure].split(' (')[0]})"
+        f"rise of squared error when shuffled\n(share of the variance of {LABELS.get(measure, measure).split(' (')[0]})"
     )
     sure = "" if found.r2 > 0.1 else ": it predicts nothing, and these bars mean nothing"
     title = f"{found.runs} runs; forest's R² on runs it had not seen: {found.r2:.2f}{sure}"

@@ -11,7 +11,7 @@ from nnexp.figures.curves import BANDS, bands, draw_curves
 from nnexp.inside.trajectory import Trajectory
 from nnexp.pictures.boundary import boundary_image, extent
 from nnexp.pictures.style import LABELS, Picture, looks
-from nnexp.results import AXES
+from nnexp.results import AXES, measure_of
 
 
 def overview(
@@ -38,7 +38,7 @@ def overview(
         draw_curves(place, bands(history, measure, axis), axis, shown)
         place.set_xlabel(LABELS[axis], fontsize=10)
     first = above.axes[0]
-    first.set_ylabel(LABELS[measure], fontsize=10)
+    first.set_ylabel(measure_of(history, measure).label, fontsize=10)
     above.legend(
         *first.get_legend_handles_labels(),
         loc="outside upper center",

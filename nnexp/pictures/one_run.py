@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
+KINDS = {"loss": "loss", "accuracy": "accuracy (share of samples)"}
+"""Names of axes on which training and held-out data are drawn together."""
+
 __all__ = [
     "boundary_image",
     "decision_boundary",
@@ -49,7 +52,7 @@ def learning_curves(history: Any, method: str = "", against: str = "iteration") 
             known = np.isfinite(y)
             if known.any():
                 axis.plot(x[known], y[known], dash, color=color, linewidth=1.4, label=label)
-        axis.set(xlabel=LABELS[against], ylabel=LABELS[key])
+        axis.set(xlabel=LABELS[against], ylabel=KINDS[key])
         _log_from_zero(axis, x)
         if axis.lines:
             axis.legend(frameon=False, fontsize=8)
@@ -132,7 +135,7 @@ def sweep_figure(table: pd.DataFrame, limit: float | None = None) -> Figure:
             if (name := held_out(table, key)) in rows:
                 _dots(axis, at + 0.4, rows[name].to_numpy(float), method_color(method), filled=False)
         axis.set_xticks([at + 0.2 for at in range(len(methods))], methods)
-        axis.set(ylabel=LABELS[key], xlim=(-0.4, len(methods) - 0.2))
+        axis.set(ylabel=KINDS[key], xlim=(-0.4, len(methods) - 0.2))
         axis.grid(False, axis="x")
     if limit is not None:
         axes[1].axhline(limit, color="#555555", linewidth=1, linestyle=(0, (4, 3)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -12,6 +14,10 @@ from nnexp.process import leave
 from nnexp.tracking.locations import StoreError, database, resolve
 
 FORMATS = ("html", "latex", "markdown", "csv")
+LONGEST_NAME = 120
+"""Characters of settings in a file's name."""
+
+
 AXES = ("iteration", "evaluations", "seconds")
 
 
@@ -29,7 +35,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--uri", help="MLflow store; MLFLOW_TRACKING_URI without, else runs/mlflow.db here")
     made.add_argument("--experiment", default="nnexp", help="MLflow's experiment")
     made.add_argument(
-        "--out", type=Path, help="the file to write; without: reports/SWEEP.html beside the store"
+        "--out",
+        type=Path,
+        help="the file to write; without: reports/SWEEP.html beside the store, with the settings in its name where "
+        "these are given",
     )
     made.add_argument(
         "--format", default="html", metavar="|".join(FORMATS), help="the page, or the paper's table"
@@ -49,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
         help="a setting that makes a task, may be repeated; what else varies without",
     )
     made.add_argument("--confidence", type=float, default=0.95, help="of intervals and tests")
+    made.add_argument("--open", action="store_true", help="open the page in a browser")
     made.add_argument(
         "--no-record", action="store_true", help="do not record the page with the sweep in MLflow"
     )
@@ -104,16 +114,36 @@ def _write_report(options: argparse.Namespace, file: Path | None) -> int:
             _write(options.out, text)
         return 0
     page = render(material)
-    out = (
-        options.out or (Path("runs") if file is None else file.parent) / "reports" / f"{material.sweep}.html"
-    )
+    folder = (Path("runs") if file is None else file.parent) / "reports"
+    given = _given(options)
+    out = options.out or folder / f"{material.sweep}{given}.html"
     _write(out, page)
+    print(material.judgement.headline if material.judgement else f"Methods are not compared: {material.why}.")
     print(f"{out} ({len(page.encode()) / 1e6:.1f} MB)")
     if not options.no_record and material.parent is not None:
-        print(f"recorded as report.html of run {record(material, page)}")
+        name = f"report{given}.html"
+        print(f"recorded as {name} of run {record(material, page, name)}")
     elif not options.no_record:
         print("not recorded: the sweep has no parent run")
+    if options.open:
+        webbrowser.open(out.absolute().as_uri())
     return 0
+
+
+def _given(options: argparse.Namespace) -> str:
+    """The settings that make another page of the same sweep, as the end of a file's name; empty without one.
+
+    >>> _given(parser().parse_args(["latest", "--measure", "loss", "--confidence", "0.99"]))
+    '-measure-loss-confidence-0.99'
+    """
+    names = ("measure", "method", "task", "confidence")
+    chosen = {name: getattr(options, name) for name in names}
+    told = [
+        f"-{name}-{'-'.join(value) if isinstance(value, list) else value}"
+        for name, value in chosen.items()
+        if value != parser().get_default(name)
+    ]
+    return re.sub(r"[^\w.-]", "_", "".join(told))[:LONGEST_NAME]
 
 
 def _write(file: Path, text: str) -> None:

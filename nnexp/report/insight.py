@@ -20,6 +20,7 @@ from nnexp.inside import (
     typical_seed,
 )
 from nnexp.pictures.boundary import COLORS, extent, has_boundary
+from nnexp.pictures.predictions import predictions
 from nnexp.report.material import Material
 from nnexp.report.payload import number, numbers
 from nnexp.results import StoreError
@@ -54,12 +55,26 @@ def _insight(material: Material, task: str, size: int) -> dict[str, Any]:
     if all(has_boundary(path.problem) for path in paths):
         found["boundary"] = _boundary(paths, size)
     else:
-        found["no_boundary"] = "A decision boundary needs two features and classes."
+        found["no_boundary"] = (
+            "Boundaries need two features and classes; here is what each run predicts at its end."
+        )
+        found["predictions"] = {path.label: _predictions(path) for path in paths}
     try:
         found["plane"] = _plane(paths)
     except ValueError as error:
         found["no_plane"] = f"No common plane: {error}."
     return found
+
+
+def _predictions(path: Trajectory) -> list[dict[str, str]]:
+    """Pictures of what a run's last weights predict, each with its title; none of weights that are not finite."""
+    theta = path.theta[-1]
+    if not np.isfinite(theta).all():
+        return []
+    return [
+        {"title": name.replace("_", " "), "image": _address(figure._repr_png_())}
+        for name, figure in predictions(path.problem, theta).items()
+    ]
 
 
 def one_seed(runs: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
@@ -123,7 +138,11 @@ def _strip(frames: Frames) -> str:
 def _png(picture: Any) -> str:
     out = io.BytesIO()
     picture.save(out, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode("ascii")
+    return _address(out.getvalue())
+
+
+def _address(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 def _plane(paths: list[Trajectory]) -> dict[str, Any]:

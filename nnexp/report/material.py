@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from nnexp.report.paper import task_order
-from nnexp.results import LATEST, MEASURES, StoreError, label, load_history, load_runs, missing_cells
+from nnexp.results import (
+    LATEST,
+    StoreError,
+    known_measures,
+    label,
+    load_history,
+    load_runs,
+    missing_cells,
+)
 from nnexp.results.artifacts import read_artifact
 from nnexp.results.client import connect, find_experiment, search
-from nnexp.stats import Judgement, default_measure, judge
+from nnexp.stats import Judgement, Selection, default_measure, judge, select_best
 from nnexp.tracking.locations import database, public, resolve
+from nnexp.tracking.views import describe
+
+MOST_COMPARED = 12
+"""Variants of methods that are compared with one another; of more the best of each method."""
 
 
 @dataclass
 class Material:
     """A sweep as its report reads it.
+
+    Of a sweep of many settings ``runs``, ``history`` and ``judgement`` are of the best of each method, on seeds that
+    did not choose it; ``all_runs`` are all, and ``selection`` says what was chosen.
 
     ``runs`` have the columns ``variant``, ``task`` and ``replicate``; in ``history`` ``method`` is the variant.
     ``judgement`` is None where methods cannot be compared, and ``why`` says why.
@@ -35,6 +50,8 @@ class Material:
     judgement: Judgement | None
     why: str
     parent: str | None
+    all_runs: pd.DataFrame
+    selection: Selection | None = None
     tags: dict[str, str] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
 
@@ -79,42 +96,90 @@ def load_material(
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence}: expected a number between 0 and 1, such as 0.95")
     runs = _read(uri, experiment, sweep)
-    measures = [name for name in MEASURES if runs[name].notna().any()]
+    measures = [name for name in known_measures(runs) if runs[name].notna().any()]
     if measure is not None and measure not in measures:
         raise ValueError(
             f"measure={measure}: expected one of {', '.join(measures) or 'none, for no run has any'}"
         )
-    attrs = dict(runs.attrs)
-    runs = label(runs, task, method)
-    runs.attrs.update(attrs)
-    history = load_history(runs)
-    judgement, why = None, ""
-    try:
-        judgement = judge(runs, history, measure=measure, task=task, method=method, confidence=confidence)
-    except ValueError as error:
-        why = str(error)
-    names = runs.set_index("run_id")[["variant", "task"]]
-    shown = history.assign(
-        method=history["run_id"].map(names["variant"]), task=history["run_id"].map(names["task"])
+    every, chosen, history, selection, judgement, why = judged(
+        runs, load_history, measure, confidence, task, method
     )
-    sweep_id = str(runs["sweep_id"].iloc[0])
-    source = connect(attrs.get("uri"))
+    sweep_id = str(every["sweep_id"].iloc[0])
+    source = connect(runs.attrs.get("uri"))
     parent = find_parent(source, experiment, sweep_id)
     tags = dict(parent.data.tags) if parent is not None else {}
     return Material(
         sweep=sweep_id,
         uri=source.uri,
         experiment=experiment,
-        runs=runs,
-        history=shown,
-        missing=missing_cells(runs, task, method),
-        measure=measure or default_measure(runs),
+        runs=chosen,
+        history=history,
+        missing=_missing(source, parent, every, task, method),
+        measure=measure or default_measure(chosen),
         judgement=judgement,
         why=why,
         parent=None if parent is None else parent.info.run_id,
+        all_runs=every,
+        selection=selection,
         tags=tags,
-        environment=_environment(source, runs),
+        environment=_environment(source, chosen),
     )
+
+
+class Judged(NamedTuple):
+    """All runs, those that are compared with their history, what was chosen among settings, and the answer."""
+
+    every: pd.DataFrame
+    runs: pd.DataFrame
+    history: pd.DataFrame
+    selection: Selection | None
+    judgement: Judgement | None
+    why: str
+
+
+def judged(
+    runs: pd.DataFrame,
+    read_history: Callable[[pd.DataFrame], pd.DataFrame],
+    measure: str | None = None,
+    confidence: float = 0.95,
+    task: Sequence[str] | None = None,
+    method: str | None = None,
+) -> Judged:
+    """Compare the methods of ``runs``; of very many settings the best of each, on seeds that did not choose it."""
+    attrs = dict(runs.attrs)
+    every = label(runs, task, method)
+    every.attrs.update(attrs)
+    selection = None
+    if method is None and every["variant"].nunique() > max(MOST_COMPARED, every["method"].nunique()):
+        selection = select_best(runs, task=task)
+        runs = selection.runs
+    runs = label(runs, task, method)
+    runs.attrs.update(attrs)
+    history = read_history(runs)
+    judgement, why = None, ""
+    try:
+        judgement = judge(runs, history, measure=measure, task=task, method=method, confidence=confidence)
+    except ValueError as error:
+        why = str(error)
+    names = runs.set_index("run_id")[["variant", "task"]]
+    named = {"method": names["variant"], "task": names["task"]}
+    shown = history.assign(**{column: history["run_id"].map(name) for column, name in named.items()})
+    return Judged(every, runs, shown, selection, judgement, why)
+
+
+def _missing(
+    source: Any, parent: Any, runs: pd.DataFrame, task: Sequence[str] | None, method: str | None
+) -> pd.DataFrame:
+    """Cells without a finished run; where the sweep was tuned, those that were never begun were pruned."""
+    found = missing_cells(runs, task, method)
+    if parent is None or found.empty:
+        return found
+    trials = read_artifact(
+        source.client, parent.info.run_id, parent.info.artifact_uri, "trials.csv", pd.read_csv
+    )
+    if trials is not None and bool(trials["pruned"].any()):
+        found["status"] = found["status"].replace("missing", "pruned")
+    return found
 
 
 def _read(uri: str | None, experiment: str, sweep: str) -> pd.DataFrame:
@@ -139,8 +204,8 @@ def find_parent(source: Any, experiment: str, sweep: str) -> Any:
     return next(iter(search(source, found.experiment_id, condition)), None)
 
 
-def record(material: Material, page: str) -> str:
-    """Record the page as ``report.html`` with the sweep's parent run and return the run's id.
+def record(material: Material, page: str, name: str = "report.html") -> str:
+    """Record the page as ``name`` with the sweep's parent run and return the run's id.
 
     Raises:
         StoreError: the sweep has no parent run, or the store takes no file.
@@ -152,7 +217,7 @@ def record(material: Material, page: str) -> str:
         raise StoreError(f"sweep={material.sweep}: it has no parent run to record the page with")
     source = connect(material.uri)
     with tempfile.TemporaryDirectory(prefix="nnexp-") as place:
-        file = Path(place) / "report.html"
+        file = Path(place) / name
         file.write_text(page, encoding="utf-8")
         try:
             source.client.log_artifact(material.parent, str(file))
@@ -161,6 +226,9 @@ def record(material: Material, page: str) -> str:
             raise StoreError(
                 f"tracking.uri={material.uri}: expected a store that takes files ({first})"
             ) from error
+    if name == "report.html":
+        find = find_experiment(source, material.experiment)
+        describe(source.client, find.experiment_id, material.parent, material.sweep, name)
     return material.parent
 
 

@@ -21,7 +21,9 @@ from nnexp.report.insight import SIZE, insights
 from nnexp.report.material import Material
 from nnexp.report.paper import caption, cells
 from nnexp.report.payload import POINTS, charts
+from nnexp.results.labels import cells as cells_of
 from nnexp.stats.importance import importance, varied
+from nnexp.stats.trials import trial_table, tuning_curves
 from nnexp.tracking.locations import public, ui_command
 
 LEAST_SETTINGS = 4
@@ -30,8 +32,8 @@ LEAST_SETTINGS = 4
 MOST_CELLS = 12
 """A heat map has as many values of a setting or fewer."""
 
-LARGEST = 8_000_000
-"""Characters of the charts' data: with the tables the page stays below 10 MB."""
+LARGEST = 3_500_000
+"""Characters of the charts' data: with the tables the page stays below 5 MB."""
 
 
 def render(material: Material, limit: int = LARGEST) -> str:
@@ -46,6 +48,10 @@ def render(material: Material, limit: int = LARGEST) -> str:
     judgement = material.judgement
     comparisons = judgement.comparisons if judgement else {}
     varied_settings, shared = tables.differences(material)
+
+    def only(table: tables.Table) -> tables.Table:
+        return tables.without_task(table) if len(material.tasks) == 1 else table
+
     return _template().render(
         version=__version__,
         material=material,
@@ -54,16 +60,17 @@ def render(material: Material, limit: int = LARGEST) -> str:
         paper=_paper(material),
         colors=colors,
         axes={name: LABELS[name] for name in comparisons},
-        results={name: tables.results(found, colors) for name, found in comparisons.items()},
-        pairs={name: tables.pairs(found, colors) for name, found in comparisons.items()},
-        targets={name: tables.targets(found, colors) for name, found in comparisons.items()},
+        results={name: only(tables.results(found, colors)) for name, found in comparisons.items()},
+        pairs={name: only(tables.pairs(found, colors)) for name, found in comparisons.items()},
+        targets={name: only(tables.targets(found, colors)) for name, found in comparisons.items()},
         ranks=_ranks(material),
         hyperparameters=hyperparameters(material),
-        failures=tables.failures(material, colors),
+        trials=_trials(material, colors),
+        failures=only(tables.failures(material, colors)),
         varied=varied_settings,
         shared=shared,
         tuning=_tuning(material, colors),
-        every=tables.every_run(material, colors),
+        every=only(tables.every_run(material, colors)),
         environment=_environment(material),
         commands=commands(material),
         data=Markup(_data(material, limit)),
@@ -162,7 +169,7 @@ def _verdict(text: str) -> list[dict[str, Any]]:
 
 
 def _facts(material: Material) -> list[tuple[str, str]]:
-    runs = material.runs
+    runs = material.all_runs
     started = pd.to_datetime(runs["started"], utc=True)
     first = started.min()
     when = first.strftime("%Y-%m-%d %H:%M UTC") if pd.notna(first) else "unknown"
@@ -171,7 +178,8 @@ def _facts(material: Material) -> list[tuple[str, str]]:
     seconds = pd.to_numeric(runs["seconds"], errors="coerce").sum()
     return [
         ("runs", f"{len(runs)} ({ended})"),
-        ("methods", str(len(material.methods))),
+        ("methods", str(runs["method"].nunique())),
+        *([("settings", str(runs["variant"].nunique()))] if material.selection else []),
         ("tasks", str(len(material.tasks))),
         ("seeds", str(runs["replicate"].nunique())),
         ("began", when),
@@ -208,7 +216,7 @@ def _ranks(material: Material) -> dict[str, str] | None:
 def hyperparameters(material: Material) -> list[dict[str, Any]]:
     """Parallel coordinates, importance and a heat map for each method that was tried with many settings."""
     sections = []
-    for method, rows in material.runs.groupby("method", sort=False):
+    for method, rows in material.all_runs.groupby("method", sort=False):
         settings = varied(rows)
         if not settings or rows["variant"].nunique() < LEAST_SETTINGS:
             continue
@@ -231,9 +239,25 @@ def hyperparameters(material: Material) -> list[dict[str, Any]]:
     return sections
 
 
+def _trials(material: Material, colors: dict[str, str]) -> dict[str, Any] | None:
+    """What a sweep of many settings says first: the best of each method, what n trials are worth, and all of them."""
+    if material.selection is None:
+        return None
+    found = trial_table(cells_of(material.all_runs))
+    curves = tuning_curves(found)
+    picture = _svg(figures.expected_best(curves, str(found.attrs["measure"]))) if len(curves) else ""
+    chosen = [str(name) for name in material.selection.costs["chosen"]]
+    return {
+        "best": tables.chosen(material, colors),
+        "picture": picture,
+        "all": tables.variants(found, chosen, colors),
+        "warnings": material.selection.warnings,
+    }
+
+
 def _tuning(material: Material, colors: dict[str, str]) -> tables.Table | None:
     table = material.judgement.tuning if material.judgement else None
-    if table is None or table.empty:
+    if table is None or not (table["tuned"] | (table["settings"] > 1)).any():
         return None
     rows = [[tables.plain(value, name, colors) for name, value in row.items()] for _, row in table.iterrows()]
     right = [name in ("runs", "evaluations", "seconds", "settings") for name in table.columns]

@@ -30,17 +30,16 @@ class Cell(NamedTuple):
     n: int
     best: bool
     tie: bool
+    decimals: int
 
     @property
     def text(self) -> str:
-        """``mean ± half the interval``, as many decimals as the interval deserves."""
+        """``mean ± half the interval``, with the decimals of its task."""
         if not math.isfinite(self.mean):
             return "–"
         half = (self.high - self.low) / 2
-        if not math.isfinite(half):
-            return f"{self.mean:.4g}"
-        decimals = min(6, max(0, 1 - math.floor(math.log10(half)))) if half > 0 else 4
-        return f"{self.mean:.{decimals}f} ± {half:.{decimals}f}"
+        mean = f"{self.mean:.{self.decimals}f}"
+        return f"{mean} ± {half:.{self.decimals}f}" if math.isfinite(half) else mean
 
 
 def cells(comparison: Comparison) -> list[Cell]:
@@ -56,6 +55,7 @@ def cells(comparison: Comparison) -> list[Cell]:
         best = comparison.ordered(task)[0]
         known = bool(pd.notna(rows.loc[best, "mean"]))
         pairs = comparison.pairs[comparison.pairs["task"] == task]
+        decimals = _decimals((rows["mean_high"] - rows["mean_low"]) / 2, rows["mean"])
         for method, row in rows.iterrows():
             name = str(method)
             against = pairs[
@@ -66,9 +66,18 @@ def cells(comparison: Comparison) -> list[Cell]:
             count = int(row["n"]) if pd.notna(row["n"]) else 0
             found.append(
                 Cell(str(task), name, float(row["mean"]), float(row["mean_low"]), float(row["mean_high"]), count,
-                     known and name == best, tie)
+                     known and name == best, tie, decimals)
             )  # fmt: skip
     return found
+
+
+def _decimals(halves: pd.Series, means: pd.Series) -> int:
+    """Decimals for all numbers of a task: two digits of the middle interval, else four digits of the least mean."""
+    sizes = halves[halves > 0]
+    if len(sizes):
+        return min(6, max(0, 1 - math.floor(math.log10(sizes.median()))))
+    known = means[means != 0].abs().dropna()
+    return min(6, max(0, 3 - math.floor(math.log10(known.min())))) if len(known) else 4
 
 
 def task_order(tasks: Iterable[Any]) -> list[str]:
@@ -85,7 +94,7 @@ def caption(comparison: Comparison) -> str:
     """What the numbers are, in one sentence."""
     counts = sorted({cell.n for cell in cells(comparison) if cell.n})
     runs = "–".join(str(n) for n in dict.fromkeys((counts[0], counts[-1]))) if counts else "0"
-    what = LABELS.get(comparison.measure, comparison.measure)
+    what = comparison.about.label
     return (
         f"Mean {what} ± half its {comparison.confidence:.0%} interval over {runs} runs at equal "
         f"{LABELS.get(comparison.axis, comparison.axis).split(' (')[0]}; bold: the best of a task, and those not "
@@ -148,9 +157,9 @@ def _latex(comparison: Comparison) -> str:
 def _csv(comparison: Comparison) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["measure", "axis", *Cell._fields])
+    writer.writerow(["measure", "axis", *Cell._fields[:-1]])
     for cell in cells(comparison):
-        row: list[Any] = ["" if isinstance(v, float) and not math.isfinite(v) else v for v in cell]
+        row: list[Any] = ["" if isinstance(v, float) and not math.isfinite(v) else v for v in cell[:-1]]
         writer.writerow([comparison.measure, comparison.axis, *row])
     return out.getvalue()
 

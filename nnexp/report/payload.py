@@ -11,8 +11,7 @@ import pandas as pd
 from nnexp.figures.curves import summarize
 from nnexp.pictures.style import LABELS, looks
 from nnexp.report.material import Material
-from nnexp.results import ALL_AXES, MEASURES, budget_first, grid, on_grid
-from nnexp.stats import higher_is_better
+from nnexp.results import ALL_AXES, budget_first, grid, known_measures, on_grid
 
 Array = np.ndarray[Any, Any]
 
@@ -25,7 +24,8 @@ def charts(material: Material, points: int = POINTS) -> dict[str, Any]:
     shown = looks(material.methods)
     finished = material.runs[material.runs["status"] == "finished"]
     history = material.history[material.history["run_id"].isin(set(finished["run_id"]))]
-    measures = [name for name in MEASURES if len(history) and history[name].notna().any()]
+    known = known_measures(history)
+    measures = [name for name in known if len(history) and history[name].notna().any()]
     axes = [
         name
         for name in budget_first(finished, history, ALL_AXES)
@@ -34,11 +34,12 @@ def charts(material: Material, points: int = POINTS) -> dict[str, Any]:
     comparisons = material.judgement.comparisons if material.judgement else {}
     return {
         "methods": [
-            {"name": name, "color": look.color, "dash": _dash(look.dash)} for name, look in shown.items()
+            {"name": name, "color": look.color, "dash": _dash(look.dash), "marker": look.marker}
+            for name, look in shown.items()
         ],
         "tasks": material.tasks,
         "axes": {name: LABELS[name] for name in axes},
-        "measures": {name: {"label": LABELS[name], "higher": higher_is_better(name)} for name in measures},
+        "measures": {name: {"label": known[name].label, "higher": known[name].higher} for name in measures},
         "measure": material.measure,
         "curves": {
             task: {axis: _curves(rows, axis, measures, points) for axis in axes}

@@ -9,13 +9,20 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from nnexp.losses.measures import spoken
 from nnexp.pictures.style import LABELS, looks, method_color
 from nnexp.report.material import Material
 from nnexp.report.paper import cells, task_order
-from nnexp.results import KEYS, MEASURES
+from nnexp.results import KEYS, known_measures, label, measure_of
 from nnexp.stats import Comparison
+from nnexp.stats.intervals import student
+from nnexp.stats.measure import tuning_measure
 
-MOST_RUNS = 2000
+MOST_RUNS = 1000
+"""Runs, variants and cells without a run that are listed."""
+
+MOST_VALUES = 20
+"""Values of a setting that are listed."""
 
 
 class Cell(NamedTuple):
@@ -39,11 +46,12 @@ class Table(NamedTuple):
 
 def results(comparison: Comparison, colors: dict[str, str]) -> Table:
     """A row a task and method: means, medians and interquartile means with their intervals, and the costs."""
-    what = LABELS[comparison.measure].split(" (")[0]
-    best = {(cell.task, cell.method): cell.best or cell.tie for cell in cells(comparison)}
+    what = spoken(comparison.about)
+    found = {(cell.task, cell.method): cell for cell in cells(comparison)}
     rows = []
     for _, row in _ordered(comparison.summary, comparison).iterrows():
-        emphasis = best.get((str(row["task"]), str(row["method"])), False)
+        cell = found.get((str(row["task"]), str(row["method"])))
+        emphasis, decimals = (False, None) if cell is None else (cell.best or cell.tie, cell.decimals)
         lost = int(row["lost"]) if pd.notna(row["lost"]) else 0
         diverged = int(row["diverged"]) if pd.notna(row["diverged"]) else 0
         rows.append(
@@ -51,7 +59,13 @@ def results(comparison: Comparison, colors: dict[str, str]) -> Table:
                 Cell(str(row["task"]), str(row["task"])),
                 _method(row["method"], colors),
                 *(
-                    _interval(row[name], row[f"{name}_low"], row[f"{name}_high"], emphasis and name == "mean")
+                    _interval(
+                        row[name],
+                        row[f"{name}_low"],
+                        row[f"{name}_high"],
+                        emphasis and name == "mean",
+                        decimals,
+                    )
                     for name in ("mean", "median", "iqm")
                 ),
                 _count(row["n"]),
@@ -144,16 +158,83 @@ def failures(material: Material, colors: dict[str, str]) -> Table:
             Cell(str(row["reason"] or ""), str(row["reason"] or "")),
             Cell(str(row["run_id"] or ""), str(row["run_id"] or "")),
         ]
-        for _, row in material.missing.iterrows()
+        for _, row in material.missing.head(MOST_RUNS).iterrows()
     ]
     titles = ["task", "method", "seed", "status", "reason", "run"]
-    return Table("Cells without a finished run", titles, [False, False, True, False, False, False], rows)
+    rest = len(material.missing) - len(rows)
+    note = "Pruned: left out, for the trial's first seeds were worse than the median trial's." * bool(
+        (material.missing["status"] == "pruned").any()
+    )
+    note += f" {rest} more are not listed." if rest else ""
+    right = [False, False, True, False, False, False]
+    return Table("Cells without a finished run", titles, right, rows, note)
+
+
+def variants(trials: pd.DataFrame, chosen: Sequence[str], colors: dict[str, str]) -> Table:
+    """A row a variant of a method, of :func:`nnexp.stats.trials.trial_table`; the ``chosen`` are set off."""
+    shown = trials.head(MOST_RUNS)
+    rows = [
+        [
+            _method(row["method"], colors),
+            Cell(row["variant"].partition(" ")[2] or "default", row["variant"], row["variant"] in chosen),
+            _number(row["value"]),
+            _count(row["runs"]),
+            _count(row["finished"]),
+            Cell("yes" if row["variant"] in chosen else "", float(row["variant"] in chosen)),
+        ]
+        for _, row in shown.iterrows()
+    ]
+    what = spoken(measure_of(trials, str(trials.attrs["measure"])))
+    titles = ["method", "settings", f"median {what}", "runs", "finished", "chosen"]
+    rest = len(trials) - len(shown)
+    note = f"{rest} more are not listed." if rest else ""
+    return Table(
+        f"All {len(trials)} settings, the best first", titles, [False, False, *[True] * 3, False], rows, note
+    )
+
+
+def chosen(material: Material, colors: dict[str, str]) -> Table:
+    """A row a method: its best setting, how many were tried, what it came to where it was chosen, and elsewhere."""
+    assert material.selection is not None
+    measure = tuning_measure(material.all_runs)
+    judged = material.selection.runs
+    name = label(judged)["variant"]
+    rows = []
+    for row in material.selection.costs.itertuples():
+        own = judged[judged["tuning_of"] == row.method]
+        done = own[own["status"] == "finished"]
+        before = material.all_runs[(material.all_runs["variant"] == row.chosen)]
+        before = before[~before["run_id"].isin(set(own["run_id"])) & (before["status"] == "finished")]
+        shown = str(name[own.index[0]]) if len(own) else str(row.method)
+        rows.append(
+            [
+                _method(shown, colors),
+                Cell(str(row.chosen).partition(" ")[2] or "default", str(row.chosen)),
+                _count(row.settings),
+                _number(before[measure].mean() if len(before) else math.nan),
+                _interval(*student(done[measure].dropna().to_numpy(float))),
+                _count(len(done)),
+            ]
+        )
+    order = {method: at for at, method in enumerate(material.methods)}
+    rows.sort(key=lambda row: order.get(row[0].text, len(order)))
+    what = spoken(measure_of(material.all_runs, measure))
+    titles = [
+        "method",
+        "best setting",
+        "settings tried",
+        f"{what}, choosing seeds",
+        f"{what}, other seeds",
+        "runs",
+    ]
+    note = "Means. A setting looks better on the seeds that chose it than it is: the other seeds tell."
+    return Table("The best of each method", titles, [False, False, *[True] * 4], rows, note)
 
 
 def every_run(material: Material, colors: dict[str, str]) -> Table:
     """A row a run, failed ones among them, up to :data:`MOST_RUNS`."""
-    runs = material.runs.head(MOST_RUNS)
-    measures = [name for name in MEASURES if runs[name].notna().any()]
+    runs = material.all_runs.head(MOST_RUNS)
+    measures = {name: about.label for name, about in known_measures(runs).items() if runs[name].notna().any()}
     rows = [
         [
             Cell(str(row["task"]), str(row["task"])),
@@ -170,27 +251,41 @@ def every_run(material: Material, colors: dict[str, str]) -> Table:
         "method",
         "seed",
         "status",
-        *(LABELS[m].split(" (")[0] for m in measures),
+        *(label.split(" (")[0] for label in measures.values()),
         "evaluations",
         "seconds",
         "run",
     ]
     right = [False, False, True, False, *[True] * (len(measures) + 2), False]
-    rest = len(material.runs) - len(runs)
+    rest = len(material.all_runs) - len(runs)
     return Table("Every run", titles, right, rows, f"{rest} more runs are in the store." if rest else "")
 
 
 def differences(material: Material) -> tuple[Table, Table]:
     """The settings in which runs differ, with their values, and those that all share."""
-    known = {*KEYS, *MEASURES, "evaluations", "seconds", "reason", "variant", "task", "replicate", "epochs"}
+    known = {
+        *KEYS,
+        *known_measures(material.all_runs),
+        "evaluations",
+        "seconds",
+        "reason",
+        "variant",
+        "task",
+        "replicate",
+        "epochs",
+    }
     names = [
-        name for name in material.runs.columns if name not in known and not str(name).startswith("tracking.")
+        name
+        for name in material.all_runs.columns
+        if name not in known and not str(name).startswith("tracking.")
     ]
     varied, shared = [], []
-    for name in ["seed", *names] if "seed" in material.runs else names:
-        values = list(dict.fromkeys(_shown(value) for value in material.runs[name]))
+    for name in ["seed", *names] if "seed" in material.all_runs else names:
+        values = list(dict.fromkeys(_shown(value) for value in material.all_runs[name]))
         if len(values) > 1:
-            text = _ranges(values) if name == "seed" else ", ".join(values)
+            text = _ranges(values) if name == "seed" else ", ".join(values[:MOST_VALUES])
+            if name != "seed" and len(values) > MOST_VALUES:
+                text += f" and {len(values) - MOST_VALUES} more"
             varied.append([Cell(str(name), str(name)), Cell(text, text), Cell(str(len(values)), len(values))])
         else:
             shared.append([Cell(str(name), str(name)), Cell(values[0] if values else "", None)])
@@ -254,22 +349,25 @@ def _number(value: Any, digits: int = 4) -> Cell:
     return Cell(f"{found:,.0f}" if whole and abs(found) >= 1000 else f"{found:.{digits}g}", found)
 
 
-def _interval(middle: Any, low: Any, high: Any, strong: bool = False) -> Cell:
+def _interval(middle: Any, low: Any, high: Any, strong: bool = False, decimals: int | None = None) -> Cell:
+    """A number with its interval, of as many decimals as are given, else as the interval deserves."""
     cell = _number(middle)
     if cell.sort is None or pd.isna(low) or pd.isna(high):
         return cell._replace(strong=strong)
-    ends = [float(low), float(high)]
-    half = (ends[1] - ends[0]) / 2
-    if (
-        not math.isfinite(half)
-        or half <= 0
-        or not math.isfinite(cell.sort if isinstance(cell.sort, float) else math.nan)
-    ):
+    numbers = [float(middle), float(low), float(high)]
+    half = (numbers[2] - numbers[1]) / 2
+    if not all(map(math.isfinite, numbers)) or (half <= 0 and decimals is None):
         return Cell(f"{cell.text} [{_number(low).text}, {_number(high).text}]", cell.sort, strong)
-    # As many decimals as the interval deserves, the same for its ends.
-    decimals = min(6, max(0, 1 - math.floor(math.log10(half))))
-    middle_text, *texts = (f"{value:,.{decimals}f}" for value in (float(middle), *ends))
-    return Cell(f"{middle_text} [{texts[0]}, {texts[1]}]", cell.sort, strong)
+    if decimals is None:
+        decimals = min(6, max(0, 1 - math.floor(math.log10(half))))
+    shown = [f"{value:,.{decimals}f}" for value in numbers]
+    return Cell(f"{shown[0]} [{shown[1]}, {shown[2]}]", cell.sort, strong)
+
+
+def without_task(table: Table) -> Table:
+    """The table without its first column, which names the task, for sweeps of one task."""
+    rows = [row[1:] for row in table.rows]
+    return table._replace(columns=table.columns[1:], right=table.right[1:], rows=rows)
 
 
 def _p(value: Any) -> Cell:

@@ -2,7 +2,7 @@
 
 from nnexp.results.artifacts import Snapshots, load_config, load_snapshots
 from nnexp.results.budget import budget_axis, budget_first
-from nnexp.results.columns import ALL_AXES, AXES, COSTS, HISTORY, KEYS, MEASURES
+from nnexp.results.columns import ALL_AXES, AXES, COSTS, HISTORY, KEYS, MEASURES, known_measures, measure_of
 from nnexp.results.grid import grid, held, on_grid
 from nnexp.results.history import load_history
 from nnexp.results.labels import label, missing_cells
@@ -25,12 +25,14 @@ __all__ = [
     "budget_first",
     "grid",
     "held",
+    "known_measures",
     "label",
     "load_config",
     "load_history",
     "load_network",
     "load_runs",
     "load_snapshots",
+    "measure_of",
     "missing_cells",
     "on_grid",
     "summary",

@@ -1,10 +1,19 @@
-"""The columns that every table of runs or measurements has."""
+"""The columns of tables of runs and of measurements."""
 
-MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
-"""Of training data, validation data and test data; where one set of samples is held out, it is under ``val_`` alone."""
+from __future__ import annotations
 
-ADDED = ("test_loss", "test_accuracy")
-"""Measures that records of earlier versions do not have."""
+import pandas as pd
+
+from nnexp.losses.measures import BATCH_LOSS, Measure, measures
+
+MEASURES = tuple(name for name in measures() if name != BATCH_LOSS)
+"""What every table has.
+
+Of training data, validation data and test data; where one set of samples is held out, it is under ``val_`` alone.
+"""
+
+METRICS = "metrics"
+"""Of a table's ``attrs``: the metrics that its runs chose, by name."""
 
 AXES = ("iteration", "evaluations", "seconds")
 ALL_AXES = (*AXES, "epochs")
@@ -13,9 +22,34 @@ ALL_AXES = (*AXES, "epochs")
 COSTS = ("evaluations", "seconds")
 KEYS = ("run_id", "name", "status", "sweep_id", "group", "method", "seed", "started", "artifact_uri")
 RECORDED = (*AXES, *MEASURES)
+"""The columns of every run's rows; those of metrics come after them."""
+
 HISTORY = ("run_id", "method", "seed", *ALL_AXES, *MEASURES)
 
 GIVEN = ("dataset.inputs", "dataset.targets")
 PATH = "dataset.path"
 DIGEST = "dataset.digest"
 """The content of given data, in place of their numbers."""
+
+
+def known_measures(table: pd.DataFrame) -> dict[str, Measure]:
+    """The measures that a table of runs or measurements has, in order; of metrics its ``attrs`` tell."""
+    return {
+        name: about for name, about in measures(table.attrs.get(METRICS)).items() if name in table.columns
+    }
+
+
+def measure_of(table: pd.DataFrame, name: str) -> Measure:
+    """What a measure is: its label, whether more is better, whether it is a share.
+
+    Raises:
+        ValueError: the table does not say.
+    """
+    found = measures(table.attrs.get(METRICS)).get(name)
+    if found is None:
+        known = ", ".join(known_measures(table) or MEASURES)
+        raise ValueError(
+            f"measure={name}: expected one of {known}; of other metrics attrs[{METRICS!r}] of a table tell, which "
+            "load_runs and load_history give"
+        )
+    return found

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnexp.results.columns import ALL_AXES, MEASURES
+from nnexp.results.columns import ALL_AXES, known_measures
 
 Array = np.ndarray[Any, Any]
 
@@ -46,18 +46,21 @@ def on_grid(
     """
     _check(axis)
     if history.empty:
-        return pd.DataFrame(columns=["run_id", "method", "seed", axis, *MEASURES])
+        return pd.DataFrame(columns=["run_id", "method", "seed", axis, *known_measures(history)])
     places = grid(history, axis) if at is None else np.unique(np.asarray(at, np.float64))
     rows, starts = _by_run(history)
     index = _held(rows, starts, axis, places)
     if best:
         index = np.where(index < 0, -1, _best(rows, starts)[index.clip(0)])
-    values = rows[list(MEASURES)].to_numpy(np.float64)[index.ravel().clip(0)]
+    names = list(known_measures(history))
+    values = rows[names].to_numpy(np.float64)[index.ravel().clip(0)]
     values[index.ravel() < 0] = np.nan
     heads = starts[:-1].repeat(len(places))
     columns: dict[str, Any] = {name: rows[name].to_numpy()[heads] for name in ("run_id", "method", "seed")}
     columns[axis] = np.tile(places, len(starts) - 1)
-    return pd.DataFrame(columns | dict(zip(MEASURES, values.T, strict=True)))
+    table = pd.DataFrame(columns | dict(zip(names, values.T, strict=True)))
+    table.attrs = dict(history.attrs)
+    return table
 
 
 def held(history: pd.DataFrame, axis: str, at: pd.Series) -> pd.DataFrame:

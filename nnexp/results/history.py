@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from nnexp.losses.measures import measures
 from nnexp.results.artifacts import DamagedFile, read_artifact
 from nnexp.results.client import Source, connect, find_experiment
-from nnexp.results.columns import ADDED, COSTS, HISTORY, MEASURES, RECORDED
+from nnexp.results.columns import COSTS, HISTORY, MEASURES, METRICS, RECORDED
 from nnexp.results.index import Index
 from nnexp.tracking.locations import local_folder
 
@@ -28,7 +30,7 @@ WHOLE = ("finished", "diverged")
 """Runs that ended by themselves, and so have written their files."""
 
 Columns = dict[str, np.ndarray[Any, Any]]
-"""One run's rows by the names in :data:`RECORDED`."""
+"""One run's rows by column: those of :data:`RECORDED`, and of metrics."""
 
 
 def load_history(runs: pd.DataFrame, uri: str | None = None) -> pd.DataFrame:
@@ -50,7 +52,7 @@ def load_history(runs: pd.DataFrame, uri: str | None = None) -> pd.DataFrame:
     kept, known = (None if index is None else index.histories()) or (None, set())
     wanted = runs[["run_id", "status"]].assign(artifact_uri=runs.get("artifact_uri"))
     missing = wanted[~wanted["run_id"].isin(known)]
-    read, without = _read(source, missing)
+    read, without = _read(source, missing, list(measures(runs.attrs.get(METRICS))))
     fresh = _stacked(read)
     # What stands in for a file is not kept: the file may come back.
     over = set(missing.loc[missing["status"] != RUNNING, "run_id"]) - without
@@ -59,6 +61,7 @@ def load_history(runs: pd.DataFrame, uri: str | None = None) -> pd.DataFrame:
     if kept is not None:
         fresh = _joined(kept[kept["run_id"].isin(set(wanted["run_id"]))], fresh)
     table = _described(fresh, runs)
+    table.attrs[METRICS] = runs.attrs.get(METRICS, {})
     table.attrs["without_file"] = wanted.loc[
         wanted["run_id"].isin(without) & wanted["status"].isin(WHOLE), "run_id"
     ].tolist()
@@ -83,10 +86,11 @@ def _described(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     place = pd.Index(runs["run_id"]).get_indexer(rows["run_id"].astype(str))
     order = np.argsort(place, kind="stable")
     place, rows = place[order], rows.iloc[order]
-    columns: dict[str, Any] = {name: rows[name].to_numpy() for name in RECORDED}
+    others = [name for name in measures(runs.attrs.get(METRICS)) if name in rows and name not in MEASURES]
+    columns: dict[str, Any] = {name: rows[name].to_numpy() for name in (*RECORDED, *others)}
     columns |= {name: runs[name].to_numpy()[place] for name in ("run_id", "method", "seed")}
     columns["epochs"] = columns["iteration"] * _batch_share(runs)[place]
-    return pd.DataFrame({name: columns[name] for name in HISTORY})
+    return pd.DataFrame({name: columns[name] for name in (*HISTORY, *others)})
 
 
 def _batch_share(runs: pd.DataFrame) -> np.ndarray[Any, Any]:
@@ -102,8 +106,8 @@ def _batch_share(runs: pd.DataFrame) -> np.ndarray[Any, Any]:
     return (1 / np.ceil(samples / size)).where(size.notna(), 1.0).to_numpy(float)
 
 
-def _read(source: Source, missing: pd.DataFrame) -> tuple[dict[str, Columns], set[str]]:
-    """Rows by run, and the runs without a file, whose rows are their metrics."""
+def _read(source: Source, missing: pd.DataFrame, names: Sequence[str]) -> tuple[dict[str, Columns], set[str]]:
+    """Rows by run, and the runs without a file, whose rows are their metrics of these ``names``."""
     without: set[str] = set()
 
     def one(run_id: str, artifact_uri: Any) -> Columns:
@@ -116,15 +120,15 @@ def _read(source: Source, missing: pd.DataFrame) -> tuple[dict[str, Columns], se
             LOG.warning("%s", error)
         if part is None:
             without.add(run_id)
-            return _metric_history(source.client, run_id)
+            return _metric_history(source.client, run_id, names)
         return part
 
-    names, places = missing["run_id"].tolist(), missing["artifact_uri"].tolist()
+    ids, places = missing["run_id"].tolist(), missing["artifact_uri"].tolist()
     local = all(isinstance(place, str) and local_folder(place) is not None for place in places)
-    if local or len(names) < 2:
-        return {name: one(name, place) for name, place in zip(names, places, strict=True)}, without
+    if local or len(ids) < 2:
+        return {name: one(name, place) for name, place in zip(ids, places, strict=True)}, without
     with ThreadPoolExecutor(THREADS) as pool:
-        return dict(zip(names, pool.map(one, names, places), strict=True)), without
+        return dict(zip(ids, pool.map(one, ids, places), strict=True)), without
 
 
 def _stacked(read: dict[str, Columns]) -> pd.DataFrame:
@@ -132,7 +136,14 @@ def _stacked(read: dict[str, Columns]) -> pd.DataFrame:
     if not read:
         return pd.DataFrame(columns=["run_id", *RECORDED])
     lengths = [len(columns["iteration"]) for columns in read.values()]
-    stacked = {name: np.concatenate([columns[name] for columns in read.values()]) for name in RECORDED}
+    names = dict.fromkeys(name for columns in read.values() for name in columns)
+    stacked = {
+        name: np.concatenate([
+            columns[name] if name in columns else np.full(length, np.nan)
+            for columns, length in zip(read.values(), lengths, strict=True)
+        ])
+        for name in names
+    }  # fmt: skip
     return pd.DataFrame({"run_id": np.repeat(list(read), lengths)} | stacked)
 
 
@@ -140,16 +151,14 @@ def _read_file(file: Path) -> Columns:
     # pandas' own reader, and threads, take longer for a file of a hundred rows.
     table = pq.ParquetFile(file).read(use_threads=False)
     # Files of earlier versions have no test columns.
-    missing = np.full(table.num_rows, np.nan)
-    known = set(table.column_names)
-    return {name: table.column(name).to_numpy() if name in known or name not in ADDED else missing
-            for name in RECORDED}  # fmt: skip
+    missing = dict.fromkeys(RECORDED, np.full(table.num_rows, np.nan))
+    return missing | {name: table.column(name).to_numpy() for name in table.column_names}
 
 
-def _metric_history(client: Any, run_id: str) -> Columns:
+def _metric_history(client: Any, run_id: str, names: Sequence[str]) -> Columns:
     columns = {
         name: {metric.step: metric.value for metric in client.get_metric_history(run_id, name)}
-        for name in (*COSTS, *MEASURES)
+        for name in (*COSTS, *names)
     }
     table = pd.DataFrame(columns, dtype=np.float64).sort_index()
     return {"iteration": table.index.to_numpy(np.int64)} | {name: table[name].to_numpy() for name in columns}

@@ -27,7 +27,7 @@ from nnexp.tracking.locations import database, public
 
 LOG = logging.getLogger(__name__)
 
-FORMAT = "2"
+FORMAT = "3"
 
 LATE_LOCAL, LATE_SERVER = 60_000, 600_000
 """Milliseconds by which another process or machine may tell of a lone run's end too late, or its clock be behind."""
@@ -138,7 +138,7 @@ class Index:
         found = _read_table(self._history_file)
         if found is None:
             return None
-        if found.column_names != ["run_id", *RECORDED]:
+        if not {"run_id", *RECORDED} <= set(found.column_names):
             return None
         names = (found.schema.metadata or {}).get(b"runs", b"").decode()
         return found.to_pandas(ignore_metadata=True), set(filter(None, names.split(",")))

@@ -10,14 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from nnexp.results.columns import COSTS, DIGEST, GIVEN, KEYS, MEASURES, PATH
+from nnexp.results.columns import COSTS, DIGEST, GIVEN, KEYS, PATH, known_measures
 
 METHOD = "optimizer."
 NAME = "optimizer.name"
 SEEDS = "seeds."
-CLASS = "._target_"
-"""At the end of the setting that holds a part's class."""
-
 NO_TASK = ("tracking.", "budget.", "sweep.")
 """Settings that are about how long and where, not about what is learned."""
 
@@ -114,10 +111,10 @@ def _varies(column: pd.Series) -> bool:
 
 
 def _tells(runs: pd.DataFrame, name: str) -> bool:
-    """Whether runs differ in a setting; in a part's class only where runs of one name of it do."""
-    option = f"{name.removesuffix(CLASS)}.name"
-    if name.endswith(CLASS) and option in runs:
-        return bool((runs.groupby(_text(runs[option]))[name].nunique() > 1).any())
+    """Whether runs differ in a setting; in one of an option only where runs of it do, for its name says the rest."""
+    option = f"{name.rpartition('.')[0]}.name"
+    if name != option and option in runs:
+        return bool((runs.groupby(_text(runs[option]))[name].agg(_varies)).any())
     return _varies(runs[name])
 
 
@@ -163,7 +160,7 @@ def _variants(runs: pd.DataFrame) -> pd.Series:
 
 
 def _task_columns(runs: pd.DataFrame, taken: set[str]) -> list[str]:
-    known = {*KEYS, *MEASURES, *COSTS, "reason", *taken}
+    known = {*KEYS, *known_measures(runs), *COSTS, "reason", *taken}
     if DIGEST in runs and runs[DIGEST].notna().equals(_given(runs)):
         known |= set(GIVEN)
     if DIGEST in runs and PATH in runs and _varies(runs[PATH]):

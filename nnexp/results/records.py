@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from nnexp.results.columns import COSTS, DIGEST, KEYS, MEASURES
+from nnexp.losses.measures import BATCH_LOSS, Measure, measures
+from nnexp.results.columns import COSTS, DIGEST, KEYS, METRICS
+from nnexp.tracking.metric_tag import metrics_of
+
+MEASURING = "measuring_seconds"
+"""What measuring a run's rows took, beside its training."""
 
 ENDED = ("FINISHED", "FAILED", "KILLED")
 
@@ -62,15 +68,25 @@ class Record(NamedTuple):
 def table(records: list[Record]) -> pd.DataFrame:
     """One row a record, params and keys as columns; see :func:`nnexp.results.load_runs`."""
     seen: dict[str, Any] = {}
-    rows = pd.DataFrame([_row(record, seen) for record in records])
-    for name in [*KEYS, *MEASURES, *COSTS]:
+    metrics: dict[str, Measure] = {}
+    for record in records:
+        metrics |= metrics_of(record.tags)
+    known = [
+        name
+        for name in measures(metrics)
+        if name != BATCH_LOSS or any(name in one.metrics for one in records)
+    ]
+    rows = pd.DataFrame([_row(record, seen, known) for record in records])
+    first = [*KEYS, *known, *COSTS]
+    for name in first:
         if name not in rows:
-            rows[name] = pd.Series(np.nan if name in MEASURES + COSTS else None, index=rows.index)
-    first = [*KEYS, *MEASURES, *COSTS]
-    return rows[[*first, *sorted(set(rows.columns) - set(first))]]
+            rows[name] = pd.Series(None if name in KEYS else np.nan, index=rows.index)
+    found = rows[[*first, *sorted(set(rows.columns) - set(first))]]
+    found.attrs[METRICS] = metrics
+    return found
 
 
-def _row(record: Record, seen: dict[str, Any]) -> dict[str, Any]:
+def _row(record: Record, seen: dict[str, Any], known: Sequence[str]) -> dict[str, Any]:
     status = record.tags.get("nnexp.status", record.status.lower())
     ended = status != "diverged"
     values = {name: _typed(text, seen) for name, text in record.params.items()}
@@ -86,10 +102,12 @@ def _row(record: Record, seen: dict[str, Any]) -> dict[str, Any]:
         "artifact_uri": record.artifact_uri,
         "reason": record.tags.get("nnexp.reason", ""),
     }
-    row |= {name: record.metrics.get(name, np.nan) if ended else np.nan for name in MEASURES}
+    row |= {name: record.metrics.get(name, np.nan) if ended else np.nan for name in known}
     row |= {name: record.metrics.get(name, np.nan) for name in COSTS}
     if "nnexp.samples" in record.tags:
         row["samples"] = int(record.tags["nnexp.samples"])
+    if MEASURING in record.metrics:
+        row[MEASURING] = record.metrics[MEASURING]
     if "nnexp.data" in record.tags:
         row[DIGEST] = record.tags["nnexp.data"]
     return row | values

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from nnexp.results.columns import COSTS, MEASURES
+from nnexp.results.columns import COSTS, known_measures
 
 
 def summary(runs: pd.DataFrame, by: str = "method") -> pd.DataFrame:
@@ -19,7 +19,7 @@ def summary(runs: pd.DataFrame, by: str = "method") -> pd.DataFrame:
     for label, group in runs.groupby(by, sort=False):
         done = group[group["status"] == "finished"]
         row: dict[str, Any] = {by: label, "n": len(done), "lost": len(group) - len(done)}
-        for name in MEASURES:
+        for name in known_measures(runs):
             values = pd.to_numeric(done[name]).dropna()
             row |= {
                 f"{name}_mean": values.mean(),

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnexp.results import COSTS, budget_axis
+from nnexp.losses.measures import Measure
+from nnexp.results import COSTS, budget_axis, measure_of
 from nnexp.results.labels import cells, left_out
 from nnexp.stats.aggregates import aggregate
 from nnexp.stats.intervals import median_level
-from nnexp.stats.measure import default_measure, higher_is_better
+from nnexp.stats.measure import default_measure
 from nnexp.stats.pairs import corrected, pair_rows
 from nnexp.stats.profiles import profiles
 from nnexp.stats.ranks import Ranks, ranks
@@ -37,6 +38,8 @@ class Comparison:
     """
 
     measure: str
+    about: Measure
+    """The measure's label, and whether more of it is better."""
     axis: str
     """The cost at which values are read: iteration, evaluations, seconds or epochs."""
     at: pd.Series
@@ -82,7 +85,7 @@ class Comparison:
     def ordered(self, task: str) -> list[str]:
         """The methods on one task, or over tasks, best first."""
         pairs, summary = self.pairs[self.pairs["task"] == task], self.summary[self.summary["task"] == task]
-        return ordered(summary, pairs, self.measure)
+        return ordered(summary, pairs, higher=self.about.higher)
 
 
 def compare(
@@ -124,23 +127,24 @@ def compare(
     scores = read_scores(found, history, measure, axis, at)
     if len(scores.methods) < 2:
         raise ValueError(f"method={', '.join(scores.methods)}: expected two or more methods to compare")
-    sign = -1.0 if higher_is_better(measure) else 1.0
-    bounded = higher_is_better(measure)
-    pairs = _pairs(scores, scores.values, scores.orders, sign, confidence, seed, bounded)
+    about = measure_of(history, measure)
+    sign = -1.0 if about.higher else 1.0
+    pairs = _pairs(scores, scores.values, scores.orders, sign, confidence, seed, about.share)
     if not pairs["n_pairs"].any():
         raise ValueError("seed: expected two methods with a common one")
     summary = _summary(scores, confidence, resamples, seed)
     last = summary[summary["task"] == summary["task"].iloc[-1]]
-    methods = ordered(last, pairs[pairs["task"] == pairs["task"].iloc[0]], measure)
-    targets = _targets(scores, target, measure)
+    methods = ordered(last, pairs[pairs["task"] == pairs["task"].iloc[0]], higher=about.higher)
+    targets = _targets(scores, target)
     reached = times(scores, history, measure, axis, targets)
     horizon = scores.at.reindex(scores.tasks).to_numpy(float)[:, None, None]
     told = verdict(
-        *(measure, axis, scores.at, confidence, methods, scores.tasks),
+        *(measure, about, axis, scores.at, confidence, methods, scores.tasks),
         *(scores.table, summary, pairs, scores.left_out),
     )
     comparison = Comparison(
         measure=measure,
+        about=about,
         axis=axis,
         at=scores.at,
         confidence=confidence,
@@ -215,9 +219,9 @@ def _summary(scores: Scores, confidence: float, resamples: int, seed: int) -> pd
     return pd.DataFrame(rows)
 
 
-def _targets(scores: Scores, target: float | Mapping[str, float] | None, measure: str) -> pd.Series:
+def _targets(scores: Scores, target: float | Mapping[str, float] | None) -> pd.Series:
     if target is None:
-        return default_targets(scores, measure)
+        return default_targets(scores)
     if isinstance(target, Mapping):
         for task in scores.tasks:
             if task not in target:

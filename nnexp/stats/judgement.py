@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from nnexp.losses.measures import spoken
 from nnexp.results.budget import budget_first
 from nnexp.results.history import missing_files
 from nnexp.results.labels import cells, missing_cells
 from nnexp.stats.comparison import Comparison, compare
 from nnexp.stats.standing import standing
 from nnexp.stats.tuning import tuning_table, tuning_text
-from nnexp.stats.verdict import TESTS, UNITS
+from nnexp.stats.verdict import TESTS, UNITS, listed
 
 
 class Judgement(NamedTuple):
@@ -66,11 +67,11 @@ def headline(comparisons: dict[str, Comparison]) -> str:
     outcomes: dict[str, list[str]] = {}
     for axis, found in comparisons.items():
         best, _, close = standing(found.methods, found.overall)
-        told = best if not close else f"not enough evidence ({best} or {' or '.join(close)})"
+        told = best if not close else f"not enough evidence ({listed([best, *close], 'or')})"
         timed = " (as timed here)" if axis == "seconds" else ""
         outcomes.setdefault(told, []).append(UNITS[axis] + timed)
     parts = [f"{told} at equal {_and(axes)}" for told, axes in outcomes.items()]
-    return f"Best by {first.measure}: {'; '.join(parts)}."
+    return f"Best by {spoken(first.about)}: {'; '.join(parts)}."
 
 
 def _missing(missing: pd.DataFrame) -> str:

@@ -6,10 +6,16 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from nnexp.results import measure_of
 
-def higher_is_better(measure: str) -> bool:
-    """Whether more of ``measure`` is better: true of accuracies, false of losses and costs."""
-    return measure.endswith("accuracy")
+
+def higher_is_better(measure: str, table: pd.DataFrame | None = None) -> bool:
+    """Whether more of ``measure`` is better: true of accuracies, false of losses; of metrics the ``table`` tells.
+
+    Raises:
+        ValueError: it does not.
+    """
+    return measure_of(pd.DataFrame() if table is None else table, measure).higher
 
 
 def default_measure(runs: pd.DataFrame) -> str:

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nnexp.results import ALL_AXES, COSTS, held
-from nnexp.stats.measure import higher_is_better
+from nnexp.results import ALL_AXES, COSTS, held, measure_of
 
 Array = np.ndarray[Any, Any]
 
@@ -29,6 +28,8 @@ class Scores(NamedTuple):
     tasks: list[str]
     methods: list[str]
     seeds: list[Any]
+    higher: bool
+    """Whether more of the measure is better."""
     clocks: Array | None
     """At equal seconds ``(T, M, S)``: runs with the same number were timed together; else None."""
     left_out: dict[str, str]
@@ -85,14 +86,14 @@ def read_scores(
         for name, known in zip(CELL, (tasks, methods, seeds), strict=True)
     )
     values[places] = table["value"]
-    orders = values if not higher_is_better(measure) else -values
-    orders = orders.copy()
+    higher = measure_of(history, measure).higher
+    orders = -values if higher else values.copy()
     orders[tuple(place[table["diverged"]] for place in places)] = np.inf
     clocks = None
     if axis == "seconds":
         clocks = np.full(shape, -1)
         clocks[places] = table["clock"]
-    return Scores(table, values, orders, costs, tasks, methods, seeds, clocks, left_out)
+    return Scores(table, values, orders, costs, tasks, methods, seeds, higher, clocks, left_out)
 
 
 def _common_costs(table: pd.DataFrame, at: float | None, axis: str) -> pd.Series:
@@ -141,7 +142,7 @@ def _with_values(table: pd.DataFrame, own: pd.DataFrame, measure: str, axis: str
     starts = table["run_id"].map(own.groupby("run_id")[measure].first())
     seen = pd.concat([read, starts.where(table["diverged"])], ignore_index=True)
     by_task = seen.groupby(pd.concat([table["task"]] * 2, ignore_index=True))
-    worst = by_task.min() if higher_is_better(measure) else by_task.max()
+    worst = by_task.min() if measure_of(own, measure).higher else by_task.max()
     table["value"] = read.where(~table["diverged"], table["task"].map(worst))
     for name in COSTS:
         table[name] = table["run_id"].map(rows[name])

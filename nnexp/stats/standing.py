@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from nnexp.stats.measure import higher_is_better
-
 BETTER, UNDECIDED = "a is better", "not enough evidence"
 
 
-def ordered(summary: pd.DataFrame, pairs: pd.DataFrame, measure: str) -> list[str]:
+def ordered(summary: pd.DataFrame, pairs: pd.DataFrame, *, higher: bool) -> list[str]:
     """The methods of one task, or over tasks, best first.
 
     A method stands before another by how many it is ahead of on the seeds that each two share; of equals the one
@@ -19,8 +17,9 @@ def ordered(summary: pd.DataFrame, pairs: pd.DataFrame, measure: str) -> list[st
     Args:
         summary: rows of :class:`nnexp.stats.Comparison`'s, one a method.
         pairs: its rows of the same task.
+        higher: whether more of the measure is better.
     """
-    sign = -1.0 if higher_is_better(measure) else 1.0
+    sign = -1.0 if higher else 1.0
     wins = pairs[sign * pairs["difference"] < 0].groupby("a").size()
     table = pd.DataFrame(
         {

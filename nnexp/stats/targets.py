@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nnexp.results import measure_of
 from nnexp.stats.intervals import median, median_level, unknown
-from nnexp.stats.measure import higher_is_better
 from nnexp.stats.scores import Scores
 
 Array = np.ndarray[Any, Any]
@@ -28,7 +28,7 @@ def first_reached(
     """
     target = history["run_id"].map(targets).to_numpy(float)
     value = history[measure].to_numpy(float)
-    good = value >= target if higher_is_better(measure) else value <= target
+    good = value >= target if measure_of(history, measure).higher else value <= target
     good &= history[axis].to_numpy(float) <= history["run_id"].map(horizons).to_numpy(float)
     reached = history[good].groupby("run_id")[axis].min().astype(float)
     return reached.reindex(targets.index).fillna(np.inf)
@@ -52,13 +52,13 @@ def times(scores: Scores, history: pd.DataFrame, measure: str, axis: str, target
     return out
 
 
-def default_targets(scores: Scores, measure: str) -> pd.Series:
+def default_targets(scores: Scores) -> pd.Series:
     """For each task the middle one of the methods' median answers, the better one of two in the middle.
 
     About half of the methods have about half of their runs or more there.
     """
     medians = scores.table.groupby(["task", "method"], sort=False)["value"].median()
-    middle = "higher" if higher_is_better(measure) else "lower"
+    middle = "higher" if scores.higher else "lower"
     return medians.groupby("task", sort=False).quantile(0.5, interpolation=middle).reindex(scores.tasks)
 
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from nnexp.results import COSTS
+from nnexp.results import COSTS, measure_of
 from nnexp.results.labels import cells, label, left_out
-from nnexp.stats.measure import higher_is_better, tuning_measure
+from nnexp.stats.measure import tuning_measure
 
 
 class Selection(NamedTuple):
@@ -147,5 +147,5 @@ def _best(own: pd.DataFrame, measure: str) -> str:
     by_task = values.groupby(["variant", "task"], sort=False)["value"].agg(["mean", "count", "size"])
     table = by_task.groupby("variant", sort=False).agg({"mean": "mean", "count": "sum", "size": "sum"})
     table["lost"] = table["size"].max() - table["count"]
-    ascending = not higher_is_better(measure)
+    ascending = not measure_of(own, measure).higher
     return str(table.sort_values(["lost", "mean"], ascending=[True, ascending], kind="stable").index[0])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from nnexp.stats.measure import higher_is_better
+from nnexp.losses.measures import Measure, spoken
 from nnexp.stats.power import fewest_seeds
 from nnexp.stats.standing import BETTER, ordered, standing
 
@@ -22,6 +22,8 @@ ENOUGH = 8
 MOST = 8
 """Rivals of the best method that are spelled out."""
 
+NAMED = 5
+"""Names of methods in a list of a sentence; more are counted."""
 
 TESTS = (
     "Tests: p is of the hypothesis that two methods are alike: that on each seed the difference may as well have "
@@ -34,6 +36,7 @@ ALONE = "Runs that are trained one at a time are timed each by itself: hydra.lau
 
 def verdict(
     measure: str,
+    about: Measure,
     axis: str,
     at: pd.Series,
     confidence: float,
@@ -48,27 +51,32 @@ def verdict(
     deciding = pairs[pairs["task"] == pairs["task"].iloc[0]]
     best, beaten, close = standing(methods, deciding)
     timed = " as timed here" if axis == "seconds" else ""
-    where = f"by {measure} at {cost(at, axis)}{timed} ({_tasks(deciding, len(tasks))}, {_seeds(deciding)})"
+    where = (
+        f"by {spoken(about)} at {cost(at, axis)}{timed} ({_tasks(deciding, len(tasks))}, {_seeds(deciding)})"
+    )
     last = summary[summary["task"] == summary["task"].iloc[-1]].set_index("method")
-    mean = _mean(measure, last.loc[best])
+    mean = _mean(spoken(about), last.loc[best])
     if not close:
-        head = f"{best} is better than {_listed(beaten)} {where}: {mean}."
+        head = f"{best} is better than {listed(beaten)} {where}: {mean}."
     else:
         first = "has the best" if (last["lost"] == 0).all() else "is ahead on common seeds, with a"
         head = (
             f"Not enough evidence for one best method {where}: {best} {first} {mean}, "
-            f"and is not shown to be better than {_listed(close)}."
+            f"and is not shown to be better than {listed(close)}."
         )
         if beaten:
-            head += f" It is better than {_listed(beaten)}."
+            head += f" It is better than {listed(beaten)}."
     rivals = methods[1 : 1 + MOST]
-    lines = [head, *(_pair(best, rival, deciding, measure, confidence, len(tasks)) for rival in rivals)]
+    lines = [
+        head,
+        *(_pair(best, rival, deciding, measure, about, confidence, len(tasks)) for rival in rivals),
+    ]
     if len(methods) - 1 > MOST:
         lines.append(
             f"- {len(methods) - 1 - MOST} more methods are behind these; all pairs are in the table."
         )
     few = [_too_few(deciding, confidence), _unseen(tasks, summary)]
-    lines += filter(None, [*few, _by_task(tasks, methods, pairs, summary, measure)])
+    lines += filter(None, [*few, _by_task(tasks, methods, pairs, summary, about)])
     lines += [_spent(summary, axis), *_stopped(scores, summary)]
     if left_out:
         lines.append(f"Tasks without any answer, left out: {'; '.join(left_out.values())}.")
@@ -94,7 +102,15 @@ def _mean(measure: str, row: pd.Series) -> str:
     return f"mean {measure} {_number(row['mean'])} {_interval(row['mean_low'], row['mean_high'])}"
 
 
-def _pair(best: str, rival: str, deciding: pd.DataFrame, measure: str, confidence: float, tasks: int) -> str:
+def _pair(
+    best: str,
+    rival: str,
+    deciding: pd.DataFrame,
+    measure: str,
+    about: Measure,
+    confidence: float,
+    tasks: int,
+) -> str:
     found = deciding[
         ((deciding["a"] == best) & (deciding["b"] == rival))
         | ((deciding["a"] == rival) & (deciding["b"] == best))
@@ -108,7 +124,7 @@ def _pair(best: str, rival: str, deciding: pd.DataFrame, measure: str, confidenc
         if math.isnan(low)
         else f"{confidence:.0%} interval {_interval(low, high)}"
     )
-    size = f"{measure} {_signed(turn * found['difference'])}, {around}, p {_p(found['p'])}"
+    size = f"{spoken(about)} {_signed(turn * found['difference'])}, {around}, p {_p(found['p'])}"
     tested = int(deciding["p"].notna().sum())
     if tested > 1:
         size += f"; p {_p(found['p_holm'])} after Holm's correction for {tested} pairs"
@@ -118,15 +134,17 @@ def _pair(best: str, rival: str, deciding: pd.DataFrame, measure: str, confidenc
         often += f", of {found['tasks']} of {_count(tasks, 'task')}"
     if found["verdict"] == BETTER:
         first, second = found["a"], found["b"]
-        return f"- {first} is better than {second}: {size}; {often}.{_shapes(found, measure)}"
-    return f"- {best} and {rival}: not enough evidence: {size}; {often}.{_needed(found)}{_shapes(found, measure)}"
+        return f"- {first} is better than {second}: {size}; {often}.{_shapes(found, about)}"
+    return (
+        f"- {best} and {rival}: not enough evidence: {size}; {often}.{_needed(found)}{_shapes(found, about)}"
+    )
 
 
-def _shapes(row: pd.Series, measure: str) -> str:
+def _shapes(row: pd.Series, about: Measure) -> str:
     """That p is of more than means, and what a test of means says."""
     if not row["shapes_differ"]:
         return ""
-    level = "which holds for any shapes" if higher_is_better(measure) else "which holds roughly"
+    level = "which holds for any shapes" if about.share else "which holds roughly"
     return (
         f" Their answers differ in shape, to which p speaks too; that means are equal has p {_p(row['p_mean'])}, "
         f"{level}."
@@ -179,7 +197,7 @@ def _unseen(tasks: list[str], summary: pd.DataFrame) -> str:
 
 
 def _by_task(
-    tasks: list[str], methods: list[str], pairs: pd.DataFrame, summary: pd.DataFrame, measure: str
+    tasks: list[str], methods: list[str], pairs: pd.DataFrame, summary: pd.DataFrame, about: Measure
 ) -> str:
     """Which method leads on each task, where there are several."""
     if len(tasks) < 2:
@@ -190,8 +208,8 @@ def _by_task(
         if len(own) < 2:
             continue
         deciding = pairs[pairs["task"] == task]
-        best, _, close = standing(ordered(own, deciding, measure), deciding)
-        parts.append(f"{task}: {best}" + (f", not shown to be better than {_listed(close)}" if close else ""))
+        best, _, close = standing(ordered(own, deciding, higher=about.higher), deciding)
+        parts.append(f"{task}: {best}" + (f", not shown to be better than {listed(close)}" if close else ""))
     return "By task, the best: " + "; ".join(parts) + "."
 
 
@@ -257,8 +275,15 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def listed(names: list[str], word: str = "and", most: int = NAMED) -> str:
+    """Names in a sentence, those beyond ``most`` as a number.
+
+    >>> listed(["a", "b", "c", "d"], most=2)
+    'a, b and 2 more'
+    """
+    if len(names) > most + 1:
+        names = [*names[:most], f"{len(names) - most} more"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
 
 
 def _number(value: float) -> str:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
+
+from nnexp.sweep.view import View
+from nnexp.tracking.outcome import reason_of
+
+LOG = logging.getLogger(__name__)
 
 
 class Later:
@@ -28,3 +34,16 @@ class Later:
             self._call()
         except BaseException as error:
             self._error = error
+
+
+def load_summary(view: View) -> None:
+    """Load what the summary of a sweep takes."""
+    try:
+        import pandas as pd  # noqa: F401
+
+        import nnexp.pictures.one_run  # noqa: F401
+
+        view.load()
+    except Exception as error:
+        # Who needs them says what is missing.
+        LOG.warning("the summary's packages cannot be loaded (%s)", reason_of(error))

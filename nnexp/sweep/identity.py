@@ -25,9 +25,13 @@ NO_JOBS = ("sweep.", "hydra")
 """Overrides that say how a sweep is run, not which jobs it has; its grid is compared by itself."""
 
 
-def config_hash(config: Config) -> str:
-    """Sixteen hexadecimal digits that two runs share if their settings and their data are the same."""
-    parts = [digest(config), config.dataset.digest()]
+def config_hash(config: Config, data: str | None = None) -> str:
+    """Sixteen hexadecimal digits that two runs share if their settings and their data are the same.
+
+    Args:
+        data: the digest of other data in place of the config's own.
+    """
+    parts = [digest(config), config.dataset.digest() if data is None else data]
     return hashlib.sha256(" ".join(filter(None, parts)).encode()).hexdigest()[:16]
 
 
@@ -52,7 +56,9 @@ def sweep_key(overrides: Sequence[str], sweep: Sweep) -> str:
     """
     # Of settings that are given twice the last one counts.
     given = dict(o.partition("=")[::2] for o in overrides if not o.lstrip("+~").startswith(NO_JOBS))
-    search = [sweep.trials, sweep.at_once, sweep.prune, sweep.sampler_seed] if sweep.trials else None
+    search = None
+    if sweep.trials:
+        search = [sweep.trials, sweep.at_once, sweep.prune, sweep.sampler_seed, sweep.measure]
     text = json.dumps([sorted(given.items()), sweep.grid, search], default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -24,7 +24,6 @@ from nnexp.sweep.log_file import LogFile
 from nnexp.sweep.trial import Trial, objective
 from nnexp.tracking.locations import refuse_password
 from nnexp.tracking.outcome import FEW_RUNS
-from nnexp.tracking.recorder import RunResult
 
 if TYPE_CHECKING:
     from nnexp.sweep.supervisor import SweepWork
@@ -80,7 +79,8 @@ class BatchedLauncher(Launcher):
                 callbacks.on_job_start(config=job.config, task_function=self.task)
         with _logged(place / "sweep.log"):
             results = self.work.batch(trials, self.choice, place, perf_counter() - start)
-        returns = [Returned(job, name, results.get(job.number)) for job in jobs]
+        values = [objective(trial.config, results.get(trial.number)) for trial in trials]
+        returns = [Returned(job, name, value) for job, value in zip(jobs, values, strict=True)]
         if callbacks is not None:
             for job, returned in zip(jobs, returns, strict=True):
                 callbacks.on_job_end(config=job.config, job_return=returned)
@@ -93,7 +93,7 @@ class Returned(JobReturn):
     Its value is the run's :func:`nnexp.sweep.trial.objective`, which a sweeper that optimizes minimises.
     """
 
-    def __init__(self, job: Job, name: str, result: RunResult | None) -> None:
+    def __init__(self, job: Job, name: str, value: float) -> None:
         self._job = job
         super().__init__(
             overrides=list(job.overrides),
@@ -101,7 +101,7 @@ class Returned(JobReturn):
             task_name=name,
             status=JobStatus.COMPLETED,
         )
-        self.return_value = objective(result)
+        self.return_value = value
 
     def __getattribute__(self, name: str) -> Any:
         if name == "cfg":

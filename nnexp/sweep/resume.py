@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnexp.config.schema import Config, Sweep
+from nnexp.losses.measures import BATCH_LOSS, measures
 from nnexp.sweep.checkpoints import move
 from nnexp.sweep.identity import KEY, code_hash, config_hash, sweep_key
 from nnexp.tracking.bring_in import bring_in
@@ -16,6 +17,7 @@ from nnexp.tracking.claim import CHECKPOINTS, JOURNAL
 from nnexp.tracking.files import HISTORY_FILE
 from nnexp.tracking.heartbeat import stale, worked_on
 from nnexp.tracking.locations import StoreError
+from nnexp.tracking.metric_tag import metrics_of
 from nnexp.tracking.recorder import RunResult
 from nnexp.training.checkpoint import FOLDER
 
@@ -35,7 +37,7 @@ class Earlier:
     """A sweep that was begun before: its id, its parent run and what its children are good for.
 
     A finished (or diverged) run of the same config, data and code takes the place of one job; what failed,
-    was killed, is missing or lost its files, or was computed by other code is run again.
+    was killed, is missing or lost its files, or was computed by other code or of other data is run again.
 
     Args:
         same: whether it was started with the same overrides and grid.
@@ -50,6 +52,7 @@ class Earlier:
         self._done: dict[str, list[Any]] = defaultdict(list)
         self._others: dict[str, list[Any]] = defaultdict(list)
         self._without_files: set[str] = set()
+        self._data = dict.fromkeys(run.data.tags.get("nnexp.data", "") for run in children)
         for run in children:
             good = run.info.status == "FINISHED"
             if good and not store.has_file(run, HISTORY_FILE):
@@ -65,10 +68,19 @@ class Earlier:
             if self._keep or run.data.tags.get("nnexp.code_hash") == code:
                 self._done[own].remove(run)
                 return Found(recorded_result(self.store, run), "", [])
-        before = [*self._others.pop(own, []), *self._done.pop(own, [])]
+        before = self._take(own)
+        if not before and config.dataset.digest():
+            # The same settings, of a file that held something else.
+            before = [run for data in self._data for run in self._take(config_hash(config, data))]
+            if before:
+                return Found(None, "of other data", before)
         if any(run.info.run_id in self._without_files for run in before):
             return Found(None, "files missing", before)
         return Found(None, why_again(before[-1] if before else None), before)
+
+    def _take(self, config: str) -> list[Any]:
+        """The runs of a config's hash, given out once."""
+        return [*self._others.pop(config, []), *self._done.pop(config, [])]
 
 
 LOG = logging.getLogger(__name__)
@@ -225,12 +237,11 @@ def recorded_result(store: Any, run: Any) -> RunResult:
         run_id=run.info.run_id,
         url=store.run_url(run.info.run_id),
         status=tags.get("nnexp.status", "finished"),
-        loss=metrics.get("loss", nan),
-        accuracy=metrics.get("accuracy", nan),
-        val_loss=metrics.get("val_loss", nan),
-        val_accuracy=metrics.get("val_accuracy", nan),
-        test_loss=metrics.get("test_loss", nan),
-        test_accuracy=metrics.get("test_accuracy", nan),
+        measures={
+            name: metrics.get(name, nan)
+            for name in measures(metrics_of(tags))
+            if name in metrics or name != BATCH_LOSS
+        },
         iterations=int(steps),
         evaluations=int(metrics.get("evaluations", 0)),
         seconds=metrics.get("seconds", nan),

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
+from nnexp.data.loading import forget
 from nnexp.process import writing_to
-from nnexp.sweep.background_call import Later
+from nnexp.sweep.background_call import Later, load_summary
 from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
@@ -30,7 +31,6 @@ from nnexp.tracking import journal, locations
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
 from nnexp.tracking.locations import StoreError, StoreLost
-from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
 from nnexp.training.checkpoint import FOLDER
@@ -76,6 +76,7 @@ class SweepWork(Work):
         self._journal: Path | None = None
         self._recording: Recording | None = None
         self.token = secrets.token_hex(8)
+        self.closing: list[str] = []  # lines that the command ends with
 
     def find_earlier(self, config: Config) -> None:
         """Once, see which sweep ``sweep.resume`` means, before anything is written.
@@ -236,6 +237,9 @@ class SweepWork(Work):
 
         recording = self._recording = Recording(process, tags, spool, runs)
         self._say_unbatched(rest)
+        if choice.elsewhere:
+            # What was checked here, workers load.
+            forget()
         start = perf_counter()
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
 
@@ -246,15 +250,16 @@ class SweepWork(Work):
         try:
             with (
                 frozen_source(code, outside),
-                self.view.sweep(len(rest)) as progress,
+                self.view.sweep(max(runs, len(self.rows) + len(rest)), len(self.rows)) as progress,
                 Interrupts(spool.stop, self.view.say) as interrupts,
             ):
+                progress.live = spool.told
                 if choice.elsewhere:
-                    # The summary's packages take half a second to load, and this process only waits.
-                    threading.Thread(target=_load, name="nnexp-load").start()
+                    # The summary's packages take a second to load, and this process only waits.
+                    threading.Thread(target=load_summary, args=(self.view,), name="nnexp-load").start()
                 batch.run(lambda one: ended(progress, one))
                 # Not from a source that was edited meanwhile.
-                _load()
+                load_summary(self.view)
                 recording.settle()
         finally:
             recording.close()
@@ -320,6 +325,8 @@ class SweepWork(Work):
             resuming = [*self._flags, "-m", *given, f"sweep.resume={self.sweep_id}"]
             words = shlex.join(["python", "-m", "nnexp.run", *resuming])
             self.view.say(f"Resume: {words}")
+        if self.closing:
+            self.view.say("\n".join(self.closing))
 
     def _say_unrecorded(self) -> None:
         """Say how what the store does not have gets there."""
@@ -371,13 +378,3 @@ class SweepWork(Work):
                 + (f"; run again: {why}" if why else "")
             )
             self._skipped, self._why = 0, Counter()
-
-
-def _load() -> None:
-    try:
-        import pandas as pd  # noqa: F401
-
-        import nnexp.pictures.one_run  # noqa: F401
-    except Exception as error:
-        # Who needs them says what is missing.
-        LOG.warning("the summary's packages cannot be loaded (%s)", reason_of(error))

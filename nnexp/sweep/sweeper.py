@@ -14,9 +14,11 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from nnexp.config.schema import ConfigError, Sweep
-from nnexp.config.settings import build
+from nnexp.config.schema import AUTO, ConfigError, Sweep
+from nnexp.config.settings import build, load_part
+from nnexp.losses.metrics import Metric
 from nnexp.sweep.compose.grid import Expansion, expand
+from nnexp.sweep.trial import direction
 from nnexp.sweep.tuned import report
 from nnexp.sweep.tuning import check_optuna, left_out, tune
 from nnexp.tracking.locations import refuse_password
@@ -74,12 +76,23 @@ class GridSweeper(Sweeper):
         if expanded.studies:
             made = tune(expanded.studies, settings, self._launch)
             found = place.absolute() / "tuned"
-            print("\n".join(report(made, found, arguments)))
-            if self.work is not None and self.work.jobs is not None:
+            lines = report(made, found, arguments, *self._judged_by(settings.measure))
+            if self.work is None:
+                print("\n".join(lines))
+            elif self.work.jobs is not None:
+                self.work.closing += lines
                 # What pruning left out is not missing.
                 self.work.jobs -= left_out(made)
                 self.work.attach(found)
         return self.returns
+
+    def _judged_by(self, measure: str) -> tuple[str, float]:
+        """The measure that trials are judged by, and its sign in their values."""
+        if measure == AUTO:
+            return "loss", 1.0
+        assert self.config is not None
+        chosen: Any = OmegaConf.to_container(OmegaConf.select(self.config, "metrics"), resolve=True)
+        return measure, direction(measure, [load_part("metrics", one, Metric) for one in chosen])
 
     def _launch(self, jobs: list[list[str]]) -> list[float]:
         """Run jobs; their objectives."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nnexp.config.schema import Config
+from nnexp.config.schema import AUTO, Config
+from nnexp.losses.measures import described, measures
+from nnexp.losses.metrics import Metric
 from nnexp.tracking.recorder import RunResult
 
 
@@ -35,9 +38,24 @@ class Ended(NamedTuple):
     result: RunResult | None
 
 
-def objective(result: RunResult | None) -> float:
-    """What a run is judged by, lower is better: its validation loss, else training loss; inf for neither."""
+def objective(config: Config, result: RunResult | None) -> float:
+    """What a run is judged by, lower is better: ``sweep.measure``, negative where more of it is better.
+
+    Without one it is the validation loss, else the training loss; inf where there is no such number.
+    """
     if result is None:
         return math.inf
-    known = (value for value in (result.val_loss, result.loss) if math.isfinite(value))
+    name = config.sweep.measure
+    if name != AUTO:
+        value = result.measures.get(name, math.nan)
+        return direction(name, config.metrics) * value if math.isfinite(value) else math.inf
+    known = (
+        value for value in (result.measures.get("val_loss", math.nan), result.loss) if math.isfinite(value)
+    )
     return next(known, math.inf)
+
+
+def direction(measure: str, metrics: Sequence[Metric]) -> float:
+    """1 where less of a measure is better, -1 where more of it is."""
+    about = measures(described(metrics)).get(measure)
+    return -1.0 if about is not None and about.higher else 1.0

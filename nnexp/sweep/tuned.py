@@ -16,15 +16,19 @@ FRESH = "seed=range(1000,1020)"
 """Seeds to compare tuned methods on: the best of many trials looks better on its own seeds than it is."""
 
 
-def report(made: Sequence[Tuned], place: Path, arguments: Sequence[str]) -> list[str]:
+def report(
+    made: Sequence[Tuned], place: Path, arguments: Sequence[str], measure: str = "loss", sign: float = 1.0
+) -> list[str]:
     """Write ``trials.csv`` and the config file ``sweep/tuned.yaml``; lines for the reader.
 
     Args:
         place: a folder.
         arguments: the command line's overrides of the task.
+        measure: what trials were judged by.
+        sign: of it in their values.
     """
     place.mkdir(parents=True, exist_ok=True)
-    _table(made, place / "trials.csv")
+    _table(made, place / "trials.csv", measure, sign)
     lines = []
     grid = []
     for tuned in made:
@@ -32,7 +36,7 @@ def report(made: Sequence[Tuned], place: Path, arguments: Sequence[str]) -> list
         best = tuned.best
         jobs = f"median of {len(best.values)} jobs" if len(best.values) > 1 else "one job"
         lines.append(
-            f"tuned {' '.join(best.settings)}: loss {best.value:.4f} ({jobs}; "
+            f"tuned {' '.join(best.settings)}: {measure} {sign * best.value:.4f} ({jobs}; "
             f"{len(tuned.attempts)} trials, {pruned} pruned)"
         )
         if math.isfinite(best.value):
@@ -55,11 +59,11 @@ def report(made: Sequence[Tuned], place: Path, arguments: Sequence[str]) -> list
     return lines
 
 
-def _table(made: Sequence[Tuned], file: Path) -> None:
+def _table(made: Sequence[Tuned], file: Path, measure: str, sign: float) -> None:
     with open(file, "w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out)
-        writer.writerow(("study", "trial", "settings", "jobs", "pruned", "median_loss"))
+        writer.writerow(("study", "trial", "settings", "jobs", "pruned", f"median_{measure}"))
         for number, tuned in enumerate(made):
             for at, attempt in enumerate(tuned.attempts):
-                values = (len(attempt.values), attempt.pruned, attempt.value)
+                values = (len(attempt.values), attempt.pruned, sign * attempt.value)
                 writer.writerow((number, at, " ".join(attempt.settings), *values))

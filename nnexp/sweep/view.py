@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
+from nnexp.config.schema import Config
 from nnexp.sweep.trial import Ended
 
 
 class Row(NamedTuple):
-    """One job of a command: what it was, how it ended, and what it reached."""
+    """One job of a command: what it was, how it ended, and what it reached, by measure."""
 
     job: int
     method: str
     seed: int
     overrides: str
     status: str
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
-    test_loss: float
-    test_accuracy: float
+    measures: dict[str, float]
     iterations: int
     evaluations: int
     seconds: float
@@ -30,6 +26,30 @@ class Row(NamedTuple):
     url: str
     reason: str
     log: str
+    config: Config
+
+    def values(self) -> dict[str, Any]:
+        """All by column, but for the config, each measure one of its own."""
+        row = self._asdict()
+        del row["config"]
+        at = list(row).index("measures")
+        columns = list(row.items())
+        return dict([*columns[:at], *self.measures.items(), *columns[at + 1 :]])
+
+
+class Live(NamedTuple):
+    """How far a group of runs is that is being trained.
+
+    ``done`` of its ``runs`` have ended; ``iteration`` and ``loss``, the median of training, are those of the others'
+    newest rows; ``of`` is their budget, None without one in iterations.
+    """
+
+    method: str
+    runs: int
+    done: int
+    iteration: int
+    of: int | None
+    loss: float
 
 
 class RunView(Protocol):
@@ -40,9 +60,10 @@ class RunView(Protocol):
 
 
 class SweepView(Protocol):
-    """Progress of a sweep; ``running`` is how many jobs are being trained."""
+    """Progress of a sweep; ``running`` is how many jobs are being trained, ``live`` gives how far they are."""
 
     running: int
+    live: Callable[[], Sequence[Live]]
 
     def ended(self, one: Ended) -> None:
         """Take a job that ended."""
@@ -57,8 +78,11 @@ class View(Protocol):
     def run(self, trained: Any, title: str) -> AbstractContextManager[RunView]:
         """A context in which one :class:`nnexp.training.run.Run` is trained."""
 
-    def sweep(self, jobs: int) -> AbstractContextManager[SweepView]:
-        """A context in which ``jobs`` jobs end one after another."""
+    def sweep(self, jobs: int, begun: int = 0) -> AbstractContextManager[SweepView]:
+        """A context in which jobs end one after another; of the command's ``jobs`` some have ended before."""
+
+    def load(self) -> None:
+        """Load what the summary needs, while there is time and before the source may change."""
 
     def summary(self, rows: Sequence[Row], ui_command: str, page: str) -> None:
-        """Show all rows, what failed, and the way to MLflow's pages."""
+        """Show all rows, which method is better, what failed, and the way to MLflow's pages."""

@@ -205,10 +205,11 @@ class Work:
             import pandas as pd
 
             status = status or ("FAILED" if self.failed else "FINISHED")
-            table = pd.DataFrame(self.rows, columns=list(Row._fields))
+            table = pd.DataFrame([row.values() for row in self.rows])
             try:
                 limits = self._limits
-                finish_parent(self._parent, table, status, limits.pop() if len(limits) == 1 else None)
+                limit = limits.pop() if len(limits) == 1 else None
+                finish_parent(self._parent, table, status, limit, self.sweep_id)
             except SweepTaken:
                 raise
             except Exception as error:
@@ -271,9 +272,8 @@ class Work:
         numbers = {name: getattr(result, name) for name in Row._fields if hasattr(result, name)}
         self._limits.add(job.config.dataset.best_accuracy())
         about = (job.number, job.config.optimizer.name, job.config.seed, " ".join(job.overrides))
-        self.rows.append(Row(*about, **(numbers | {"log": str(job.log)})))
+        self.rows.append(Row(*about, **(numbers | {"log": str(job.log), "config": job.config})))
 
 
 def _nothing(begun: dict[str, str], status: str, reason: str) -> RunResult:
-    nan = math.nan
-    return RunResult(begun["id"], begun["url"], status, nan, nan, nan, nan, nan, nan, 0, 0, nan, reason)
+    return RunResult(begun["id"], begun["url"], status, {}, 0, 0, math.nan, reason)

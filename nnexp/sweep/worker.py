@@ -9,21 +9,26 @@ import secrets
 import traceback
 from math import inf
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any, NamedTuple
 
 from nnexp.config.schema import Config
+from nnexp.data.mapped import share_in
 from nnexp.sweep.identity import package_hash, run_key
 from nnexp.sweep.longer import end_of
 from nnexp.sweep.recording.spool import Spool, journal_entry
 from nnexp.sweep.source import import_from
 from nnexp.sweep.trial import Trial
+from nnexp.sweep.view import Live
 from nnexp.tracking.claim import CONTINUED
 from nnexp.tracking.environment import environment
 from nnexp.tracking.outcome import Outcome, outcome, reason_of
 from nnexp.tracking.protocol import milliseconds
 from nnexp.training.checkpoint import Checkpoint, find, go_on
+from nnexp.training.group import Group
 from nnexp.training.prepare import prepare_group
+from nnexp.training.record import History
 
 LOG = logging.getLogger(__name__)
 
@@ -85,6 +90,8 @@ def train(task: Task) -> Done:
     spool = Spool(Path(task.spool))
     if task.process != os.getpid():
         import_from(str(spool.folder / "code"), task.outside)
+        if spool.folder.is_dir():
+            share_in(spool.folder / "data")
     jobs: list[Trial] = pickle.loads(task.jobs)
     written: list[Checkpoint] = []
     outcomes, group_error = _outcomes(task, jobs, spool, written)
@@ -140,6 +147,8 @@ def _together(task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpo
     trace = ""
     try:
         for parts in group.train(min(config.tracking.flush_seconds for config in configs)):
+            if parts:
+                spool.tell(jobs[0].number, _live(group, configs[0], [rows for _, rows in parts]))
             for at, rows in parts:
                 if not group.runs[at].ended:
                     spool.put(jobs[at], task.tags, task.runs, started, rows)
@@ -152,6 +161,8 @@ def _together(task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpo
         if len(configs) > 1:
             raise
         error, trace = caught, traceback.format_exc()
+    finally:
+        spool.over(jobs[0].number)
     ended = milliseconds()
     # Runs of one group are timed at one time, most of them by one clock: what is said of seconds must know of it.
     shared = {"nnexp.group": secrets.token_hex(6)} if len(configs) > 1 else {}
@@ -169,6 +180,16 @@ def _together(task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpo
         continued = {CONTINUED: str(first)} if first else {}
         made.append(one._replace(tags=one.tags | shared | continued | start, files=one.files | kept))
     return made
+
+
+def _live(group: Group, config: Config, new: list[History]) -> Live:
+    """How far a group is, from its new rows."""
+    done = sum(run.ended for run in group.runs)
+    iteration, loss = (
+        max(int(rows.iteration[-1]) for rows in new),
+        median(float(rows.loss[-1]) for rows in new),
+    )
+    return Live(config.optimizer.name, len(group.runs), done, iteration, config.budget.iterations, loss)
 
 
 def _failed(config: Config, error: Exception) -> Outcome:

@@ -17,6 +17,7 @@ from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat, worked_on
 from nnexp.tracking.journal import DONE, ENTRY, PARENT, RUN, Beginning, Entry
 from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken
 from nnexp.tracking.outcome import reason_of
+from nnexp.tracking.protocol import Shared
 from nnexp.tracking.recorder import Thinning, publish
 
 LOG = logging.getLogger(__name__)
@@ -305,11 +306,22 @@ class Delivery:
                 self.parent.record(numbers=record.said["numbers"])
             elif record.kind == "file":
                 self.parent.log_files({record.said["path"]: record.content})
+            elif record.kind == "views":
+                self._share(record.said["shared"])
             elif record.kind == "end":
                 self._end_parent(record.said)
                 return True
             self._read_to[file] = record.place + 1
         return False
+
+    def _share(self, said: list[Any]) -> None:
+        shared = Shared(*said)
+        try:
+            self.parent.share(shared._replace(methods=tuple(shared.methods)))
+        except StoreError:
+            raise
+        except Exception as error:
+            LOG.warning("the views of the sweep could not be made (%s)", reason_of(error))
 
     def _end_parent(self, said: dict[str, Any]) -> None:
         try:

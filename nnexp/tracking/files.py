@@ -15,9 +15,9 @@ import nnexp
 from nnexp.config.modules import outside_files
 from nnexp.config.settings import kinds_of, plain
 from nnexp.network.layout import Layout
-from nnexp.tracking.protocol import METRICS, DatasetRecord, Rows
+from nnexp.tracking.protocol import DatasetRecord, Rows
 from nnexp.training.problem import Problem
-from nnexp.training.record import History
+from nnexp.training.record import COLUMNS, History
 
 Array = np.ndarray[Any, Any]
 
@@ -130,7 +130,7 @@ def specification(prepared: Any) -> dict[str, Any]:
 
 
 def history_table(history: Rows, about: Mapping[str, str] | None = None) -> bytes:
-    """All rows as one Parquet file: ``iteration`` and the metrics, NaN where nothing was measured.
+    """All rows as one Parquet file, NaN where nothing was measured.
 
     Args:
         about: goes into the file's metadata.
@@ -139,9 +139,9 @@ def history_table(history: Rows, about: Mapping[str, str] | None = None) -> byte
     import pyarrow.parquet as pq
 
     columns = {}
-    for name in ("iteration", *METRICS):
+    for name, values in history.items():
         kind = np.int64 if name in ("iteration", "evaluations") else np.float64
-        column = np.ascontiguousarray(getattr(history, name), kind)
+        column = np.ascontiguousarray(values, kind)
         # By its buffer: to convert an array PyArrow loads pandas, a fifth of a second in every worker.
         buffers = [None, pa.py_buffer(column)]
         columns[name] = pa.Array.from_buffers(pa.from_numpy_dtype(kind), len(column), buffers)
@@ -157,9 +157,8 @@ def rows_of(file: Path | io.BytesIO) -> History:
     with pq.ParquetFile(file) as opened:
         table = opened.read(use_threads=False)
     # Files of earlier versions have no test columns.
-    missing = np.full(table.num_rows, np.nan)
-    return History(*(table.column(name).to_numpy() if name in table.column_names else missing
-                     for name in History._fields))  # fmt: skip
+    missing = dict.fromkeys(COLUMNS, np.full(table.num_rows, np.nan))
+    return History(missing | {name: table.column(name).to_numpy() for name in table.column_names})
 
 
 def dataset_record(name: str, problem: Problem) -> DatasetRecord:

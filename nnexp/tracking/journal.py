@@ -33,6 +33,9 @@ RUN, DONE, PARENT = ".run", ".done", "sweep.parent"
 ENTRY = "nnexp.entry"
 """The tag by which a store's run is known to be that of a file."""
 
+WHOLE = ("iteration", "evaluations")
+"""Columns of whole numbers."""
+
 SIGN = b"nxr2"
 HEAD = struct.Struct("<4sII")
 
@@ -157,15 +160,15 @@ def begun(uri: str | None, experiment: str, begin: Beginning, per_decade: int | 
 
 def rows_record(rows: History) -> bytes:
     """A record of rows, whose columns are numbers of eight bytes."""
-    return framed("rows", np.stack([np.asarray(column, np.float64) for column in rows]).tobytes())
+    columns = np.stack([np.asarray(column, np.float64) for column in rows.values()])
+    return framed("rows", columns.tobytes(), columns=list(rows))
 
 
 def rows_in(record: Record) -> History:
     """The rows of :func:`rows_record`."""
-    columns = np.frombuffer(record.content).reshape(len(History._fields), -1)
-    whole = {"iteration", "evaluations"}
-    return History(*(column.astype(np.int64) if name in whole else column
-                     for name, column in zip(History._fields, columns, strict=True)))  # fmt: skip
+    names = record.said["columns"]
+    columns = zip(names, np.frombuffer(record.content).reshape(len(names), -1), strict=True)
+    return History((name, column.astype(np.int64) if name in WHOLE else column) for name, column in columns)
 
 
 def ended(entry: Entry) -> Iterator[bytes]:
@@ -235,7 +238,7 @@ def read(file: Path) -> Entry:
 
 def _killed(begin: Beginning, rows: History) -> dict[str, Any]:
     """What the last record of a run would say whose process is gone."""
-    last = {name: getattr(rows, name)[-1].item() if len(rows.iteration) else 0 for name in History._fields}
+    last = {name: column[-1].item() if len(column) else 0 for name, column in rows.items()}
     ended = begin.started + round(1000 * last["seconds"])
     reason = "its process is gone"
     scalars: tuple[Any, ...]

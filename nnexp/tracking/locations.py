@@ -20,7 +20,8 @@ LOCAL_DISKS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "overlay",
 
 _SQLITE = "sqlite:///"
 _HEADER = b"SQLite format 3\0"
-_TRAINING = "workflowType=machine_learning"
+TRAINING = "workflowType=machine_learning"
+"""What opens a page in MLflow's model training; without it the pages for traces open."""
 
 
 class StoreError(Exception):
@@ -227,19 +228,22 @@ def page(uri: str) -> str:
 
 def experiment_url(uri: str, experiment_id: str) -> str:
     """The experiment's table of runs; without the workflow type MLflow opens its page for traces."""
-    return f"{page(uri)}/#/experiments/{experiment_id}/runs?{_TRAINING}"
+    return f"{page(uri)}/#/experiments/{experiment_id}/runs?{TRAINING}"
+
+
+def share_query(key: str) -> str:
+    """What opens the shared view ``key``; with any filter or order beside it MLflow leaves the view out."""
+    return f"viewStateShareKey={quote(key)}&compareRunsMode=CHART&{TRAINING}"
 
 
 def sweep_url(uri: str, experiment_id: str, sweep_id: str) -> str:
-    """The charts of one sweep's runs, best loss first: a sorted list is flat, without the parent."""
-    chosen = quote(f"tags.`nnexp.sweep_id` = '{sweep_id}' and tags.`nnexp.kind` = 'run'")
-    order = "orderByKey=metrics.%60loss%60&orderByAsc=true"
-    return f"{experiment_url(uri, experiment_id)}&compareRunsMode=CHART&{order}&searchFilter={chosen}"
+    """The sweep's methods compared: the view that :mod:`nnexp.tracking.views` makes."""
+    return f"{page(uri)}/#/experiments/{experiment_id}/runs?{share_query(sweep_id)}"
 
 
 def run_url(uri: str, experiment_id: str, run_id: str) -> str:
     """One run's page."""
-    return f"{page(uri)}/#/experiments/{experiment_id}/runs/{run_id}?{_TRAINING}"
+    return f"{page(uri)}/#/experiments/{experiment_id}/runs/{run_id}?{TRAINING}"
 
 
 def ui_command(uri: str) -> str:

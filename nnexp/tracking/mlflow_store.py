@@ -251,22 +251,26 @@ def _locked(file: Path | None) -> Iterator[None]:
 def _make(file: Path) -> None:
     """Make an SQLite store, there as a whole or not at all: MLflow cannot go on with one half made."""
     part = file.with_name(f".{file.name}.part")
-    for end in ("", "-journal", "-wal", "-shm"):
-        part.with_name(part.name + end).unlink(missing_ok=True)
+    _remove(part)
     try:
         open_client(f"sqlite:///{part}").search_experiments(max_results=1)
+        if locations.on_local_disk(part):
+            # The file keeps this mode: a commit waits for the disk once, not twice, and no reader makes it wait.
+            with contextlib.closing(sqlite3.connect(part)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
     except BaseException:
         close()
-        part.unlink(missing_ok=True)
+        _remove(part)
         raise
-    if locations.on_local_disk(part):
-        # The file keeps this mode: a commit waits for the disk once, not twice, and no reader makes it wait.
-        with contextlib.closing(sqlite3.connect(part)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-    for end in ("-wal", "-shm"):
-        # Of a file that was renamed or deleted: SQLite would read its transactions into the new one.
-        file.with_name(file.name + end).unlink(missing_ok=True)
+    # Of a file that was renamed or deleted: SQLite would read its transactions into the new one.
+    _remove(file)
     part.replace(file)
+
+
+def _remove(file: Path) -> None:
+    """Remove an SQLite file that nobody uses, with what lies beside it."""
+    for end in ("", "-journal", "-wal", "-shm"):
+        file.with_name(file.name + end).unlink(missing_ok=True)
 
 
 def _refused(uri: str, error: BaseException) -> StoreError:

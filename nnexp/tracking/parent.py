@@ -9,8 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nnexp.tracking.protocol import Shared
+
 if TYPE_CHECKING:
     import pandas as pd
+
+MEDIANS = (
+    *("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy"),
+    *("iterations", "evaluations", "seconds"),
+)
+"""What ``summary.md`` tells of a method."""
 
 LOG = logging.getLogger(__name__)
 
@@ -24,16 +32,21 @@ class Parent(Protocol):
     def log_artifacts(self, folder: Path) -> None:
         """Copy all files below ``folder`` to the run's artifacts."""
 
+    def share(self, shared: Shared) -> None:
+        """Make the views of the sweep."""
+
     def finish(self, status: str, tags: Mapping[str, str] | None = None) -> None:
         """Set the last tags and end the run."""
 
 
-def finish_parent(run: Parent, table: pd.DataFrame, status: str, limit: float | None = None) -> None:
+def finish_parent(
+    run: Parent, table: pd.DataFrame, status: str, limit: float | None = None, sweep: str = ""
+) -> None:
     """Record the children's ``table`` (one row a run) and end the parent with ``status``.
 
     Writes ``summary.csv``, ``summary.md`` and, where a child has a loss, ``summary.png``. The run ends even
     if one of them cannot be made, which is then said in the tag ``nnexp.warning``. ``limit`` is the accuracy that no
-    classifier exceeds, where all runs have the same.
+    classifier exceeds, where all runs have the same. Of the ``sweep`` with this id views are made in MLflow.
     """
     tags = {"nnexp.status": status.lower()}
     try:
@@ -43,6 +56,8 @@ def finish_parent(run: Parent, table: pd.DataFrame, status: str, limit: float | 
             write_summary(Path(place), table, limit)
             run.log_artifacts(Path(place))
         tags["mlflow.note.content"] = note(table)
+        if sweep and len(table):
+            run.share(shared(sweep, table))
     except Exception as error:
         LOG.debug("summary", exc_info=True)
         tags["nnexp.warning"] = f"summary: {type(error).__name__}: {error}".splitlines()[0]
@@ -61,11 +76,31 @@ def write_summary(folder: Path, table: pd.DataFrame, limit: float | None = None)
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The table as a Markdown one, numbers with six significant digits."""
-    lines = ["| " + " | ".join(map(str, table.columns)) + " |", "|" + " --- |" * len(table.columns)]
-    for row in table.itertuples(index=False):
-        lines.append("| " + " | ".join(_cell(value) for value in row) + " |")
-    return "\n".join(lines) + "\n"
+    """A short table: for each method how many runs ended how, and medians of those that finished."""
+    shown = [name for name in MEDIANS if name in table and table[name].notna().any()]
+    titles = ["method", "runs", "ended", *(name.replace("_", " ") for name in shown)]
+    lines = ["| " + " | ".join(titles) + " |", "| --- | ---: | --- |" + " ---: |" * len(shown)]
+    for method, rows in table.groupby("method", sort=False):
+        states = rows["status"].value_counts() if "status" in rows else {"finished": len(rows)}
+        ended = ", ".join(f"{count} {state}" for state, count in states.items())
+        done = rows[rows["status"] == "finished"] if "status" in rows else rows
+        cells = [method, len(rows), ended, *(float(done[name].median()) for name in shown)]
+        lines.append("| " + " | ".join(_cell(value) for value in cells) + " |")
+    return "\n".join([*lines, "", "Medians of finished runs. Every run is in `summary.csv`."]) + "\n"
+
+
+def shared(sweep: str, table: pd.DataFrame) -> Shared:
+    """What the sweep's views show."""
+    kind = next((kind for kind in ("test_", "val_") if table.get(f"{kind}loss", math.nan) is not math.nan
+                 and table[f"{kind}loss"].notna().any()), "")  # fmt: skip
+    loss, accuracy = f"{kind}loss", f"{kind}accuracy"
+    known = accuracy in table and table[accuracy].notna().any()
+    finished = table[table["status"] == "finished"]
+    chosen = (finished if len(finished) else table)["run_id"]
+    return Shared(
+        sweep, tuple(dict.fromkeys(map(str, table["method"]))), loss, accuracy if known else "",
+        bool((table[loss].dropna() > 0).all()), str(chosen.iloc[0]),
+    )  # fmt: skip
 
 
 def note(table: pd.DataFrame) -> str:

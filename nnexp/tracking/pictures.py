@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnexp.pictures import one_run as plots
+from nnexp.pictures.predictions import predictions
 
 Array = np.ndarray[Any, Any]
 
@@ -17,14 +18,20 @@ MOST_IMAGES = 10
 
 
 def figures(trained: Any, method: str) -> dict[str, bytes]:
-    """Learning curves, weight histograms and, for classes of 2-D inputs, the decision boundary, as PNG by path."""
+    """Learning curves, weight histograms and what the network predicts, as PNG by path.
+
+    Of classes of 2-D inputs that is the decision boundary; others: :func:`nnexp.pictures.predictions.predictions`.
+    """
     problem, snapshots = trained.prepared.problem, trained.snapshots
     drawn = {"learning_curves": plots.learning_curves(trained.history, method)}
     thetas = {"start": snapshots.theta[0], "end": trained.final_theta}
     drawn["weight_histograms"] = plots.weight_histograms(problem.network.layout, thetas)
-    # A diverged network has no boundary.
-    if plots.has_boundary(problem) and np.isfinite(trained.final_theta).all():
-        drawn["decision_boundary"] = plots.decision_boundary(problem, trained.final_theta)
+    # A diverged network predicts nothing.
+    if np.isfinite(trained.final_theta).all():
+        if plots.has_boundary(problem):
+            drawn["decision_boundary"] = plots.decision_boundary(problem, trained.final_theta)
+        else:
+            drawn |= predictions(problem, trained.final_theta)
     found = {}
     for name, figure in drawn.items():
         out = io.BytesIO()

@@ -12,12 +12,6 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-METRICS = (
-    *("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy"),
-    *("evaluations", "seconds"),
-)
-"""What is recorded by iteration, beside ``iteration`` itself."""
-
 STATUSES = ("FINISHED", "FAILED", "KILLED")
 
 
@@ -26,27 +20,11 @@ def milliseconds() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Rows(Protocol):
-    """Columns ``(T,)`` of what was measured at T iterations, NaN where it was not."""
+Rows = Mapping[str, Any]
+"""Columns ``(T,)`` of what was measured at T iterations, by name, NaN where it was not.
 
-    @property
-    def iteration(self) -> Array: ...
-    @property
-    def evaluations(self) -> Array: ...
-    @property
-    def seconds(self) -> Array: ...
-    @property
-    def loss(self) -> Array: ...
-    @property
-    def accuracy(self) -> Array: ...
-    @property
-    def val_loss(self) -> Array: ...
-    @property
-    def val_accuracy(self) -> Array: ...
-    @property
-    def test_loss(self) -> Array: ...
-    @property
-    def test_accuracy(self) -> Array: ...
+``iteration``, ``evaluations`` and ``seconds`` are among them.
+"""
 
 
 class Point(NamedTuple):
@@ -68,6 +46,20 @@ class DatasetRecord(NamedTuple):
     context: str = "training"
 
 
+class Shared(NamedTuple):
+    """What the views of a sweep show: its methods, its measures of held-out data, and a run that may have pictures.
+
+    ``log`` says whether the loss may have a logarithmic axis; ``accuracy`` is empty where there is none.
+    """
+
+    sweep: str
+    methods: tuple[str, ...]
+    loss: str
+    accuracy: str
+    log: bool
+    run_id: str
+
+
 class Run(Protocol):
     """One run that is being recorded."""
 
@@ -81,7 +73,7 @@ class Run(Protocol):
         numbers: Mapping[str, float] | None = None,
         step: int = 0,
     ) -> None:
-        """Record rows of :data:`METRICS`, params, tags and single ``numbers`` at ``step``, in few calls.
+        """Record rows, params, tags and single ``numbers`` at ``step``, in few calls.
 
         Numbers that are not finite are left out; tags replace those of the same name.
         """
@@ -136,9 +128,9 @@ class Store(Protocol):
 
 def points(rows: Rows) -> list[Point]:
     """The finite numbers of ``rows``, in order of iteration."""
-    steps = np.asarray(rows.iteration).tolist()
-    seconds = np.asarray(rows.seconds, np.float64).tolist()
-    columns = [(key, np.asarray(getattr(rows, key), np.float64).tolist()) for key in METRICS]
+    steps = np.asarray(rows["iteration"]).tolist()
+    seconds = np.asarray(rows["seconds"], np.float64).tolist()
+    columns = [(key, np.asarray(rows[key], np.float64).tolist()) for key in rows if key != "iteration"]
     return [
         Point(key, column[at], step, seconds[at])
         for at, step in enumerate(steps)

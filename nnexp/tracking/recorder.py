@@ -15,16 +15,19 @@ from uuid import uuid4
 
 import numpy as np
 
+from nnexp.pictures.colors import method_color
 from nnexp.process import writing_to
 from nnexp.tracking import files, journal
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
 from nnexp.tracking.journal import Beginning, Entry
 from nnexp.tracking.locations import StoreLost, SweepTaken, public
+from nnexp.tracking.metric_tag import metric_tag
 from nnexp.tracking.outcome import Outcome, optional, outcome, per_decade, reason_of
 from nnexp.tracking.plain import flatten, to_yaml
 from nnexp.tracking.protocol import Rows, Run, Store, milliseconds
 from nnexp.training.checkpoint import Checkpoint
+from nnexp.training.columns import Columns
 from nnexp.training.marks import mark_after
 from nnexp.training.record import join
 
@@ -42,22 +45,31 @@ ENDINGS = {"finished": "FINISHED", "diverged": "FINISHED", "failed": "FAILED", "
 """MLflow's status of a run for each of ours."""
 
 
+NO_MEASURES = ("iteration", "evaluations", "seconds")
+"""Columns of rows that say how much was spent, and not how good the run is."""
+
+
 class RunResult(NamedTuple):
-    """How a recorded run ended; numbers are those of its last row, NaN where there is none."""
+    """How a recorded run ended; ``measures`` are those of its last row, by name, NaN where there is none."""
 
     run_id: str
     url: str
     status: str
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
-    test_loss: float
-    test_accuracy: float
+    measures: dict[str, float]
     iterations: int
     evaluations: int
     seconds: float
     reason: str
+
+    @property
+    def loss(self) -> float:
+        """The training loss."""
+        return self.measures.get("loss", math.nan)
+
+    @property
+    def accuracy(self) -> float:
+        """The training accuracy."""
+        return self.measures.get("accuracy", math.nan)
 
 
 class Thinning:
@@ -76,10 +88,10 @@ class Thinning:
         while self._per_decade is not None and self._next < iteration:
             self._next = mark_after(self._next, self._per_decade)
 
-    def select(self, rows: Rows, last: bool = False) -> Rows | None:
+    def select(self, rows: Rows, last: bool = False) -> Columns | None:
         """Those of the next ``rows`` that are to be sent, with ``last`` the very last one too; maybe None."""
         chosen = []
-        iterations = np.asarray(rows.iteration).tolist()
+        iterations = np.asarray(rows["iteration"]).tolist()
         for at, iteration in enumerate(iterations):
             final = last and at == len(iterations) - 1
             if iteration <= self._sent or (iteration < self._next and not final):
@@ -90,15 +102,19 @@ class Thinning:
                 self._next = mark_after(self._next, self._per_decade)
         if not chosen:
             return None
-        taken: Any = rows
-        return type(taken)(*(np.asarray(column)[chosen] for column in taken))
+        return Columns((name, np.asarray(rows[name])[chosen]) for name in rows)
 
 
 def start_tags(config: Any, overrides: Sequence[str]) -> dict[str, str]:
-    """Tags that every run has from its start, on any machine; ``nnexp.data`` is the hash of given data."""
-    own = {"nnexp.kind": "run", "nnexp.method": str(config.optimizer.name)}
+    """Tags that every run has from its start, on any machine.
+
+    ``nnexp.data`` is the hash of given data, ``nnexp.metrics`` what the metrics that the run chose are.
+    """
+    method = str(config.optimizer.name)
+    own = {"nnexp.kind": "run", "nnexp.method": method, "mlflow.runColor": method_color(method)}
     if data := config.dataset.digest():
         own["nnexp.data"] = data
+    own |= metric_tag(config.metrics)
     return own | ({"nnexp.overrides": shlex.join(overrides)} if overrides else {})
 
 
@@ -263,19 +279,22 @@ def publish(
 
 def result(run_id: str, url: str, made: Outcome) -> RunResult:
     """An outcome's last row with where it is recorded."""
-    keys = ("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
-    known = len(made.rows.iteration) > 0
-    last = {key: float(getattr(made.rows, key)[-1]) if known else math.nan for key in keys}
     return RunResult(
         run_id=run_id,
         url=url,
         status=made.status,
-        **last,
+        measures=last_of(made.rows),
         iterations=made.iterations,
         evaluations=made.evaluations,
         seconds=made.seconds,
         reason=made.reason,
     )
+
+
+def last_of(rows: Rows) -> dict[str, float]:
+    """The measures of the last row, NaN where there is none."""
+    known = len(rows["iteration"]) > 0
+    return {name: float(rows[name][-1]) if known else math.nan for name in rows if name not in NO_MEASURES}
 
 
 def _rescue(
@@ -317,8 +336,9 @@ def _network(architecture: Any) -> str:
 
 def _note(config: Any, made: Outcome) -> str:
     last = result("", "", made)
+    accuracy = "" if math.isnan(last.accuracy) else f", accuracy {last.accuracy:.3f}"
     return (
         f"**{config.optimizer.name}** on {config.dataset.name}, {_network(config.architecture)}, "
-        f"seed {config.seed}: loss {last.loss:.4f}, accuracy {last.accuracy:.3f} after "
+        f"seed {config.seed}: loss {last.loss:.4f}{accuracy} after "
         f"{last.iterations:,} iterations ({last.evaluations:,} evaluations, {last.seconds:.2f} s)."
     )

@@ -42,6 +42,7 @@ class Block:
         shape = (most, len(runs))
         self._theta = np.empty((most, *answer.shape), answer.dtype)
         self._loss, self._accuracy = np.full(shape, np.nan, answer.dtype), np.full(shape, np.nan)
+        self._batch_loss = np.full(shape, np.nan)
 
     def next(self) -> Block:
         """An empty one; the rows of this one are whoever's they were handed to."""
@@ -49,7 +50,7 @@ class Block:
             self._runs, self._of, self._answer, self._evaluations, self._measured, self._most, self._span
         )
 
-    def add(self, iteration: int, seconds: float) -> None:
+    def add(self, iteration: int, seconds: float, batch_loss: Array | None) -> None:
         """A row of what the pass holds."""
         at, of = len(self._iterations), self._of
         self._answer.write(self._theta[at])
@@ -57,6 +58,8 @@ class Block:
             self._loss[at] = of.loss
             if of.accuracy is not None:
                 self._accuracy[at] = of.accuracy
+        if batch_loss is not None:
+            self._batch_loss[at] = batch_loss
         self._seconds.append(seconds)
         self._iterations.append(iteration)
 
@@ -75,7 +78,8 @@ class Block:
         # Of NaN and inf, inf: NaN is for a loss that was not computed.
         loss = np.fmin(self._loss, np.inf) if self._measured else self._loss
         columns = [
-            column[:count].swapaxes(0, 1) for column in (loss.astype(np.float64), self._accuracy, self._theta)
+            column[:count].swapaxes(0, 1)
+            for column in (loss.astype(np.float64), self._accuracy, self._batch_loss, self._theta)
         ]
         return [
             (run, Rows(iteration, evaluations, seconds, *own))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -25,8 +24,10 @@ class Budget:
     patience: int | None = setting(
         None, "iterations without a better value of measure after which a run ends", Range(1)
     )
-    measure: Literal["auto", "loss", "accuracy", "val_loss", "val_accuracy"] = setting(
-        "auto", "what target and patience look at; auto: val_loss where samples are held out, else loss"
+    measure: str = setting(
+        "auto",
+        "what target and patience look at: loss, accuracy or one of metrics, of held-out samples with val_; "
+        "auto: val_loss where samples are held out, else loss",
     )
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from math import isfinite
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from nnexp.training.marks import affordable, marks
 from nnexp.training.passes import Pass
 from nnexp.training.problem import Problem
 from nnexp.training.rows import HEARTBEAT, SPAN, Progress, Rows
+from nnexp.training.running_loss import RunningLoss
 
 Array = np.ndarray[Any, Any]
 
@@ -27,11 +28,20 @@ SPAN_BYTES = 1 << 22
 """No more weights than this wait in rows to be handed out."""
 
 
+class _Step(NamedTuple):
+    """A pass, the calls that give its gradient, alone and with its loss, and those of the update that follow."""
+
+    part: Pass
+    calls: tuple[Call, ...]
+    with_loss: tuple[Call, ...]
+    update: tuple[Call, ...]
+
+
 class _ActiveRuns:
     """The runs that go on, and what trains them: one object, so that an interruption finds all or nothing.
 
     ``runs`` are their numbers, ``limits`` their iterations, ``count`` the iterations done ``()``, to which each
-    update adds; ``theta`` is where they are.
+    update adds; ``theta`` is where they are. ``running`` knows the losses of mini-batches.
     """
 
     def __init__(
@@ -49,6 +59,7 @@ class _ActiveRuns:
         span: int,
     ) -> None:
         self.runs, self.limits, self.batches, self._count = runs, limits, batches, count
+        self.running = RunningLoss(len(runs))
         self._problem, self._method, self._draws, self.memory = problem, method, draws, memory
         self._layer_draws, self._trained, self._span = layer_draws, problem.network.layout.trained, span
         size, buffers = method.batch_size, Memory()
@@ -75,11 +86,22 @@ class _ActiveRuns:
         theta, gradient = (array[:, : self._trained] for array in (part.theta, part.gradient))
         return At(theta, gradient, part.loss, self._count, self.limits, again, self._draws, self.memory)
 
-    def _bound(self, part: Pass) -> tuple[Pass, tuple[Call, ...], tuple[Call, ...]]:
-        """A pass, the calls that give its gradient, and those of the update that follow."""
+    def _bound(self, part: Pass) -> _Step:
         counted: Call = partial(np.add, self._count, 1, self._count)
         update = (*self._method.bind(self._at(part)), *part.update, counted)
-        return part, part.calls(loss=False, gradient=True), update
+        added: Call = partial(np.add, self.running.total, part.loss, self.running.total)
+        return _Step(
+            part,
+            part.calls(loss=False, gradient=True),
+            (*part.calls(loss=True, gradient=True), added),
+            update,
+        )
+
+    def step(self, length: int | None, iteration: int) -> tuple[Pass, tuple[Call, ...], tuple[Call, ...]]:
+        """A pass, the calls that give its gradient, with its loss now and then, and those of the update that follow."""
+        part, calls, with_loss, update = self.parts[length]
+        due = length is not None and self.running.due(iteration)
+        return part, with_loss if due else calls, update
 
     def sound(self) -> Array:
         """Which runs' losses, or weights where losses are not known, are finite."""
@@ -104,6 +126,7 @@ class _ActiveRuns:
         )
         assert part.gradient is not None
         part.gradient[...] = self.gradient[keep]
+        part.running.take(self.running, keep)
         return part
 
 
@@ -194,6 +217,8 @@ class Descent:
             self._answers,
             span,
         )
+        if saved:
+            self._active.running.restore([one["running"] for one in saved])
 
     def progress(self, run: int) -> Progress:
         """Where one run is; after an interruption too."""
@@ -222,6 +247,7 @@ class Descent:
             "theta": active.theta[at].copy(),
             "memory": {name: np.array(array[at]) for name, array in active.memory.items()},
             "batches": None if active.batches is None else active.batches.state(at),
+            "running": active.running.state(at),
         }
 
     def leave(self, run: int) -> None:
@@ -270,19 +296,20 @@ class Descent:
         calls: Sequence[Call] = ()
         update: Sequence[Call] = ()
         if batches is None:
-            _, calls, update = active.parts[None]
+            _, calls, update = active.step(None, 0)
         while True:
             now, at = perf_counter(), self._count.item()
             late = now >= wake
             over = at >= active.stop or (late and self._out_of_time(now))
             look = over or at == self._mark
+            lost = active.running.mean(at, at == self._mark) if look and batches is not None else None
             if batches is not None:
                 batch = batches.next()
-                part, calls, update = active.parts[batch.shape[1]]
+                part, calls, update = active.step(batch.shape[1], at)
                 part.fill(batch)
             run(active.full if look and batches is None else calls)
             if look:
-                block.add(at, self._share + (now - self._since) / runs)
+                block.add(at, self._share + (now - self._since) / runs, lost)
                 marked = at == self._mark
                 if marked:
                     self._mark = next(self._marks)
@@ -297,7 +324,7 @@ class Descent:
                         return
                     if left is not active:
                         length = None if batches is None else batch.shape[1]
-                        part, _, update = left.parts[length]
+                        part, _, update = left.step(length, at)
                         if batches is not None:
                             # For methods that ask for the gradient again.
                             part.fill(batch[np.searchsorted(active.runs, left.runs)])

@@ -42,7 +42,10 @@ def key(settings: RunSettings, log_every: int | None = None) -> Hashable:
     if settings.budget.seconds is not None or not settings.optimizer.batched:
         return object()
     return (
-        *(group_key(part) for part in (settings.optimizer, settings.architecture, settings.loss)),
+        *(
+            group_key(part)
+            for part in (settings.optimizer, settings.architecture, settings.loss, settings.metrics)
+        ),
         *(settings.dataset.sizes(), settings.dtype, settings.accumulate, settings.streams, log_every),
     )
 
@@ -221,7 +224,9 @@ def _descent(prepared: Sequence[Prepared], saved: Sequence[Saved], span: int) ->
     if any(one.problem is not problem for one in prepared):
         data = [one.problem.train for one in prepared]
         stacked = Data(np.stack([own.x for own in data]), np.stack([own.y for own in data]))
-        problem = Problem(problem.network, problem.loss, stacked, problem.test, problem.validation)
+        problem = Problem(
+            *(problem.network, problem.loss, stacked, problem.test, problem.validation, problem.metrics)
+        )
     return Descent(
         problem,
         method,

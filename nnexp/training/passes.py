@@ -67,6 +67,7 @@ class Pass:
         loss: ``(*lead)``, NaN or infinite where theta's outputs are.
         accuracy: ``(*lead)``; None where targets are not classes.
         gradient: ``(*lead, P)``; None if it was not asked for.
+        outputs: before the output activation ``(*lead, C, N)``, where they are asked for outside training.
         update: calls that go with an update of theta.
     """
 
@@ -74,6 +75,7 @@ class Pass:
     loss: Array
     accuracy: Array | None
     gradient: Array | None
+    outputs: Array
 
     def __init__(
         self,
@@ -86,7 +88,7 @@ class Pass:
         draws: Sequence[np.random.Generator] = (),
         given: tuple[Array, Array] | None = None,
     ) -> None:
-        self._calls: dict[tuple[bool, bool, bool], tuple[Call, ...]] = {}
+        self._calls: dict[tuple[bool, ...], tuple[Call, ...]] = {}
         self._tiles: list[_Tile] = []
         if training and given is None:
             runs, samples = problem.tile(part.x.shape[-1])
@@ -171,17 +173,25 @@ class Pass:
                     calls.append(_added(of, to[at], share[1]))
         return calls
 
-    def calls(self, *, loss: bool = True, accuracy: bool = False, gradient: bool = False) -> tuple[Call, ...]:
+    def calls(
+        self, *, loss: bool = True, accuracy: bool = False, gradient: bool = False, outputs: bool = False
+    ) -> tuple[Call, ...]:
         """The calls, in order, that write what is asked for."""
-        calls = self._calls.get((loss, accuracy, gradient))
+        calls = self._calls.get((loss, accuracy, gradient, outputs))
         if calls is None:
             if self._tiles:
                 calls = tuple(self._tiled(loss=loss, accuracy=accuracy, gradient=gradient))
             else:
                 measured = self._measure.calls(loss=loss, accuracy=accuracy, gradient=gradient)
-                calls = (*self._work.forward, *measured, *(self._work.backward if gradient else ()))
-            self._calls[loss, accuracy, gradient] = calls
+                kept = [self._keep_outputs] if outputs else []
+                backward = self._work.backward if gradient else ()
+                calls = (*self._work.forward, *kept, *measured, *backward)
+            self._calls[loss, accuracy, gradient, outputs] = calls
         return calls
+
+    def _keep_outputs(self) -> None:
+        # The measure uses them up.
+        self.outputs = self._work.z.copy()
 
     def fill(self, batch: Array, labels: bool = False) -> None:
         """Nothing: all samples are there."""

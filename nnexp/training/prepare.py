@@ -82,11 +82,17 @@ def _prepare(settings: RunSettings, log_every: int | None, snapshots: int, like:
     network = _sized(settings, sizes)
     split = _data(settings, source)
     settings.loss.check(network.output, sizes.outputs)
-    if like is not None and like.settings.loss == settings.loss and _same(like.problem, split):
+    alike = like is not None and (like.settings.loss, like.settings.metrics) == (
+        settings.loss,
+        settings.metrics,
+    )
+    if like is not None and alike and _same(like.problem, split):
         problem = like.problem
         network = problem.network
     else:
-        problem = Problem(network, settings.loss, split.train, split.test, split.validation)
+        problem = Problem(network, settings.loss, split.train, split.test, split.validation, settings.metrics)
+        if len(problem.shape) == 1:
+            problem.shape = as_shape(sizes.features)
     size = getattr(settings.optimizer, "batch_size", None)
     if size is not None and size > problem.samples:
         raise ConfigError(

@@ -11,11 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnexp.calls import run
-from nnexp.data.dataset import Data
+from nnexp.data.dataset import Data, whole_of
+from nnexp.data.mapped import beside
 from nnexp.losses.loss import Loss
-from nnexp.losses.targets import target
+from nnexp.losses.measures import PREFIXES
+from nnexp.losses.metrics import Metric
+from nnexp.losses.targets import Target, target
 from nnexp.network.buffers import Memory
 from nnexp.network.network import Network, with_ones
+from nnexp.training.columns import Columns
 from nnexp.training.passes import BatchPass, Pass, Samples
 
 Array = np.ndarray[Any, Any]
@@ -37,6 +41,9 @@ LINE_BYTES = 64
 SAMPLE_BYTES = 1 << 23
 """Hidden layers of as many samples are computed together where a network is evaluated on many."""
 
+OUTPUT_BYTES = 1 << 25
+"""Outputs of as many candidates are there at once for metrics, which look at all samples together."""
+
 PASSES = 24
 """The most passes that a problem keeps, each for one number of candidates."""
 
@@ -45,23 +52,20 @@ class Score(NamedTuple):
     """What a method learns of its candidates: loss and accuracy ``(..., K)``, gradient ``(..., K, P)``.
 
     NaN losses are read as +inf. What was not asked for is None. The gradient is a buffer of the problem's
-    that the next call overwrites.
+    that the next call overwrites. ``outputs (..., K, C, N)`` are those before the output activation.
     """
 
     loss: Array | None
     accuracy: Array | None
     gradient: Array | None
+    outputs: Array | None
 
 
-class Evaluation(NamedTuple):
-    """Loss and accuracy ``(...)`` on training data, held-out data and test data, NaN where there is no such number."""
+class Evaluation(Columns):
+    """Loss, accuracy and metrics ``(...)`` on training data, held-out data and test data.
 
-    loss: Array
-    accuracy: Array
-    val_loss: Array
-    val_accuracy: Array
-    test_loss: Array
-    test_accuracy: Array
+    NaN where there is no such number.
+    """
 
 
 class Problem:
@@ -69,8 +73,14 @@ class Problem:
 
     The data's own leading axis, if any, is the run axis: ``x (R, F, N)`` goes with theta ``(R, K, P)``.
 
+    Args:
+        metrics: what is evaluated beside loss and accuracy.
+
+    Attributes:
+        shape: of a sample, as ``(channels, height, width)`` of an image, even where the network takes it flat.
+
     Raises:
-        ValueError: targets that do not fit the network's outputs.
+        ValueError: targets that do not fit the network's outputs, or a metric.
     """
 
     def __init__(
@@ -80,13 +90,19 @@ class Problem:
         train: Data,
         test: Data | None = None,
         validation: Data | None = None,
+        metrics: Sequence[Metric] = (),
     ) -> None:
         self.network, self.loss, self.train, self.test = network, loss, train, test
         self.validation = validation
+        # Losses count accuracy themselves.
+        self.metrics = [metric for metric in metrics if metric.name != "accuracy"]
         self.samples = train.x.shape[-1]
+        self.shape: tuple[int, ...] = network.features
         for data in (train, test, validation):
             if data is not None:
-                target(data.y, network.layout.sizes[-1], network.dtype, data.x.ndim - 2)
+                to = self._target(data)
+                for metric in metrics:
+                    metric.check(to)
         self._passes: dict[Any, Pass] = {}
         self._memory = Memory()
 
@@ -100,9 +116,13 @@ class Problem:
 
         A mini-batch is then whole rows, copied and turned: a tenth of the time of as many single numbers.
         """
-        x, dtype = self.train.x, self.network.dtype
-        inputs = np.ones((*x.shape[:-2], x.shape[-1], x.shape[-2] + 1), dtype)
-        inputs[..., :-1] = x.swapaxes(-1, -2)
+        x, dtype = self._in_dtype(self.train.x), self.network.dtype
+
+        def write(inputs: Array) -> None:
+            inputs[..., -1] = 1
+            inputs[..., :-1] = x.swapaxes(-1, -2)
+
+        inputs = beside(x, "rows", (*x.shape[:-2], x.shape[-1], x.shape[-2] + 1), write)
         to = target(self.train.y, self.network.layout.sizes[-1], dtype, x.ndim - 2)
         values = np.array(to.values.swapaxes(-1, -2), order="C")
         labels = None if to.labels is None else to.labels.reshape(-1)
@@ -120,9 +140,16 @@ class Problem:
         line = LINE_BYTES // self.network.dtype.itemsize
         return 1, min(samples, line * ceil(samples / ceil(each / PASS_BYTES) / line))
 
+    def _target(self, data: Data) -> Target:
+        return target(data.y, self.network.layout.sizes[-1], self.network.dtype, data.x.ndim - 2)
+
+    def _in_dtype(self, x: Array) -> Array:
+        return x if x.dtype == self.network.dtype else x.astype(self.network.dtype)
+
     def _prepare(self, data: Data) -> Samples:
-        outputs, dtype = self.network.layout.sizes[-1], self.network.dtype
-        return Samples(with_ones(np.asarray(data.x, dtype)), target(data.y, outputs, dtype, data.x.ndim - 2))
+        x = self._in_dtype(data.x)
+        whole = whole_of(x)
+        return Samples(with_ones(x) if whole is None else whole, self._target(data))
 
     def bind(
         self,
@@ -149,9 +176,12 @@ class Problem:
         return Problem(self.network, self.loss, Data(self.train.x[runs], self.train.y[runs]))
 
     def row_samples(self, train: bool) -> int:
-        """On how many samples a row is measured: all that are held out, and with ``train`` the training data's."""
+        """On how many samples a row is measured: all that are held out, and the training data's.
+
+        Those are left out without ``train``, unless there are metrics.
+        """
         others = (data.x.shape[-1] for data in (self.validation, self.test) if data is not None)
-        return (self.samples if train else 0) + sum(others)
+        return (self.samples if train or self.metrics else 0) + sum(others)
 
     @cached_property
     def digest(self) -> str:
@@ -199,20 +229,33 @@ class Problem:
             return self._score(theta, self._train, loss, accuracy, gradient)
         return self._in_pieces(theta, self._train, loss, accuracy)
 
-    def _in_pieces(self, theta: Array, part: Samples, loss: bool, accuracy: bool) -> Score:
-        """Candidates in pieces of about one length, for each length has its pass."""
+    def _in_pieces(
+        self, theta: Array, part: Samples, loss: bool, accuracy: bool, outputs: Array | None = None
+    ) -> Score:
+        """Candidates in pieces of about one length, for each length has its pass; ``outputs`` are written."""
         count, most = theta.shape[-2], self.chunk(part.x.shape[-1], prod(theta.shape[:-2]))
-        if count <= most:
-            return self._score(theta, part, loss, accuracy, False)
         size = ceil(count / ceil(count / most))
-        pieces = [
-            self._score(theta[..., start : start + size, :], part, loss, accuracy, False)
-            for start in range(0, count, size)
-        ]
+        pieces = []
+        for start in range(0, count, size):
+            at = slice(start, start + size)
+            piece = self._score(theta[..., at, :], part, loss, accuracy, False, outputs is not None)
+            if outputs is not None:
+                outputs[..., at, :, :] = piece.outputs
+            pieces.append(piece._replace(outputs=None))
+        if len(pieces) == 1:
+            return pieces[0]
         return Score(*(None if piece[0] is None else np.concatenate(piece, axis=-1)
                        for piece in zip(*pieces, strict=True)))  # fmt: skip
 
-    def _score(self, theta: Array, part: Samples, loss: bool, accuracy: bool, gradient: bool) -> Score:
+    def _score(
+        self,
+        theta: Array,
+        part: Samples,
+        loss: bool,
+        accuracy: bool,
+        gradient: bool,
+        outputs: bool = False,
+    ) -> Score:
         key = (id(part), theta.shape[:-1], gradient)
         own = self._passes.get(key)
         if own is None:
@@ -220,18 +263,25 @@ class Problem:
                 self._passes.pop(next(iter(self._passes)))
             own = Pass(self, part.for_candidates(), theta.shape[:-1], gradient, self._memory)
             self._passes[key] = own
-        return self._scored(own, theta, loss, accuracy, gradient)
+        return self._scored(own, theta, loss, accuracy, gradient, outputs)
 
     @staticmethod
-    def _scored(own: Pass, theta: Array, loss: bool, accuracy: bool, gradient: bool) -> Score:
+    def _scored(
+        own: Pass, theta: Array, loss: bool, accuracy: bool, gradient: bool, outputs: bool = False
+    ) -> Score:
         np.copyto(own.theta, theta)
-        run(own.calls(loss=loss, accuracy=accuracy, gradient=gradient))
+        run(own.calls(loss=loss, accuracy=accuracy, gradient=gradient, outputs=outputs))
         share = None if own.accuracy is None or not accuracy else own.accuracy.copy()
         # Of NaN and inf, inf.
-        return Score(np.fmin(own.loss, INFINITY) if loss else None, share, own.gradient if gradient else None)
+        return Score(
+            np.fmin(own.loss, INFINITY) if loss else None,
+            share,
+            own.gradient if gradient else None,
+            own.outputs if outputs else None,
+        )
 
     def evaluate(self, theta: Array, train: bool = True) -> Evaluation:
-        """Loss and accuracy of theta ``(T, P)``, or ``(R, T, P)`` where data has runs.
+        """Loss, accuracy and metrics of theta ``(T, P)``, or ``(R, T, P)`` where data has runs.
 
         Without ``train`` those of training data are not computed. Test data are told apart where there are validation
         data too.
@@ -239,17 +289,50 @@ class Problem:
         theta = np.asarray(theta, self.network.dtype)
         single = theta.ndim == 1
         theta = theta[None] if single else theta
-        columns: list[Array] = []
-        for pieces in (self._train_pieces if train else [], self._held_out_pieces, self._test_pieces):
-            samples = sum(piece.x.shape[-1] for piece in pieces)
-            loss, accuracy = (np.full(theta.shape[:-1], np.nan) for _ in range(2))
-            for number, piece in enumerate(pieces):
-                scored, share = self._in_pieces(theta, piece, True, True), piece.x.shape[-1] / samples
-                for total, values in ((loss, scored.loss), (accuracy, scored.accuracy)):
-                    if values is not None:
-                        total[...] = share * values.astype(np.float64) + (total if number else 0)
-            columns += [loss, accuracy]
-        return Evaluation(*(column[0] if single else column for column in columns))
+        parts = (
+            (self.train, self._train_pieces if train else []),
+            (self.held_out, self._held_out_pieces),
+            (self.test, self._test_pieces),
+        )
+        found = Evaluation()
+        for prefix, (data, pieces) in zip(PREFIXES, parts, strict=True):
+            columns = self._measured(theta, data, pieces)
+            found |= {f"{prefix}{name}": column[0] if single else column for name, column in columns.items()}
+        return found
+
+    def _measured(self, theta: Array, data: Data | None, pieces: list[Samples]) -> dict[str, Array]:
+        """Loss, accuracy and metrics of theta ``(..., T, P)`` on the samples of ``pieces``, NaN without any."""
+        names = ("loss", "accuracy", *(metric.name for metric in self.metrics))
+        found = {name: np.full(theta.shape[:-1], np.nan) for name in names}
+        samples = sum(piece.x.shape[-1] for piece in pieces)
+        if data is None or not pieces:
+            return found
+        outputs = None
+        if self.metrics:
+            each, count = self.network.layout.sizes[-1] * samples, theta.shape[-2]
+            most = OUTPUT_BYTES // (each * self.network.dtype.itemsize * prod(theta.shape[:-2]))
+            if 1 < count > most:
+                blocks = [theta[..., at : at + max(1, most), :] for at in range(0, count, max(1, most))]
+                parts = [self._measured(block, data, pieces) for block in blocks]
+                return {name: np.concatenate([part[name] for part in parts], axis=-1) for name in names}
+            outputs = np.empty((*theta.shape[:-1], each // samples, samples), self.network.dtype)
+        start = 0
+        for piece in pieces:
+            count = piece.x.shape[-1]
+            own = None if outputs is None else outputs[..., start : start + count]
+            scored = self._in_pieces(theta, piece, True, True, own)
+            for name, values in (("loss", scored.loss), ("accuracy", scored.accuracy)):
+                if values is not None:
+                    share = count / samples * values.astype(np.float64)
+                    found[name][...] = share + (found[name] if start else 0)
+            start += count
+        if outputs is not None:
+            self.network.output(outputs)
+            unknown = np.isnan(outputs).any(axis=(-2, -1))
+            to = Samples(data.x, self._target(data)).for_candidates().to
+            for metric in self.metrics:
+                found[metric.name][...] = np.where(unknown, np.nan, metric.value(outputs, to))
+        return found
 
     @cached_property
     def _train_pieces(self) -> list[Samples]:
@@ -271,4 +354,12 @@ class Problem:
             return [self._train if data is self.train else self._prepare(data)]
         size = ceil(samples / count)
         pieces = [slice(start, start + size) for start in range(0, samples, size)]
-        return [self._prepare(Data(data.x[..., at], data.y[..., at])) for at in pieces]
+        x = self._in_dtype(data.x)
+        whole = whole_of(x)
+        return [
+            Samples(
+                with_ones(x[..., at]) if whole is None else whole[:, at],
+                self._target(Data(data.x[..., at], data.y[..., at])),
+            )
+            for at in pieces
+        ]

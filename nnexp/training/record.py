@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnexp.losses.measures import BATCH_LOSS, described, measures
+from nnexp.training.columns import Columns
 from nnexp.training.marks import log_spaced, mark_after
 from nnexp.training.prepare import Prepared
-from nnexp.training.problem import Evaluation
 from nnexp.training.rows import Progress, Rows, Step
 from nnexp.training.stopping import Stopping
 
@@ -20,13 +21,15 @@ PENDING_BYTES = 1 << 25
 """Rows whose weights take as much are measured before more are kept."""
 
 
-class History(NamedTuple):
+class History(Columns):
     """Rows of a run as columns of equal length: counts int64, the rest float64.
 
     ``loss`` and ``accuracy`` are those of theta, the answer so far, on all training data; ``val_loss`` and
     ``val_accuracy`` on validation data, and ``test_loss`` and ``test_accuracy`` on test data. A dataset that holds out
-    one set of samples has them under ``val_`` alone. NaN is a number that there is not (no such data, no classes,
-    overflow).
+    one set of samples has them under ``val_`` alone. Metrics that the run chose have such columns too. ``batch_loss``,
+    of mini-batches alone, is the mean loss of those since the row before, every eighth, each by the weights that it
+    changed. NaN is a
+    number that there is not (no such data, no classes, overflow).
     """
 
     iteration: Array
@@ -40,6 +43,10 @@ class History(NamedTuple):
     test_accuracy: Array
 
 
+COLUMNS = tuple(History.__annotations__)
+"""The columns that every history has."""
+
+
 class Snapshots(NamedTuple):
     """Weights over time: ``iteration (T,)``, ``theta (T, P)`` in memory's order, ``loss (T,)``."""
 
@@ -51,8 +58,10 @@ class Snapshots(NamedTuple):
 def join(parts: list[History]) -> History:
     """Histories one after another."""
     if not parts:
-        return History(*(np.empty(0, np.int64 if i < 2 else np.float64) for i in range(len(History._fields))))
-    return History(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        return History(
+            (name, np.empty(0, np.int64 if i < 2 else np.float64)) for i, name in enumerate(COLUMNS)
+        )
+    return History.joined(parts)
 
 
 def _finite(column: Array) -> Array:
@@ -81,11 +90,13 @@ class Record:
         self._keep_from = 0
         self._best_value = np.inf
         self._last: tuple[int, Array, float] | None = None
-        self._stopping = Stopping(prepared.settings.budget, prepared.problem.held_out is not None)
+        known = measures(described(prepared.settings.metrics))
+        self._stopping = Stopping(prepared.settings.budget, prepared.problem.held_out is not None, known)
         # Weights are kept as early stopping means to keep them; else validation data tell what is best, or training
         # data, but never the data of the last test.
         best_by = "loss" if prepared.problem.validation is None else "val_loss"
         self._best_by = self._stopping.measure if self._stopping.wanted else best_by
+        self._best_sign = -1.0 if known[self._best_by].higher else 1.0
         self._stop: Progress | None = None
 
     @property
@@ -113,7 +124,7 @@ class Record:
         )
         loss, theta = self._best
         return {
-            "history": self.history._asdict(),
+            "history": dict(self.history),
             "kept": [iterations, np.stack(thetas) if thetas else [], losses],
             "keep_from": self._keep_from,
             "best": [loss, theta],
@@ -126,7 +137,7 @@ class Record:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from where :meth:`state` was asked; all rows are given anew."""
-        self._parts = [History(**state["history"])]
+        self._parts = [History(state["history"])]
         self._kept = list(zip(*state["kept"], strict=True))
         self._keep_from = state["keep_from"]
         loss, theta = state["best"]
@@ -184,7 +195,11 @@ class Record:
     def stopped(self, now: Progress) -> History:
         """Measure what was added, and where this run stands if that is further."""
         if now.iteration > self.last_iteration:
-            self.add(Rows.of([Step(now.iteration, now.evaluations, now.seconds, np.nan, np.nan, now.theta)]))
+            self.add(
+                Rows.of(
+                    [Step(now.iteration, now.evaluations, now.seconds, np.nan, np.nan, np.nan, now.theta)]
+                )
+            )
         return self.measure()
 
     def measure(self) -> History:
@@ -209,28 +224,22 @@ class Record:
             np.any(theta[1:] != theta[:-1], axis=1, out=fresh[1:])
         since = perf_counter()
         with np.errstate(all="ignore"):
-            seen = problem.evaluate(theta[fresh], train=not own)
+            seen = problem.evaluate(theta[fresh], train=not own or bool(problem.metrics))
         self.measuring_seconds += perf_counter() - since
-        seen = Evaluation(*(column[fresh.cumsum() - 1] for column in seen))
-        part = History(
-            rows.iteration,
-            rows.evaluations,
-            rows.seconds,
-            _finite(np.where(np.isnan(rows.loss), seen.loss, rows.loss)),
-            _finite(np.where(np.isnan(rows.accuracy), seen.accuracy, rows.accuracy)),
-            _finite(seen.val_loss),
-            seen.val_accuracy,
-            _finite(seen.test_loss),
-            seen.test_accuracy,
-        )
+        seen = seen.each(lambda column: _finite(column[fresh.cumsum() - 1]))
+        part = History(iteration=rows.iteration, evaluations=rows.evaluations, seconds=rows.seconds, **seen)
+        for name, column in (("loss", rows.loss), ("accuracy", rows.accuracy)):
+            part[name] = _finite(np.where(np.isnan(column), seen[name], column))
+        if getattr(self.prepared.method, "batch_size", None) is not None:
+            part[BATCH_LOSS] = _finite(rows.batch_loss)
         stop = self._stopping.first(part) if self._stopping.wanted else None
         if stop is not None:
             # Training has gone on meanwhile; what it did is no part of the run.
-            part = History(*(column[: stop + 1] for column in part))
+            part = part.each(lambda column: column[: stop + 1])
             rows = Rows(*(column[: stop + 1] for column in rows))
             last = rows.steps()[-1]
             self._stop = Progress(last.theta.copy(), last.iteration, last.evaluations, last.seconds)
-        self._keep(rows.iteration, rows.theta, part.loss, getattr(part, self._best_by))
+        self._keep(rows.iteration, rows.theta, part.loss, part[self._best_by])
         # Together, without a call between that a signal could come in at.
         parts = [*self._parts, part]
         self._parts, self._pending, self.waiting = parts, [], 0
@@ -242,8 +251,7 @@ class Record:
             return int(iteration[at]), theta[at].copy(), float(loss[at])
 
         self._last = row(len(loss) - 1)
-        signed = -value if "accuracy" in self._best_by else value
-        comparable = np.where(np.isnan(signed), np.inf, signed)
+        comparable = np.where(np.isnan(value), np.inf, self._best_sign * value)
         # The last of equals, so that a plateau's end counts.
         at = len(loss) - 1 - int(comparable[::-1].argmin())
         if comparable[at] <= self._best_value:

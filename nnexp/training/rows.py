@@ -19,7 +19,8 @@ SPAN = 128
 class Step(NamedTuple):
     """Where one run stands at one iteration: theta ``(P,)`` is the answer so far, and never changes later.
 
-    ``loss`` and ``accuracy`` are theta's own on all training data, NaN where training did not compute them.
+    ``loss`` and ``accuracy`` are theta's own on all training data, NaN where training did not compute them;
+    ``batch_loss`` is the mean loss of the mini-batches since the row before, NaN without any.
     """
 
     iteration: int
@@ -27,6 +28,7 @@ class Step(NamedTuple):
     seconds: float
     loss: float
     accuracy: float
+    batch_loss: float
     theta: Array
 
 
@@ -47,16 +49,17 @@ class Rows(NamedTuple):
     seconds: Array
     loss: Array
     accuracy: Array
+    batch_loss: Array
     theta: Array
 
     @classmethod
     def of(cls, steps: Sequence[Step]) -> Rows:
         """One or more steps as columns."""
-        iteration, evaluations, seconds, loss, accuracy, theta = zip(*steps, strict=True)
+        iteration, evaluations, *numbers, theta = zip(*steps, strict=True)
         counts = np.array(iteration, np.int64), np.array(evaluations, np.int64)
-        return cls(*counts, np.array(seconds), np.array(loss), np.array(accuracy), np.stack(theta))
+        return cls(*(*counts, *map(np.array, numbers), np.stack(theta)))
 
     def steps(self) -> list[Step]:
         """The rows one at a time."""
-        columns = [column.tolist() for column in self[:5]]
+        columns = [column.tolist() for column in self[:-1]]
         return [Step(*row) for row in zip(*columns, self.theta, strict=True)]

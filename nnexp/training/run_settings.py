@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from nnexp.config.settings import ConfigError, Range, setting
 from nnexp.data import Dataset, Spiral
 from nnexp.losses import CrossEntropy, Loss
+from nnexp.losses.measures import BATCH_LOSS, described, measures
+from nnexp.losses.metrics import Metric
+from nnexp.losses.metrics.metric import check_names
 from nnexp.network import MLP, Architecture
 from nnexp.optim import SGD, Method
 from nnexp.optim.schedules import needing_total
@@ -42,6 +46,7 @@ class RunSettings:
     dataset: Dataset = Spiral()
     optimizer: Method = SGD()
     loss: Loss = CrossEntropy()
+    metrics: list[Metric] = setting([], "what is measured beside loss and accuracy, options of metric")
     budget: Budget = Budget(iterations=10_000)
 
     @property
@@ -57,8 +62,11 @@ class RunSettings:
         """Check what settings say together.
 
         Raises:
-            ConfigError: a budget without a limit, or of seconds alone where a schedule needs a number of updates.
+            ConfigError: a budget without a limit, or of seconds alone where a schedule needs a number of updates; a
+                budget's measure that is not measured, or two metrics of one name.
         """
+        check_names(self.metrics)
+        check_measure("budget.measure", self.budget.measure, self.metrics)
         if self.budget.unlimited:
             raise ConfigError(
                 "budget.iterations=null: expected at least one of budget.iterations, budget.evaluations, "
@@ -70,3 +78,16 @@ class RunSettings:
                     f"optimizer.schedule={schedule}: expected budget.iterations or budget.evaluations with it, "
                     "for it needs the number of updates"
                 )
+
+
+def check_measure(setting: str, measure: str, metrics: Sequence[Metric]) -> None:
+    """See that a measure of training or validation data, or ``auto``, is measured; test data decide nothing.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    known = [
+        name for name in measures(described(metrics)) if not name.startswith("test_") and name != BATCH_LOSS
+    ]
+    if measure not in ("auto", *known):
+        raise ConfigError(f"{setting}={measure}: expected one of auto, {', '.join(known)}")

@@ -207,7 +207,7 @@ class Search:
 
     def _row(self, iteration: int, evaluations: int, theta: Array, loss: float) -> Step:
         known = loss if isfinite(loss) else nan
-        return Step(iteration, evaluations, self._clock(), known, nan, self._whole(theta))
+        return Step(iteration, evaluations, self._clock(), known, nan, nan, self._whole(theta))
 
     def _passed(self, before: State, after: State, spent: int) -> list[Step]:
         """Rows of the marks up to ``after``, each with the answer by then."""

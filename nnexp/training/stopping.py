@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnexp.losses.measures import Measure
 from nnexp.training.budget import Budget
 
 if TYPE_CHECKING:
@@ -21,17 +23,18 @@ class Stopping:
 
     Args:
         held_out: whether there are samples that are held out from training.
+        measures: what there is to look at.
 
     Attributes:
         reason: ``target`` or ``patience`` once a row was found, else empty.
     """
 
-    def __init__(self, budget: Budget, held_out: bool) -> None:
+    def __init__(self, budget: Budget, held_out: bool, measures: Mapping[str, Measure]) -> None:
         self._budget = budget
         self.measure = budget.measure
         if self.measure == "auto":
             self.measure = "val_loss" if held_out else "loss"
-        self._sign = -1.0 if "accuracy" in self.measure else 1.0
+        self._sign = -1.0 if measures[self.measure].higher else 1.0
         self._best, self._best_iteration = np.inf, 0
         self.reason = ""
 
@@ -50,7 +53,7 @@ class Stopping:
 
     def first(self, rows: History) -> int | None:
         """The position of the first row at which the run ends; None where it goes on after all of them."""
-        values = self._sign * getattr(rows, self.measure)
+        values = self._sign * rows[self.measure]
         target = None if self._budget.target is None else self._sign * self._budget.target
         for at, (iteration, value) in enumerate(zip(rows.iteration.tolist(), values.tolist(), strict=True)):
             if value < self._best:

@@ -59,7 +59,7 @@ def make(folder: Path, runs: int) -> str:
             metrics=[
                 Metric(name, float(value), start + at, int(iteration[at]))
                 for name in METRICS
-                for at, value in enumerate(getattr(history, name))
+                for at, value in enumerate(history[name])
             ],
             params=[Param(name, text) for name, text in flatten(config).items()],
             tags=[RunTag("nnexp.status", "finished")],

@@ -39,28 +39,29 @@ class Twin(RandomSearch):
 '''
 
 
-def sweep(folder: Path, number: int) -> None:
+def sweep(folder: Path, experiment: str, first: int, seeds: int) -> None:
     """Train and record one sweep, as an experiment of its own."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    first = number * SEEDS
     command = [
         *(sys.executable, "-m", "nnexp.run", "-m", "--config-dir", "lab", "optimizer=random,twin"),
-        *(f"seed=range({first},{first + SEEDS})", f"tracking.experiment=sweep{number}", "tracking=lean"),
-        *("budget.iterations=2000", "hydra.launcher.n_jobs=2", "hydra.launcher.group=1"),
+        *(f"seed=range({first},{first + seeds})", f"tracking.experiment={experiment}", "tracking=lean"),
+        *("budget.iterations=2000", "hydra.launcher.n_jobs=2", "hydra.launcher.group=1", "sweep.resume=auto"),
     ]
     environment = {name: text for name, text in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     subprocess.run(
         command, cwd=folder, env=environment | {"PYTHONPATH": path}, check=True, stdout=subprocess.DEVNULL
     )
+    (folder / experiment).touch()
 
 
-def claims(folder: Path, number: int) -> dict[str, bool]:
-    """By which kinds of cost one of a sweep's two methods is claimed to be better."""
+def claims(folder: Path, experiment: str, first: int) -> dict[str, bool]:
+    """By which kinds of cost one of two methods is claimed to be better, on ten seeds of an experiment."""
     from nnexp.results import load_history, load_runs
     from nnexp.stats import compare
     from nnexp.stats.pairs import BETTER
 
-    runs = load_runs(f"sqlite:///{folder / 'runs' / 'mlflow.db'}", f"sweep{number}")
+    runs = load_runs(f"sqlite:///{folder / 'runs' / 'mlflow.db'}", experiment)
+    runs = runs[runs["seed"].between(first, first + SEEDS - 1)]
     assert len(runs) == 2 * SEEDS
     assert set(runs["status"]) == {"finished"}
     history = load_history(runs)
@@ -76,6 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sweeps", type=int, default=40)
+    parser.add_argument("--together", action="store_true", help="all seeds in one sweep, judged ten by ten")
     given = parser.parse_args()
     folder = given.folder.resolve()
     (folder / "lab" / "optimizer").mkdir(parents=True, exist_ok=True)
@@ -85,11 +87,11 @@ def main() -> None:
     )
     total = dict.fromkeys(AXES, 0)
     for number in range(given.sweeps):
-        done = folder / f"done{number}"
-        if not done.exists():
-            sweep(folder, number)
-            done.touch()
-        for axis, claimed in claims(folder, number).items():
+        first = SEEDS * number
+        experiment = "together" if given.together else f"sweep{number}"
+        if not (folder / experiment).exists():
+            sweep(folder, experiment, first, SEEDS * (given.sweeps if given.together else 1))
+        for axis, claimed in claims(folder, experiment, first).items():
             total[axis] += claimed
     for axis, count in total.items():
         print(f"{axis}: {count} of {given.sweeps} sweeps claim that one is better")

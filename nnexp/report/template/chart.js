@@ -62,7 +62,8 @@ function lineChart(host, spec) {
   for (const one of spec.series) {
     const button = element(element(legend, "li"), "button", { type: "button", "aria-pressed": String(!spec.hidden.has(one.name)) });
     const key = element(button, "svg", { viewBox: "0 0 26 10", "aria-hidden": "true" });
-    element(key, "line", { x1: 0, x2: 26, y1: 5, y2: 5, stroke: one.color, "stroke-width": 3, "stroke-dasharray": one.dash });
+    element(key, "line", { x1: 0, x2: 26, y1: 5, y2: 5, stroke: one.color, "stroke-width": 2, "stroke-dasharray": one.dash });
+    mark(key, one, 13, 5, 4);
     button.append(one.name + (one.n ? ` (n=${one.n})` : ""));
     button.addEventListener("click", () => spec.onToggle(one.name, button));
   }
@@ -103,6 +104,17 @@ function lineChart(host, spec) {
   for (const one of seen) {
     element(svg, "path", { d: steps(one.x, one.y, px, py), fill: "none", stroke: one.color, "stroke-width": 2, "stroke-dasharray": one.dash, "stroke-linejoin": "round" });
   }
+  seen.forEach((one, at) => {
+    // Each method's marks stand at places of their own, so that lines on one another are still told apart.
+    const known = one.x.map((x, i) => i).filter((i) => one.y[i] !== null && one.x[i] > 0);
+    let last = -1e9;
+    for (const i of known) {
+      const x = px(one.x[i]);
+      if (x - left < 12 + (at % 5) * 22 || x - last < 110) continue;
+      last = x;
+      mark(svg, one, x, py(one.y[i]), 4.5);
+    }
+  });
   const cross = element(svg, "line", { y1: top, y2: height - bottom, stroke: "#59636e", "stroke-dasharray": "3 3", visibility: "hidden" });
   const dots = seen.map((one) => element(svg, "circle", { r: 4, fill: one.color, stroke: "white", visibility: "hidden" }));
   const places = Array.from(new Set(xs)).sort((a, b) => a - b);
@@ -139,6 +151,22 @@ function lineChart(host, spec) {
     read(jump);
   });
   svg.addEventListener("focus", () => read(chosen));
+}
+
+// A method's mark in matplotlib's letters, for eyes that do not tell its colour.
+function mark(parent, one, x, y, r) {
+  const look = { fill: one.color, stroke: "white", "stroke-width": 1 };
+  const at = (points) => points.map(([a, b]) => `${(x + a * r).toFixed(1)},${(y + b * r).toFixed(1)}`).join(" ");
+  const star = Array.from({ length: 10 }, (_, i) => [Math.sin(i * Math.PI / 5), -Math.cos(i * Math.PI / 5)].map((v) => v * (i % 2 ? 0.45 : 1.25)));
+  const plus = [[-0.4, -1.1], [0.4, -1.1], [0.4, -0.4], [1.1, -0.4], [1.1, 0.4], [0.4, 0.4], [0.4, 1.1], [-0.4, 1.1], [-0.4, 0.4], [-1.1, 0.4], [-1.1, -0.4], [-0.4, -0.4]];
+  const shapes = {
+    s: [[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]], D: [[0, -1.2], [1.2, 0], [0, 1.2], [-1.2, 0]],
+    "^": [[0, -1.1], [1.1, 0.9], [-1.1, 0.9]], v: [[0, 1.1], [1.1, -0.9], [-1.1, -0.9]],
+    "<": [[-1.1, 0], [0.9, -1.1], [0.9, 1.1]], ">": [[1.1, 0], [-0.9, -1.1], [-0.9, 1.1]],
+    P: plus, X: plus.map(([a, b]) => [(a - b) * 0.72, (a + b) * 0.72]), "*": star,
+  };
+  if (shapes[one.marker]) return element(parent, "polygon", { points: at(shapes[one.marker]), ...look });
+  return element(parent, "circle", { cx: x, cy: y, r, ...look });
 }
 
 function tight(values) {

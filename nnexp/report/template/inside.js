@@ -39,6 +39,12 @@ function insideView(data, state) {
     const found = task().boundary, now = clock();
     if (!found) {
       element(cards, "p", { class: "note" }, task().no_boundary || task().why || "");
+      for (const [name, shown] of Object.entries(task().predictions || {})) {
+        const figure = element(cards, "figure", { class: "predictions" }), caption = element(figure, "figcaption");
+        element(caption, "span", { class: "swatch", style: `background:${color(name)}`, "aria-hidden": "true" });
+        caption.append(name);
+        for (const one of shown) element(figure, "img", { src: one.image, alt: `${one.title} of ${name}` });
+      }
       return;
     }
     const points = found[state.points];

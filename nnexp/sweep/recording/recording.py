@@ -15,7 +15,7 @@ from nnexp.sweep.trial import Trial
 from nnexp.tracking import journal
 from nnexp.tracking.locations import SweepTaken
 from nnexp.tracking.outcome import FEW_RUNS, Outcome, reason_of
-from nnexp.tracking.protocol import milliseconds
+from nnexp.tracking.protocol import Shared, milliseconds
 from nnexp.tracking.recorder import RunResult, result
 from nnexp.training.record import join
 
@@ -47,6 +47,10 @@ class JournalParent:
         journal.append(
             self._file, [journal.framed("file", content, path=path) for path, content in contents.items()]
         )
+
+    def share(self, shared: Shared) -> None:
+        """Make the views of the sweep."""
+        journal.append(self._file, [journal.framed("views", shared=shared)])
 
     def finish(self, status: str, tags: Mapping[str, str] | None = None) -> None:
         """Set the last tags and end the run.

@@ -5,6 +5,7 @@ Beside it lie the journal, what has ended until its store has it, and the checkp
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from nnexp.process import writing_to
 from nnexp.sweep.identity import config_hash
 from nnexp.sweep.trial import Trial
+from nnexp.sweep.view import Live
 from nnexp.tracking import journal, locations
 from nnexp.tracking.journal import ENTRY, Beginning, Entry
 from nnexp.tracking.outcome import Outcome, per_decade
@@ -89,7 +91,7 @@ class Spool:
             # A worker's warnings go to the terminal; the sweep's process tries once more.
             LOG.info("%s cannot be written: %s", file, error)
             return made
-        last = History(*(column[-1:] for column in made.rows))  # type: ignore[attr-defined]
+        last = made.rows.each(lambda column: column[-1:])  # type: ignore[attr-defined]
         return made._replace(rows=last, files={}, images=[], model={}, example=None, kept=str(file))
 
     def put(self, job: Trial, tags: dict[str, str], runs: int, started: int, rows: History) -> None:
@@ -108,6 +110,35 @@ class Spool:
 
     def _file(self, number: int) -> Path:
         return self.journal / f"{number:06}{journal.RUN}"
+
+    def tell(self, number: int, live: Live) -> None:
+        """Leave word of how far the group is whose first job has this number, in place of what was said before."""
+        if not self.folder.is_dir():
+            return
+        place = self.folder / f".{number:06}.live"
+        try:
+            place.write_text(json.dumps(live), encoding="utf-8")
+            place.rename(self._live(number))
+        except OSError as error:
+            LOG.warning("%s cannot be written: %s", place, error)
+
+    def over(self, number: int) -> None:
+        """Take back what :meth:`tell` said."""
+        self._live(number).unlink(missing_ok=True)
+
+    def told(self) -> list[Live]:
+        """How far groups are, in the order of their jobs; those alone of this machine."""
+        found = []
+        for file in sorted(self.folder.glob("*.live")):
+            try:
+                found.append(Live(*json.loads(file.read_text(encoding="utf-8"))))
+            except FileNotFoundError:
+                # The group has ended meanwhile.
+                continue
+        return found
+
+    def _live(self, number: int) -> Path:
+        return self.folder / f"{number:06}.live"
 
 
 def beginning(job: Trial, tags: dict[str, str], started: int) -> Beginning:

@@ -1,0 +1,61 @@
+"""The console script ``nnexp``: its subcommands, each a module that is loaded when it is asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+
+from nnexp.process import leave
+
+SUBCOMMANDS = {
+    "run": "train one run, or a sweep with -m; also without the word run",
+    "report": "say which method of a sweep is better, and write its page",
+    "replay": "train a recorded run again, and see that the numbers are the same",
+    "sync": "bring runs of one store into another",
+}
+"""What each is for; only those that are there are offered."""
+
+USAGE = """\
+nnexp: compare ways of training neural networks, recorded in MLflow.
+
+  nnexp run -m optimizer=random,perturb,sgd 'seed=range(0,10)'   train a sweep
+  nnexp report --open                                            see who wins
+
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given in (["--help"], ["-h"], ["help"]):
+        print(usage(), end="")
+        return 0
+    name = given[0] if given and _module(given[0]) else "run"
+    return entry(name)(given[1:] if given[:1] == [name] else given)
+
+
+def entry(name: str) -> Callable[[Sequence[str]], int]:
+    """The function of a subcommand, which takes arguments and returns an exit code."""
+    found: Callable[[Sequence[str]], int] = import_module(_module(name)).main
+    return found
+
+
+def usage() -> str:
+    """What the subcommands are."""
+    lines = [f"  nnexp {name:8}{about}" for name, about in SUBCOMMANDS.items() if _module(name)]
+    return USAGE + "\n".join([*lines, "", "nnexp SUBCOMMAND --help tells more of each."]) + "\n"
+
+
+def _module(name: str) -> str:
+    """The module of a subcommand, empty where there is none."""
+    found = find_spec(f"nnexp.{name}") if name in SUBCOMMANDS else None
+    if found is None:
+        return ""
+    return found.name if found.submodule_search_locations is None else f"{found.name}.__main__"
+
+
+def command() -> None:
+    """The console script."""
+    leave(main)

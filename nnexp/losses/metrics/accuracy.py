@@ -1,0 +1,26 @@
+"""Accuracy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nnexp.losses.metrics.classes import ClassMetric
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Accuracy(ClassMetric):
+    """The share of samples that are taken for their class: ``sum_c n_cc / N``.
+
+    Losses count it while they are computed, so it is measured whether it is chosen or not.
+    """
+
+    label = "accuracy (share of samples)"
+    share = True
+
+    def of_counts(self, counts: Array) -> Array:
+        return np.trace(counts, axis1=-2, axis2=-1) / counts.sum(axis=(-2, -1))

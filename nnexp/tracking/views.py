@@ -1,0 +1,180 @@
+"""Views of MLflow's own UI on a sweep: tags of the experiment that a link opens in any profile.
+
+A view is a tag ``mlflow.sharedViewState.KEY``. Its value holds the page twice: packed, as MLflow 3.17 reads it, and
+plain, as 3.10 does.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nnexp.tracking import locations
+from nnexp.tracking.protocol import Shared
+
+PREFIX = "mlflow.sharedViewState."
+
+NOTE = "mlflow.note.content"
+"""The experiment's description, of which MLflow shows the first line."""
+
+MOST_VIEWS = 30
+"""Views that are kept: MLflow's own menu takes 40."""
+
+STEPS = {"type": "LINE", "xAxisScaleType": "log", "lineSmoothness": 0}
+
+
+def share(client: Any, experiment_id: str, parent: str, shared: Shared) -> None:
+    """Make the views of a sweep, drop the oldest, and put links into the first line of the experiment's description.
+
+    Args:
+        client: MLflow's.
+        parent: the sweep's parent run.
+    """
+    tags = comparison(shared.sweep, shared.methods, shared.loss, shared.accuracy, shared.log)
+    steps = _picture_steps(client, shared.run_id)
+    if steps:
+        tags |= boundaries(shared.sweep, shared.loss, max(steps))
+    describe(client, experiment_id, parent, shared.sweep, "summary.md", tags)
+
+
+def describe(
+    client: Any,
+    experiment_id: str,
+    parent: str,
+    sweep: str,
+    file: str,
+    views: Mapping[str, str] | None = None,
+) -> None:
+    """Set ``views``, and let the first line of the experiment's description link to a sweep's ``file`` and views."""
+    there = dict(client.get_experiment(experiment_id).tags)
+    known = {**there, **(views or {})}
+    with_pictures = f"{PREFIX}{sweep}-boundaries" in known
+    told = note(there.get(NOTE, ""), experiment_id, sweep, parent, file, with_pictures)
+    for key, value in {**(views or {}), NOTE: told}.items():
+        client.set_experiment_tag(experiment_id, key, value)
+    for key in too_many(known):
+        client.delete_experiment_tag(experiment_id, key)
+
+
+def _picture_steps(client: Any, run_id: str) -> list[int]:
+    """The iterations at which a run's decision boundary was recorded."""
+    paths = [file.path.rpartition("/")[2] for file in client.list_artifacts(run_id, "images")]
+    return [int(path.split("+")[2]) for path in paths if path.startswith("boundary+step+")]
+
+
+def comparison(
+    sweep: str, methods: Sequence[str], loss: str, accuracy: str, log: bool = True
+) -> dict[str, str]:
+    """The tag of a view with charts of ``loss`` and ``accuracy`` against iterations, means by method.
+
+    The page loads 100 runs and groups only those: sorted by seed they are of all methods.
+
+    Args:
+        log: whether the loss has a logarithmic axis, which cannot show 0.
+    """
+    scale = {"scaleType": "log" if log else "linear"}
+    charts = [STEPS | scale | {"uuid": loss, "metricKey": loss, "metricSectionId": "s", "range": {}}]
+    if accuracy:
+        range_ = {"yMin": 0, "yMax": 1}
+        chart = {"uuid": accuracy, "metricKey": accuracy, "metricSectionId": "s", "scaleType": "linear"}
+        charts.append(STEPS | chart | {"range": range_})
+    state = _state(sweep, [loss, *([accuracy] if accuracy else [])]) | {
+        "groupBy": {
+            "aggregateFunction": "average",
+            "groupByKeys": [{"mode": "param", "groupByData": "optimizer.name"}],
+        },
+        "groupsExpanded": {f"param.optimizer.name.{method}": False for method in methods},
+        "compareRunCharts": charts,
+        "compareRunSections": [
+            _section("s", "Methods", columns=2),
+            _section("m", "Model metrics", display=False),
+        ],
+    }
+    return _tag(sweep, f"sweep {sweep}", state)
+
+
+def boundaries(sweep: str, loss: str, step: int) -> dict[str, str]:
+    """The tag of a view with the decision boundaries of runs side by side, under one slider that begins at ``step``."""
+    # With the runs' parameters shown there would be no room for pictures.
+    chart = {"uuid": "b", "type": "IMAGE", "imageKeys": ["boundary"], "metricSectionId": "i", "step": step}
+    state = _state(sweep, [loss]) | {
+        "runListHidden": True,
+        "compareRunCharts": [chart | {"showRunParams": False}],
+        "compareRunSections": [
+            _section("i", "Decision boundaries", columns=1, cardHeight=620),
+            _section("m", "Model metrics", display=False),
+        ],
+    }
+    return _tag(f"{sweep}-boundaries", f"boundaries of {sweep}", state)
+
+
+def too_many(tags: Mapping[str, str]) -> list[str]:
+    """The oldest of our views, by their tags' names, where there are more than are kept."""
+    ours = sorted(key for key in tags if key.startswith(PREFIX) and key.removeprefix(PREFIX)[:8].isdigit())
+    return ours[: max(0, len(ours) - MOST_VIEWS)]
+
+
+def note(before: str, experiment_id: str, sweep: str, parent: str, report: str, boundaries: bool) -> str:
+    """The experiment's description with a first line of links to the latest sweep; the rest stays as it was.
+
+    Args:
+        report: the file with the sweep's answer among the artifacts of the run ``parent``.
+    """
+    base = f"#/experiments/{experiment_id}/runs"
+    name = "report" if report.endswith(".html") else "summary"
+    links = [
+        f"[{name}]({base}/{parent}/artifacts/{report}?{locations.TRAINING})",
+        f"[methods compared]({base}?{locations.share_query(sweep)})",
+    ]
+    if boundaries:
+        links.append(f"[decision boundaries]({base}?{locations.share_query(f'{sweep}-boundaries')})")
+    line = f"**Latest sweep {sweep}:** " + " · ".join(links)
+    rest = before.split("\n", 1)[1] if before.startswith("**Latest sweep ") and "\n" in before else before
+    rest = "" if rest.startswith("**Latest sweep ") else rest
+    return f"{line}\n{rest}" if rest else line
+
+
+def _state(sweep: str, metrics: Sequence[str]) -> dict[str, Any]:
+    """What every view of a sweep's runs has; MLflow 3.10 fails where a field is missing."""
+    return {
+        "searchFilter": f"tags.`nnexp.sweep_id` = '{sweep}' and tags.`nnexp.kind` = 'run'",
+        "orderByKey": "params.`seed`",
+        "orderByAsc": True,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": [
+            "params.`optimizer.name`",
+            "params.`seed`",
+            *(f"metrics.`{name}`" for name in metrics),
+        ],
+        "groupBy": None,
+        "groupsExpanded": {},
+        "runsHiddenMode": "SHOW_ALL",
+        "useGroupedValuesInCharts": True,
+        "hideEmptyCharts": True,
+        "isAccordionReordered": True,
+        "runsExpanded": {},
+        "runsPinned": [],
+        "runsHidden": [],
+        "runsVisibilityMap": {},
+        "viewMaximized": False,
+        "runListHidden": False,
+        "autoRefreshEnabled": True,
+        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
+    }
+
+
+def _section(uuid: str, name: str, display: bool = True, **more: Any) -> dict[str, Any]:
+    return {"uuid": uuid, "name": name, "display": display} | more
+
+
+def _tag(key: str, name: str, state: dict[str, Any]) -> dict[str, str]:
+    packed = "deflate;" + base64.b64encode(zlib.compress(json.dumps(state).encode(), 9)).decode()
+    named = {"name": name, "createdAt": int(time.time() * 1000), "state": packed}
+    return {PREFIX + key: json.dumps(state | named, separators=(",", ":"))}
