@@ -97,8 +97,8 @@ class Output(io.TextIOBase):
 
 
 @contextmanager
-def deaf(*numbers: int) -> Iterator[None]:
-    """Threads and processes started meanwhile never hear these signals; this thread hears them afterwards."""
+def signals_blocked(*numbers: int) -> Iterator[None]:
+    """Threads and processes started meanwhile never get these signals; this thread gets them afterwards."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -22,13 +22,13 @@ SMALL = ("budget.iterations=60", "dataset.samples=20", "dataset.test_samples=10"
 LONG = (
     *(
         "budget.iterations=null",
-        "budget.evaluations=1500000",
+        "budget.evaluations=500000",
         "dataset.samples=50",
         "architecture.hidden=[3]",
     ),
     *("tracking=lean", "tracking.flush_seconds=0.2", "hydra.launcher.group=1"),
 )
-"""Searches of seconds each, whose rows are sent soon."""
+"""Searches of a second each, whose rows are sent soon."""
 
 ENDLESS = (*LONG, "budget.evaluations=null", "budget.seconds=100")
 """Searches that a test ends."""
@@ -43,9 +43,18 @@ def nnexp(place: Path, *arguments: str, **options: Any) -> subprocess.CompletedP
 
 
 def sync(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m nnexp.sync`` in ``place``."""
-    command = [sys.executable, "-m", "nnexp.sync", *arguments]
-    return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300, check=False)
+    """``python -m nnexp.sync`` in ``place``, in this process."""
+    from nnexp.sync import main
+
+    copy_new_stores()
+    folder, out, err = Path.cwd(), io.StringIO(), io.StringIO()
+    os.chdir(place)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(list(arguments))
+    finally:
+        os.chdir(folder)
+    return subprocess.CompletedProcess(list(arguments), code, out.getvalue(), err.getvalue())
 
 
 def here(

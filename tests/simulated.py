@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from nnexp.stats.aggregates import Aggregates, aggregate, aggregates
+from nnexp.stats.holm import holm
 from nnexp.stats.intervals import Estimate, median, unknown
 from nnexp.stats.means import mean_of_means, median_of_means
 from nnexp.stats.pairs import paired_interval
-from nnexp.stats.permutation import holm, sign_flip
+from nnexp.stats.permutation import sign_flip
 from nnexp.stats.power import fewest_seeds
 
 Array = np.ndarray[Any, Any]

@@ -225,7 +225,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="where to go on; a temporary one by default")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no repetition after so long")
     given = parser.parse_args()
-    # A shell's background jobs are deaf to SIGINT, and so would be what they start.
+    # A shell's background jobs ignore SIGINT, and so would be what they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     until = time.monotonic() + 60 * given.minutes
     top = (given.folder or Path(tempfile.mkdtemp(prefix="nnexp-soak-"))).resolve()

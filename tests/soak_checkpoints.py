@@ -46,7 +46,7 @@ METHODS = {
 """Some seconds of each."""
 
 KINDS = ("run", "group", "sweep", "worker")
-MOST_STARTS = 6
+MOST_STARTS = 12
 
 
 def command(kind: str, method: str, number: int) -> tuple[str, ...]:
@@ -162,7 +162,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     parser.add_argument("--first", type=int, default=0, help="number of the first repetition")
     given = parser.parse_args()
-    # A shell's background jobs are deaf to SIGINT, and so would be what they start.
+    # A shell's background jobs ignore SIGINT, and so would be what they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     place = Path(tempfile.mkdtemp(prefix="nnexp-soak-checkpoints-"))
     begun = time.monotonic()

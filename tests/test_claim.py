@@ -8,7 +8,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from commands import in_store, made_store, nnexp, runs, start, wait_for
+from commands import here, in_store, made_store, runs, start, wait_for
 
 SWEEP = (
     "-m", "optimizer=random", "seed=range(0,6)", "architecture.hidden=[3]",
@@ -38,7 +38,7 @@ def test_a_sweep_that_was_suspended_and_taken_over_stops_when_it_wakes_up(tmp_pa
     # As if it had slept for an hour.
     with closing(sqlite3.connect(tmp_path / "runs" / "mlflow.db")) as store, store:
         store.execute("update tags set value = '1000' where key = 'nnexp.heartbeat'")
-    taken = nnexp(tmp_path, *SWEEP, "sweep.resume=true")
+    taken = here(tmp_path, *SWEEP, "sweep.resume=true")
     assert taken.returncode == 0, taken.stdout + taken.stderr
     each_once(tmp_path)
     os.killpg(first.pid, signal.SIGCONT)

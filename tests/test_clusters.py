@@ -16,7 +16,7 @@ from pathlib import Path
 import engine_tasks as functions
 import psutil
 import pytest
-from commands import LONG, SMALL, made_store, nnexp, running, runs, start, wait_for
+from commands import LONG, SMALL, here, made_store, running, runs, start, wait_for
 from conftest import surroundings
 from required import need_module
 from test_engine import soon
@@ -210,7 +210,7 @@ def test_an_engine_that_cannot_be_is_one_line_of_the_command_and_no_run(tmp_path
         ("backend=mpi", "hydra.launcher.backend=mpi: expected one of "),
         ("n_jobs=0", "hydra.launcher.n_jobs=0: expected 1 to 1024, or -1 for all cores"),
     ):
-        done = nnexp(tmp_path, "-m", "seed=0,1", *SMALL, f"hydra.launcher.{setting}")
+        done = here(tmp_path, "-m", "seed=0,1", *SMALL, f"hydra.launcher.{setting}")
         assert done.returncode == 2
         assert done.stderr.startswith(f"nnexp: {line}")
         assert done.stderr.count("\n") == 1

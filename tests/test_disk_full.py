@@ -16,7 +16,8 @@ from commands import LONG, here, in_store, made_store, nnexp, running, start, wa
 from sqlalchemy import event
 from test_recording import delivered, short
 
-from nnexp.cli.summary import console, print_summary
+from nnexp.cli.summary import print_summary
+from nnexp.cli.terminal import console
 from nnexp.sweep.compose.jobs import compose
 from nnexp.sweep.log_file import LogFile
 from nnexp.sweep.recording.process import RecordingHere

@@ -84,7 +84,7 @@ def test_methods_are_compared_by_a_metric_in_its_own_direction(place: tuple[str,
         found = compare(runs, history, measure=measure)
         means = runs.groupby("method")[measure].mean() * sign
         assert found.methods[0] == means.idxmax()
-        assert f"by {measure} at" in found.verdict
+        assert f"by {found.about.label} at" in found.verdict
     with pytest.raises(ValueError, match="measure=val_f1: expected one of loss"):
         higher_is_better("val_f1")
     assert higher_is_better("val_f1", runs)

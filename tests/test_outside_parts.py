@@ -8,11 +8,12 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import children, here, in_store, made_store, runs, start, wait_for
+from commands import children, here, in_store, made_store, nnexp, runs, start, wait_for
 from conftest import ROOT, surroundings
 from required import need_module
 
@@ -39,7 +40,7 @@ def section() -> str:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
+def lab(tmp_path: Path) -> Iterator[Path]:
     """A folder with the README's Python files, and conf files made by its commands."""
     for content, name in re.findall(r"```python\n(# (my_lab/\w+\.py)\n.*?)```", section(), re.DOTALL):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -53,16 +54,20 @@ def lab(tmp_path: Path) -> Path:
             done = here(tmp_path, *shlex.split(words)[1:])
             assert done.returncode == 0, done.stderr
             (tmp_path / file).write_text(done.stdout)
-    return tmp_path
+    yield tmp_path
+    forget()
 
 
 def command(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "nnexp.run", *arguments],
-        cwd=place, env=surroundings(), capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+    done = here(place, *arguments, env=surroundings())
     assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+def forget() -> None:
+    """Let the lab's modules be imported anew: each test has its own."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "my_lab"]:
+        del sys.modules[name]
 
 
 def histories(place: Path, sweep: str | None = None) -> dict[tuple[str, int], list[float]]:
@@ -73,7 +78,10 @@ def histories(place: Path, sweep: str | None = None) -> dict[tuple[str, int], li
 
 
 def test_a_sweep_over_own_parts_is_batched_equal_to_alone_and_its_models_predict(lab: Path) -> None:
-    done = command(lab, "--config-dir", "my_conf", *SWEEP, "tracking.model=true", "hydra.launcher.n_jobs=2")
+    # In real processes: the command, the one that records, two workers.
+    whole = (*SWEEP, "tracking.model=true", "hydra.launcher.n_jobs=2")
+    done = nnexp(lab, "--config-dir", "my_conf", *whole, env=surroundings())
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "failed" not in done.stdout
     (log,) = lab.glob("runs/hydra/*/*/sweep.log")
     assert sorted(re.findall(r"(\d+) runs trained together", log.read_text())) == ["3", "3"]
@@ -110,7 +118,7 @@ def test_an_edit_of_a_part_makes_resume_run_again_what_it_concerns(lab: Path) ->
 
 def test_a_killed_sweep_over_own_parts_is_resumed(lab: Path) -> None:
     made_store(lab)
-    long = [*SWEEP, "budget.iterations=20000", "hydra.launcher.n_jobs=2", "hydra.launcher.group=1"]
+    long = [*SWEEP, "budget.iterations=10000", "hydra.launcher.n_jobs=2", "hydra.launcher.group=1"]
     sweep = start(lab, "--config-dir", "my_conf", *long, env=surroundings())
     wait_for(lambda: in_store(lab, "select 1 from runs where status = 'FINISHED'"))
     sweep.kill()
@@ -173,9 +181,7 @@ def test_a_part_that_cannot_be_is_one_line(lab: Path, text: str, words: str, fla
 def test_a_record_imports_own_parts_only_if_it_may(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command(lab, "--config-dir", "my_conf", *SWEEP[:1], "optimizer=sign_descent", *SWEEP[2:])
     monkeypatch.syspath_prepend(lab)
-    # The fixture's commands were run in this process.
-    for name in [name for name in sys.modules if name.split(".")[0] == "my_lab"]:
-        del sys.modules[name]
+    forget()
     uri = f"sqlite:///{lab / 'runs' / 'mlflow.db'}"
     table = load_runs(uri)
     with pytest.raises(ConfigError, match="a module outside nnexp; name my_lab to let it be imported"):
@@ -184,13 +190,13 @@ def test_a_record_imports_own_parts_only_if_it_may(lab: Path, monkeypatch: pytes
     try:
         paths = load_trajectories(table, uri, modules=["my_lab"])
     finally:
-        for name in [name for name in sys.modules if name.split(".")[0] == "my_lab"]:
-            del sys.modules[name]
+        forget()
     assert len(paths) == 3
     assert np.isfinite(paths[0].theta).all()
 
 
-def test_the_contracts_hold_for_the_readmes_parts(lab: Path) -> None:
+def test_the_contracts_hold_for_the_readmes_parts(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(lab)
     program = (
         "from nnexp.testing import *\n"
         "from my_lab.sign_descent import SignDescent\nfrom my_lab.square_root import SquareRoot\n"
@@ -198,7 +204,10 @@ def test_the_contracts_hold_for_the_readmes_parts(lab: Path) -> None:
         "check_method(SignDescent(0.01)); check_schedule(SquareRoot()); check_activation(Softsign())\n"
         "check_loss(LogCosh()); check_dataset(Rings())\n"
     )
-    subprocess.run([sys.executable, "-c", program], cwd=lab, env=surroundings(), check=True)
+    try:
+        exec(program, {})
+    finally:
+        forget()
 
 
 def test_a_method_that_cannot_be_batched_runs_alone_and_is_said_once(lab: Path) -> None:

@@ -11,8 +11,9 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from nnexp.stats.effects import cliffs_delta, probability_better
+from nnexp.stats.holm import holm
 from nnexp.stats.pairs import paired_interval
-from nnexp.stats.permutation import holm, sign_flip, sign_flip_interval
+from nnexp.stats.permutation import sign_flip, sign_flip_interval
 from nnexp.stats.power import fewest_seeds, power, seeds_needed
 
 NUMBERS = st.integers(-20, 20).map(float)

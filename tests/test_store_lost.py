@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import SMALL, in_store, made_store, nnexp, recorders, runs, start, sync, wait_for
+from commands import SMALL, here, in_store, made_store, recorders, runs, start, sync, wait_for
 
 from nnexp.tracking.connections import close
 from nnexp.tracking.journal import has_ended
@@ -76,7 +76,7 @@ def test_what_was_trained_for_a_store_that_is_gone_is_kept_and_brought_in_once(
     assert again.returncode == 2
     assert again.stderr.endswith("/journal: expected a folder that is there\n")
     # The sweep is whole, and its next start finds all of it.
-    resumed = nnexp(tmp_path, *SWEEP, "sweep.resume=true")
+    resumed = here(tmp_path, *SWEEP, "sweep.resume=true")
     assert "3 runs are there and skipped" in resumed.stdout, resumed.stdout + resumed.stderr
     assert len(runs(tmp_path)) == 3
 
@@ -92,7 +92,7 @@ def test_what_ended_before_a_sweep_was_killed_is_there_when_it_is_resumed(tmp_pa
     sweep.kill()
     os.kill(recorder, signal.SIGKILL)
     sweep.communicate()
-    resumed = nnexp(tmp_path, *SWEEP, "sweep.resume=true")
+    resumed = here(tmp_path, *SWEEP, "sweep.resume=true")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     found = runs(tmp_path)
     assert [run.data.tags["nnexp.job"] for run in found] == ["0", "1", "2"]
@@ -102,5 +102,5 @@ def test_what_ended_before_a_sweep_was_killed_is_there_when_it_is_resumed(tmp_pa
 
 
 def test_a_recorded_sweep_leaves_no_journal(tmp_path: Path) -> None:
-    assert nnexp(tmp_path, "-m", "seed=0,1", *SMALL).returncode == 0
+    assert here(tmp_path, "-m", "seed=0,1", *SMALL).returncode == 0
     assert not list(tmp_path.rglob("journal"))

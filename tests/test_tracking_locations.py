@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -63,3 +67,19 @@ def test_a_sweeps_page_is_a_view_and_nothing_that_switches_it_off() -> None:
 def test_the_command_quotes_what_a_shell_would_split() -> None:
     assert locations.ui_command("sqlite:////a/b.db") == "mlflow ui --backend-store-uri sqlite:////a/b.db"
     assert locations.ui_command("sqlite:////a b.db").endswith("'sqlite:////a b.db'")
+
+
+def test_to_look_at_a_store_leaves_the_log_of_those_who_read_it(tmp_path: Path) -> None:
+    """A process that closes the file drops its own locks on it, and the last writer then deletes the log."""
+    file = tmp_path / "store.db"
+    with contextlib.closing(sqlite3.connect(file)) as reader:
+        reader.execute("PRAGMA journal_mode = WAL")
+        reader.execute("CREATE TABLE runs (number)")
+        reader.commit()
+        for _ in range(2):
+            locations.look(f"sqlite:///{file}")
+        connect = f"import sqlite3; writer = sqlite3.connect({str(file)!r})"
+        write = "writer.execute('INSERT INTO runs VALUES (1)'); writer.commit(); writer.close()"
+        subprocess.run([sys.executable, "-c", f"{connect}; {write}"], check=True)
+        assert (tmp_path / "store.db-wal").exists()
+        assert reader.execute("SELECT * FROM runs").fetchall() == [(1,)]

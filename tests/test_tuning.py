@@ -128,8 +128,8 @@ def test_each_method_is_tuned_and_the_best_can_be_compared(tmp_path: Path) -> No
         "dataset.samples=20",
         "dataset.test_samples=10",
         "tracking=lean",
-        "sweep.trials=5",
-        "sweep.at_once=3",
+        "sweep.trials=3",
+        "sweep.at_once=2",
         "budget.evaluations=200",
         "seed=0,1,2",
     ]
@@ -138,7 +138,7 @@ def test_each_method_is_tuned_and_the_best_can_be_compared(tmp_path: Path) -> No
     assert "Resume" not in done.stdout
     assert (
         len(
-            re.findall(r"^tuned optimizer=\w+ .*: loss \d.*5 trials, \d pruned\)$", done.stdout, re.MULTILINE)
+            re.findall(r"^tuned optimizer=\w+ .*: loss \d.*3 trials, \d pruned\)$", done.stdout, re.MULTILINE)
         )
         == 3
     )
@@ -149,7 +149,7 @@ def test_each_method_is_tuned_and_the_best_can_be_compared(tmp_path: Path) -> No
     assert (recorded / "sweep" / "tuned.yaml").is_file()
     trials = list(csv.DictReader(table.read_text().splitlines()))
     assert Counter(trial["settings"].split(" ")[0] for trial in trials) == {
-        f"optimizer={method}": 5 for method in ("random", "perturb", "sgd")
+        f"optimizer={method}": 3 for method in ("random", "perturb", "sgd")
     }
     made = runs(tmp_path)
     assert len(made) == sum(int(trial["jobs"]) for trial in trials)

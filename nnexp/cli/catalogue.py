@@ -19,13 +19,13 @@ def kinds(group: str) -> dict[type, list[str]]:
     hint = hints(Config).get(group)
     if isinstance(hint, type) and is_dataclass(hint) and not issubclass(hint, Part):
         return {hint: groups().get(group, [])}
-    found: dict[type, list[str]] = {}
+    names_by_kind: dict[type, list[str]] = {}
     for name in groups().get(group, []):
         target = option_values(group, name, group).get("_target_")
         if target is not None:
             kind = import_target(f"{group}={name}: _target_={target}", target)
-            found.setdefault(kind, []).append(name)
-    return found
+            names_by_kind.setdefault(kind, []).append(name)
+    return names_by_kind
 
 
 def setting_names(kind: type) -> list[str]:

@@ -47,12 +47,12 @@ def _of_hydra(error: BaseException, text: str, settings: Sequence[str], sweep: b
     if swept is not None:
         return f"{swept[1]}: several values; add -m to sweep over them"
     for pattern, words in PATTERNS.items():
-        if (said := re.search(pattern, text)) is not None:
-            return " ".join(said.expand(words).split())
-    there = re.match(r"Could not append to config\. An item is already at '(\S+)'", text)
-    if there is not None:
-        given = _written(there[1], settings)
-        return f"+{given}: expected {given}, for the setting is there already"
+        if (mistake := re.search(pattern, text)) is not None:
+            return " ".join(mistake.expand(words).split())
+    repeated = re.match(r"Could not append to config\. An item is already at '(\S+)'", text)
+    if repeated is not None:
+        override = _written(repeated[1], settings)
+        return f"+{override}: expected {override}, for the setting is there already"
     missing = re.search(r"Could not (?:find|load) '([\w/]+)/([^/\s]+?)'", text)
     if missing is not None:
         listed = re.search(r"Available options in '[\w/]+': (.*?) Config search path", text)
@@ -69,8 +69,8 @@ def _of_hydra(error: BaseException, text: str, settings: Sequence[str], sweep: b
         return f"{_written(interpolated[2], settings)}: {interpolated[1]}"
     appended = re.match(r"Could not override '(\w+)'\. No match in the defaults list", text)
     if appended is not None and appended[1] in groups():
-        given = _written(appended[1], settings)
-        return f"{given}: expected +{given}, for no {appended[1]} is chosen yet"
+        override = _written(appended[1], settings)
+        return f"{override}: expected +{override}, for no {appended[1]} is chosen yet"
     unknown = re.search(
         r"Could not (?:override|append to config) '([\w.]+)'|Key '([\w.]+)' is not in struct", text
     )
@@ -98,16 +98,16 @@ def _given(text: str, settings: Sequence[str]) -> str:
 
 
 def _expected(key: str, settings: Sequence[str], sweep: bool) -> str:
-    *names, last = key.split(".")
+    *path, last = key.split(".")
     known = hints(Config)
-    group = "/".join(names)
-    offered = kinds(group) if names and names[0] in known else {}
+    group = "/".join(path)
+    offered = kinds(group) if path and path[0] in known else {}
     if not offered:
         return "one of " + ", ".join(known) + did_you_mean(key.split(".")[0], list(known))
     if len(offered) == 1:
         words = setting_names(next(iter(offered)))
         return "one of " + ", ".join(words) + did_you_mean(last, words)
-    having = [name for kind, own in offered.items() if last in setting_names(kind) for name in own]
+    having = [name for kind, names in offered.items() if last in setting_names(kind) for name in names]
     chosen = _chosen(group, settings)
     those = [name for name in chosen if name in having]
     if sweep and those:
@@ -117,12 +117,12 @@ def _expected(key: str, settings: Sequence[str], sweep: bool) -> str:
             f"one that all have, of {', '.join(chosen)} only {', '.join(those)} has it; "
             f"a grid gives each its own: -m 'sweep.grid=[{','.join(blocks)}]'"
         )
-    shown = {kind: own for kind, own in offered.items() if set(own) & set(chosen)} or offered
+    shown = {kind: names for kind, names in offered.items() if set(names) & set(chosen)} or offered
     near = did_you_mean(last, sorted({name for kind in shown for name in setting_names(kind)}))
     elsewhere = f"; {last} is a setting of {', '.join(having)}" if having else ""
     lists = [
-        f"for {group}={'|'.join(own)}: {', '.join(setting_names(kind)) or 'none'}"
-        for kind, own in shown.items()
+        f"for {group}={'|'.join(names)}: {', '.join(setting_names(kind)) or 'none'}"
+        for kind, names in shown.items()
     ]
     return f"one of those {'; '.join(lists)}{elsewhere}{near}"
 

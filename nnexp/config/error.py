@@ -2,4 +2,8 @@
 
 
 class ConfigError(ValueError):
-    """A setting that cannot be: one line with the setting, its value and what is allowed."""
+    """An invalid setting: one line with the setting, its value and what is allowed."""
+
+
+class OutsideModule(ConfigError):
+    """A setting that names a module outside nnexp which was not named as one that may be imported."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nnexp.config.error import ConfigError
+from nnexp.config.error import ConfigError, OutsideModule
 
 PACKAGE = "nnexp"
 
@@ -33,7 +33,7 @@ def import_target(said: str, target: Any, modules: Sequence[str] | None = None) 
     module, _, name = target.rpartition(".")
     top = module.partition(".")[0]
     if modules is not None and top not in (PACKAGE, *modules):
-        raise ConfigError(f"{said}: a module outside nnexp; name {top} to let it be imported")
+        raise OutsideModule(f"{said}: a module outside nnexp; name {top} to let it be imported")
     try:
         found = importlib.import_module(module)
     except Exception as error:

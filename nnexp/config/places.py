@@ -48,13 +48,13 @@ def add_module_folders(added: list[Path]) -> None:
 
 def groups() -> dict[str, list[str]]:
     """The options of each config group; a group within another is named as ``optimizer/schedule``."""
-    found: dict[str, set[str]] = {}
+    options_by_group: dict[str, set[str]] = {}
     for place in folders():
         for file in place.rglob("*.yaml"):
             group = file.parent.relative_to(place).as_posix()
             if group != "." and not group.startswith("hydra"):
-                found.setdefault(group, set()).add(file.stem)
-    return {name: sorted(found[name]) for name in sorted(found)}
+                options_by_group.setdefault(group, set()).add(file.stem)
+    return {group: sorted(names) for group, names in sorted(options_by_group.items())}
 
 
 def options(group: str) -> list[str]:
@@ -73,11 +73,11 @@ def option_values(group: str | Sequence[str], name: str, setting: str) -> dict[s
     Raises:
         ConfigError: there is no such option.
     """
-    wanted = [group] if isinstance(group, str) else group
-    for file in (place / own / f"{name}.yaml" for own in wanted for place in folders()):
+    candidates = [group] if isinstance(group, str) else group
+    for file in (place / candidate / f"{name}.yaml" for candidate in candidates for place in folders()):
         if file.is_file():
             return dict(option_values_in(file))
-    known = sorted({option for own in wanted for option in options(own)})
+    known = sorted({option for candidate in candidates for option in options(candidate)})
     raise ConfigError(f"{setting}={name}: expected one of {', '.join(known)}{did_you_mean(name, known)}")
 
 
@@ -109,8 +109,8 @@ def read_yaml(file: Path) -> Any:
     except yaml.MarkedYAMLError as error:
         raise ConfigError(yaml_problem(file, error)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        said = " ".join(str(error).split())
-        raise ConfigError(f"{file}: expected a YAML file in UTF-8 ({said})") from error
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{file}: expected a YAML file in UTF-8 ({reason})") from error
     except OSError as error:
         raise ConfigError(f"{file}: it cannot be read ({error.strerror})") from error
 
@@ -119,10 +119,10 @@ def yaml_problem(file: Path, error: Any) -> str:
     """What YAML's error says, with file and line."""
     mark = error.problem_mark
     where = f"{file}, line {mark.line + 1}" if mark is not None else str(file)
-    said = " ".join(f"{error.problem or error.context}".split())
+    reason = " ".join(f"{error.problem or error.context}".split())
     # The character comes as \\t, which few read.
-    said = said.replace("'\\t'", "a tab")
-    return f"{where}: expected YAML ({said})"
+    reason = reason.replace("'\\t'", "a tab")
+    return f"{where}: expected YAML ({reason})"
 
 
 def did_you_mean(word: str, words: list[str]) -> str:

@@ -113,8 +113,8 @@ class Part:
     @classmethod
     def from_settings(cls, **values: Any) -> Self:
         """An instance of plain values, as a conf file has them."""
-        made: Self = build(cls, values)
-        return made
+        instance: Self = build(cls, values)
+        return instance
 
 
 def snake_case(name: str) -> str:
@@ -174,8 +174,8 @@ def load_part(setting_name: str, values: Any, family: type[P], modules: Sequence
     target = values.pop("_target_")
     kind = import_part(f"{setting_name}._target_={shown(target)}", target, family, modules)
     _check_name(setting_name, values.get("name"), target, kind)
-    made: P = build(kind, values, f"{setting_name}.", modules)
-    return made
+    part: P = build(kind, values, f"{setting_name}.", modules)
+    return part
 
 
 def _check_name(setting_name: str, name: Any, target: str, kind: type[Part]) -> None:
@@ -189,21 +189,23 @@ def _check_name(setting_name: str, name: Any, target: str, kind: type[Part]) -> 
         )
 
 
-def import_part(said: str, target: Any, family: type[P], modules: Sequence[str] | None = None) -> type[P]:
+def import_part(
+    described: str, target: Any, family: type[P], modules: Sequence[str] | None = None
+) -> type[P]:
     """The class of a part, by its full name.
 
     Args:
-        said: the setting with its value, for errors.
+        described: the setting with its value, for errors.
 
     Raises:
         ConfigError: it cannot be imported, or is no part of the family.
     """
-    kind = import_target(said, target, modules)
+    kind = import_target(described, target, modules)
     if not (isinstance(kind, type) and issubclass(kind, Part) and is_dataclass(kind)):
-        raise ConfigError(f"{said}: expected a part, a dataclass that inherits from one")
+        raise ConfigError(f"{described}: expected a part, a dataclass that inherits from one")
     if not issubclass(kind, family):
         words = snake_case(family.__name__).replace("_", " ")
-        raise ConfigError(f"{said}: expected a class of the family {family.__name__}, a {words}")
+        raise ConfigError(f"{described}: expected a class of the family {family.__name__}, a {words}")
     return kind
 
 
@@ -229,19 +231,19 @@ def build(kind: type, values: Any, prefix: str = "", modules: Sequence[str] | No
         if key not in known:
             names = ", ".join(f.name for f in settings_of(kind))
             raise ConfigError(f"{prefix}{key}={shown(value)}: unknown; expected one of {names or 'none'}")
-    made = {
+    checked = {
         key: _value(values[key], hints(kind)[key], f, f"{prefix}{key}", modules)
         for key, f in known.items()
         if key in values
     }
-    return kind(**made)
+    return kind(**checked)
 
 
 def plain(value: Any) -> Any:
     """A part or a dataclass of settings as plain values, which :func:`build` and :func:`load_part` take back."""
     if is_dataclass(value) and not isinstance(value, type):
-        own = {"_target_": target_of(type(value))} if isinstance(value, Part) else {}
-        return own | {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+        target = {"_target_": target_of(type(value))} if isinstance(value, Part) else {}
+        return target | {f.name: plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, dict):
@@ -255,8 +257,8 @@ def kinds_of(value: Any) -> set[type]:
         return set().union(*map(kinds_of, value))
     if not is_dataclass(value) or isinstance(value, type):
         return set()
-    own = {type(value)} if isinstance(value, Part) else set()
-    return own.union(*(kinds_of(getattr(value, f.name)) for f in fields(value)))
+    itself = {type(value)} if isinstance(value, Part) else set()
+    return itself.union(*(kinds_of(getattr(value, f.name)) for f in fields(value)))
 
 
 def stack(parts: Sequence[P]) -> P:
@@ -264,7 +266,7 @@ def stack(parts: Sequence[P]) -> P:
     first = parts[0]
     arrays: dict[str, Any] = {}
     for f in settings_of(type(first)):
-        values = [getattr(one, f.name) for one in parts]
+        values = [getattr(part, f.name) for part in parts]
         if isinstance(values[0], Part):
             arrays[f.name] = stack(values)
         elif _parts_in(values[0]):
@@ -298,14 +300,14 @@ def group_key(value: Any) -> Hashable:
     if isinstance(value, Part):
         key: list[Any] = [type(value)]
         for f in settings_of(type(value)):
-            own, per_run = getattr(value, f.name), f.metadata.get("per_run", False)
+            its_value, per_run = getattr(value, f.name), f.metadata.get("per_run", False)
             if callable(per_run):
-                key.append(per_run(own))
-            elif isinstance(own, Part) or not per_run:
-                key.append(group_key(own))
+                key.append(per_run(its_value))
+            elif isinstance(its_value, Part) or not per_run:
+                key.append(group_key(its_value))
             else:
                 # A setting that is null for some runs has no array.
-                key.append(own is None)
+                key.append(its_value is None)
         return tuple(key)
     if isinstance(value, list | tuple):
         return tuple(group_key(item) for item in value)
@@ -340,13 +342,13 @@ def _value(value: Any, hint: Any, f: Field[Any], name: str, modules: Sequence[st
             raise ConfigError(f"{name}={shown(value)}: expected a list")
         return [load_part(f"{name}[{at}]", item, family, modules) for at, item in enumerate(value)]
     within = f.metadata.get("within")
-    made = typed(value, hint)
-    if made is MISSING or (within is not None and made is not None and made not in within):
+    converted = typed(value, hint)
+    if converted is MISSING or (within is not None and converted is not None and converted not in within):
         example = f", as [{shown(value)}]" if lacks_brackets(value, hint) else ""
         raise ConfigError(f"{name}={shown(value)}: expected {_expected(hint, f)}{example}")
-    if type(made) is int and abs(made) > LARGEST:
+    if type(converted) is int and abs(converted) > LARGEST:
         raise ConfigError(f"{name}={shown(value)}: expected an integer of at most {LARGEST}")
-    return made
+    return converted
 
 
 def _expected(hint: Any, f: Field[Any]) -> str:

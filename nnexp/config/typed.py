@@ -29,8 +29,8 @@ def typed(value: Any, hint: Any) -> Any:
     """The value as its type asks, MISSING where it is not of that type."""
     several = members(hint)
     if len(several) > 1:
-        found = (typed(value, member) for member in several)
-        return next((made for made in found if made is not MISSING), MISSING)
+        converted = (typed(value, member) for member in several)
+        return next((value for value in converted if value is not MISSING), MISSING)
     if hint is Any:
         return value
     if get_origin(hint) is Literal:
@@ -39,8 +39,8 @@ def typed(value: Any, hint: Any) -> Any:
         inner = get_args(hint)[0]
         if not isinstance(value, list | tuple):
             return MISSING
-        made = [_numbers(item) if inner is Any else typed(item, inner) for item in value]
-        return MISSING if any(item is MISSING for item in made) else made
+        items = [_numbers(item) if inner is Any else typed(item, inner) for item in value]
+        return MISSING if any(item is MISSING for item in items) else items
     if get_origin(hint) is dict:
         return (
             dict(value) if isinstance(value, Mapping) and all(type(key) is str for key in value) else MISSING

@@ -26,6 +26,9 @@ from nnexp.stats.importance import importance, varied
 from nnexp.stats.trials import trial_table, tuning_curves
 from nnexp.tracking.locations import public, ui_command
 
+PINNED = ("numpy", "nnfs", "pandas", "cmaes", "hydra-core", "mlflow")
+"""Packages of which who makes a sweep again needs the same versions."""
+
 LEAST_SETTINGS = 4
 """Hyperparameters get their section where a method was tried with as many settings or more."""
 
@@ -88,24 +91,31 @@ def _data(material: Material, limit: int) -> str:
 
 def commands(material: Material) -> list[tuple[str, str]]:
     """What to type to make the sweep and this page again, each with what it does."""
-    store = f" --uri {shlex.quote(public(material.uri))}"
+    where = f" --uri {shlex.quote(public(material.uri))}"
+    where += "" if material.experiment == "nnexp" else f" --experiment {shlex.quote(material.experiment)}"
+    replay = f"python -m nnexp.replay {material.sweep}{where}"
     found = []
     given = material.tags.get("nnexp.overrides", "")
     commit = material.tags.get("nnexp.git_commit", "")
+    versions = material.environment.get("packages", {})
+    pins = [f"{name}=={versions[name]}" for name in PINNED if name in versions]
     if commit:
         dirty = material.tags.get("nnexp.git_dirty") == "true"
-        found.append(
-            (
-                "The source" + (", which had changes that are not committed" if dirty else ""),
-                f"git checkout {commit}",
-            )
+        tree = f"nnexp-{commit[:12]}"
+        title = "In a clone of nnexp, the source" + (
+            ", with its changes that are not committed" if dirty else ""
         )
-    versions = material.environment.get("packages", {})
-    pins = [
-        f"{name}=={versions[name]}" for name in ("numpy", "nnfs", "hydra-core", "mlflow") if name in versions
-    ]
-    if pins:
-        found.append(("The packages", "python -m pip install " + " ".join(pins)))
+        found.append((title, f"{replay} --checkout {tree}"))
+        # What it needs beside these comes with it.
+        of = f"Its packages, for Python {material.environment.get('python', '')}".removesuffix(
+            ", for Python "
+        )
+        found.append((of, " ".join([f"python -m pip install ./{tree}", *pins])))
+    elif pins:
+        found.append((f"The packages that nnexp {versions.get('nnexp', '')} ran with",
+                      f"python -m pip install {' '.join(pins)}"))  # fmt: skip
+    trusted = "".join(f" --trust {shlex.quote(name)}" for name in _outside(material))
+    found.append(("Every run trained again and compared, bit for bit", replay + trusted))
     if given:
         cut = "... (sha256 " in given[-40:]
         try:
@@ -117,13 +127,17 @@ def commands(material: Material) -> list[tuple[str, str]]:
             "The beginning of the sweep's command, which is longer than MLflow keeps" if cut else "The sweep"
         )
         found.append((title, f"python -m nnexp.run -m {words}"))
-    experiment = "" if material.experiment == "nnexp" else f" --experiment {shlex.quote(material.experiment)}"
-    found.append(("This page", f"python -m nnexp.report {material.sweep}{store}{experiment}"))
-    found.append(
-        ("The paper's table", f"python -m nnexp.report {material.sweep}{store}{experiment} --format latex")
-    )
+    found.append(("This page", f"python -m nnexp.report {material.sweep}{where}"))
+    found.append(("The paper's table", f"python -m nnexp.report {material.sweep}{where} --format latex"))
     found.append(("MLflow's pages", ui_command(public(material.uri))))
     return found
+
+
+def _outside(material: Material) -> list[str]:
+    """The modules outside nnexp that parts of the runs come from."""
+    columns = (material.runs[name] for name in material.runs if str(name).endswith("_target_"))
+    modules = {str(target).rpartition(".")[0] for column in columns for target in column.dropna()}
+    return sorted(name for name in modules if name.partition(".")[0] not in ("nnexp", ""))
 
 
 @cache

@@ -12,8 +12,9 @@ from scipy.sparse.csgraph import connected_components
 
 from nnexp.stats.effects import cliffs_delta, probability_better
 from nnexp.stats.equal_means import bounded_p, johnson_p, shapes_differ
+from nnexp.stats.holm import holm
 from nnexp.stats.intervals import Estimate, holding, scale, student, unknown
-from nnexp.stats.permutation import holm, sign_flip, sign_flip_interval
+from nnexp.stats.permutation import sign_flip, sign_flip_interval
 from nnexp.stats.power import seeds_needed
 from nnexp.stats.standing import BETTER, UNDECIDED
 

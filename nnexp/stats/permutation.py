@@ -1,4 +1,4 @@
-"""Paired permutation tests by flipping signs, and Holm's correction over a family of them."""
+"""Paired permutation tests by flipping signs."""
 
 from __future__ import annotations
 
@@ -61,22 +61,6 @@ def subset_means(values: Array) -> Array:
     """The means ``(..., 2^n - 1)`` of all subsets of ``values (..., n)`` that are not empty."""
     chosen = (1.0 - _signs(values.shape[-1])[1:]) / 2
     return np.asarray(values @ (chosen / chosen.sum(1, keepdims=True)).T)
-
-
-def holm(p: Array) -> Array:
-    """Holm's (1979) adjusted p along the last axis, which hold the error of the whole family.
-
-    p_(i) is made max over j <= i of (m - j + 1) p_(j), at most 1; NaN stays NaN and is not counted.
-    """
-    values = np.asarray(p, np.float64)
-    order = np.argsort(values, axis=-1)
-    ordered = np.take_along_axis(values, order, -1)
-    many = np.sum(~np.isnan(values), axis=-1, keepdims=True)
-    steps = many - np.arange(values.shape[-1])
-    adjusted = np.minimum(np.maximum.accumulate(ordered * np.maximum(steps, 1), axis=-1), 1.0)
-    out = np.empty_like(values)
-    np.put_along_axis(out, order, adjusted, -1)
-    return out
 
 
 def _two_sided(values: Array, signs: Array | None) -> float:

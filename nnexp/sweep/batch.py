@@ -18,8 +18,8 @@ from nnexp.sweep.recording.recording import Recording
 from nnexp.sweep.recording.spool import Spool
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.sweep.worker import Done, Task, train
-from nnexp.tracking.environment import git_state
 from nnexp.tracking.outcome import Outcome
+from nnexp.tracking.source import git_state
 
 LOG = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import metadata
@@ -75,9 +75,9 @@ def run_key(config: Config, code: str) -> Key:
 
 
 @cache
-def package_hash() -> str:
-    """Sixteen hexadecimal digits of nnexp's own source that decides a run's numbers."""
-    package = Path(__file__).resolve().parents[1]
+def package_hash(package: Path | None = None) -> str:
+    """Sixteen hexadecimal digits of nnexp's own source that decides a run's numbers, or of that in another folder."""
+    package = package or Path(__file__).resolve().parents[1]
     # nnfs draws the points of generated datasets.
     total = hashlib.sha256(metadata.version("nnfs").encode())
     for name in CODE:
@@ -90,10 +90,14 @@ def package_hash() -> str:
 
 @cache
 def _code_hash(kinds: tuple[type, ...]) -> str:
-    outside = outside_files(kinds)
+    return joined_hash(package_hash(), outside_files(kinds))
+
+
+def joined_hash(package: str, outside: Mapping[str, Path]) -> str:
+    """The hash of a run's code: of nnexp's own hash, and of files from outside by their place, if there are any."""
     if not outside:
-        return package_hash()
-    total = hashlib.sha256(package_hash().encode())
+        return package
+    total = hashlib.sha256(package.encode())
     for place, file in outside.items():
         total.update(f"{place}\0".encode())
         total.update(file.read_bytes())

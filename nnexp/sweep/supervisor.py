@@ -33,6 +33,7 @@ from nnexp.tracking.journal import Beginning
 from nnexp.tracking.locations import StoreError, StoreLost
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
+from nnexp.tracking.source import Sources
 from nnexp.training.checkpoint import FOLDER
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class SweepWork(Work):
         self._claim: Claim | None = None
         self._journal: Path | None = None
         self._recording: Recording | None = None
+        self._sources = Sources()
         self.token = secrets.token_hex(8)
         self.closing: list[str] = []  # lines that the command ends with
 
@@ -125,6 +127,7 @@ class SweepWork(Work):
             resume.give_up(store, left)
         assert store.claim is not None
         self._claim, self._parent = store.claim, store.claim.run
+        self._sources.record(self._parent)
 
     def _beginning(self, config: Config) -> Beginning:
         words, key = shlex.join(self.overrides), sweep_key(self.overrides, config.sweep)
@@ -138,6 +141,7 @@ class SweepWork(Work):
         self._home = store = self.store(config)
         self._parent = store.start_parent(*self._beginning(config))
         self._claim = Claim(self._parent, self.token)
+        self._sources.record(self._parent)
 
     def _follow(self, config: Config, folder: Path) -> Recorder:
         """Once, let the process that records follow the sweep's journal, which says what the parent run begins with.
@@ -168,6 +172,7 @@ class SweepWork(Work):
         with writing_to(folder):
             journal.append(folder / journal.PARENT, [begin], sync=True)
         self._parent = JournalParent(process, folder, self._stopped)
+        self._sources.record(self._parent)
         process.begin(folder, config.tracking.experiment)
         return process
 
@@ -193,7 +198,10 @@ class SweepWork(Work):
 
     def run(self, job: Trial) -> RunResult:
         """Train and record one job here, as :meth:`Work.run` does."""
+        self._sources.note({job.code: job.config})
         self._begin(job.config)
+        self._ready()
+        self._sources.record(self._parent)
         return super().run(job)
 
     def batch(
@@ -215,6 +223,7 @@ class SweepWork(Work):
         from nnexp.sweep.recording.spool import Spool
         from nnexp.sweep.source import frozen_source
 
+        self._sources.note({job.code: job.config for job in jobs})
         process = self._follow(jobs[0].config, place.absolute() / journal.FOLDER)
         known = {job.number: self._found(job) for job in jobs}
         rest = [job for job in jobs if (claim := known[job.number]) is None or claim.result is None]
@@ -269,6 +278,8 @@ class SweepWork(Work):
                 if result.status in ("finished", "diverged") and process.error is None:
                     self._replace(known[number])
             spool.remove()
+        # Those of a later batch's parts.
+        self._sources.record(self._parent)
         times = {
             "runs": len(rest), "composing": composing, "training": batch.training, "working": batch.working,
             "recording": recording.seconds, "batch": perf_counter() - start,

@@ -61,28 +61,32 @@ def tune(studies: Sequence[Study], settings: Sweep, launch: Launch) -> list[Tune
 
     assert settings.trials is not None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    made = [Tuned(study) for study in studies]
+    searched = [Tuned(study) for study in studies]
     searches = [_search(settings) for _ in studies]
     spaces = [{axis.key: _distribution(axis.interval) for axis in study.axes} for study in studies]
     for begun in range(0, settings.trials, settings.at_once):
         count = min(settings.at_once, settings.trials - begun)
         asked = []
-        for tuned, search, space in zip(made, searches, spaces, strict=True):
+        for tuned, search, space in zip(searched, searches, spaces, strict=True):
             for _ in range(count):
                 trial = search.ask(space)
                 attempt = Attempt([*tuned.study.fixed, *_overrides(trial.params, space)])
                 tuned.attempts.append(attempt)
                 asked.append((tuned.study, search, trial, attempt))
         for first in (True, False):
-            going = [one for one in asked if not one[3].pruned]
-            jobs = [(one, more) for one in going for more in _part(one[0].more, settings.prune, first)]
+            going = [(study, trial, attempt) for study, _, trial, attempt in asked if not attempt.pruned]
+            jobs = [
+                (attempt, more)
+                for study, _, attempt in going
+                for more in _part(study.more, settings.prune, first)
+            ]
             if not jobs:
                 continue
-            results = launch([[*one[3].settings, *more] for one, more in jobs])
-            for (one, _), result in zip(jobs, results, strict=True):
-                one[3].values.append(result if math.isfinite(result) else math.inf)
+            results = launch([[*attempt.settings, *more] for attempt, more in jobs])
+            for (attempt, _), result in zip(jobs, results, strict=True):
+                attempt.values.append(result if math.isfinite(result) else math.inf)
             if first and settings.prune:
-                for _, _, trial, attempt in going:
+                for _, trial, attempt in going:
                     trial.report(attempt.value, 0)
                     attempt.pruned = trial.should_prune()
         for _, search, trial, attempt in asked:
@@ -90,12 +94,14 @@ def tune(studies: Sequence[Study], settings: Sweep, launch: Launch) -> list[Tune
                 search.tell(trial, state=optuna.trial.TrialState.PRUNED)
             else:
                 search.tell(trial, attempt.value)
-    return made
+    return searched
 
 
-def left_out(made: Sequence[Tuned]) -> int:
+def left_out(searched: Sequence[Tuned]) -> int:
     """How many jobs pruning saved."""
-    return sum(len(tuned.study.more) - len(attempt.values) for tuned in made for attempt in tuned.attempts)
+    return sum(
+        len(tuned.study.more) - len(attempt.values) for tuned in searched for attempt in tuned.attempts
+    )
 
 
 def check_optuna(settings: Sweep) -> None:

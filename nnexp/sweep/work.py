@@ -145,6 +145,7 @@ class Work:
 
         try:
             from nnexp.tracking.recorder import record_run
+            from nnexp.tracking.source import source_files
 
             with self.view.run(group.runs[0], title) as progress:
                 result = record_run(
@@ -159,6 +160,7 @@ class Work:
                     on_start=started,
                     runs=self.jobs or 1,
                     place=job.log.parent.absolute() / FOLDER / f"{job.number:06}{RUN}",
+                    source=source_files(config, job.code) if self.jobs is None else None,
                     checkpoint=checkpoint,
                 )
         except SweepTaken:

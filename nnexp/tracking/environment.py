@@ -1,10 +1,12 @@
-"""What a run ran on: versions, BLAS and its threads, and the state of the source."""
+"""What a run ran on: all that may decide a bit beside its config and its data.
+
+Versions, the C library, BLAS with its kernels and threads, the processor, variables, the state of the source.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -12,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from nnexp.network.blas import core_name
 from nnexp.process import blas
+from nnexp.tracking.source import git_state
 
 PACKAGES = (
     "nnexp",
@@ -24,19 +28,33 @@ PACKAGES = (
     "omegaconf",
     "pandas",
     "pyarrow",
+    "cmaes",
 )
+
+VARIABLES = ("OPENBLAS_", "NPY_", "MKL_", "BLIS_")
+"""Beginnings of the names of variables that BLAS and NumPy read; of threads the number itself is recorded."""
+
+CPUINFO = Path("/proc/cpuinfo")
+"""Where Linux names the processor."""
 
 
 def environment() -> dict[str, Any]:
-    """Versions, machine, BLAS with its threads, git commit, as plain data for JSON."""
+    """Versions, machine, BLAS with its threads, git's state, as plain data for JSON."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "machine": platform.machine(),
+        "processor": _processor(),
         "cpus": os.cpu_count(),
+        "libc": " ".join(platform.libc_ver()),
         "packages": _versions(),
         "blas": _blas(),
         "threads": _threads(),
+        "variables": {
+            name: os.environ[name]
+            for name in sorted(os.environ)
+            if name.startswith(VARIABLES) and not name.endswith("_NUM_THREADS")
+        },
         "git": git_state(),
     }
 
@@ -72,31 +90,24 @@ def _versions() -> dict[str, str]:
 @cache
 def _blas() -> dict[str, str]:
     config: Any = np.show_config(mode="dicts")
-    blas = config.get("Build Dependencies", {}).get("blas", {})
-    return {key: str(blas[key]) for key in ("name", "version") if blas.get(key)}
+    blas = config.get("Build Dependencies", {}).get("blas", {}) | {"kernels": core_name()}
+    return {key: str(blas[key]) for key in ("name", "version", "kernels") if blas.get(key)}
+
+
+@cache
+def _processor() -> dict[str, Any]:
+    """The processor's name, and those of its instructions for which NumPy has loops of its own."""
+    name = platform.processor()
+    try:
+        lines = [line.partition(":") for line in CPUINFO.read_text(encoding="utf-8").splitlines()]
+        name = next(value.strip() for key, _, value in lines if key.strip() == "model name")
+    except (OSError, StopIteration):
+        # Another system, or a processor without a name.
+        pass
+    config: Any = np.show_config(mode="dicts")
+    return {"name": name, "features": config.get("SIMD Extensions", {}).get("found", [])}
 
 
 def _threads() -> int | None:
     """Threads that BLAS uses now."""
     return max((pool["num_threads"] for pool in blas().info()), default=None)
-
-
-@cache
-def git_state(folder: Path | None = None) -> dict[str, Any] | None:
-    """Commit and dirty flag of the source in ``folder`` (nnexp's own); None where git does not track it."""
-    folder = folder or Path(__file__).resolve().parents[1]
-    try:
-        # An installed package inside somebody's repository is not that repository's source.
-        _git(folder, "ls-files", "--error-unmatch", ".")
-        commit = _git(folder, "rev-parse", "HEAD")
-        return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain", "--", "."))}
-    except (OSError, subprocess.SubprocessError):
-        # No git, no repository, or one that does not track it.
-        return None
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
-    )
-    return done.stdout.strip()

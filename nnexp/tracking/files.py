@@ -39,7 +39,8 @@ def run_files(prepared: Any, trained: Any, config_yaml: str, environment: dict[s
 
     ``weights.npz`` holds the snapshots as ``iteration (T,)``, ``theta (T, P)`` in the order of the layout, and
     ``loss (T,)``; the named arrays of the best and the final weights as ``best/NAME`` and ``final/NAME``; and
-    ``layout``, the bytes of JSON. The improvements that a search found are in the metadata of the history.
+    ``layout``, the bytes of JSON. The improvements that a search found are in the metadata of the history, the digest
+    of all data is in the environment.
 
     Args:
         prepared: has ``problem``, as :func:`nnexp.training.prepare.prepare` gives.
@@ -66,7 +67,7 @@ def run_files(prepared: Any, trained: Any, config_yaml: str, environment: dict[s
         WEIGHTS_FILE: _npz(**weights),
         HISTORY_FILE: history_table(trained.history, {"improvements": json.dumps(improvements)}),
         "config.yaml": config_yaml.encode(),
-        "environment.json": _json(environment),
+        "environment.json": _json(environment | {"data": prepared.problem.digest}),
     }
 
 
@@ -159,6 +160,14 @@ def rows_of(file: Path | io.BytesIO) -> History:
     # Files of earlier versions have no test columns.
     missing = dict.fromkeys(COLUMNS, np.full(table.num_rows, np.nan))
     return History(missing | {name: table.column(name).to_numpy() for name in table.column_names})
+
+
+def about_rows(file: Path | io.BytesIO) -> dict[str, str]:
+    """What :func:`history_table` was told beside the rows."""
+    import pyarrow.parquet as pq
+
+    about = pq.read_schema(file).metadata or {}
+    return {name.decode(): text.decode() for name, text in about.items()}
 
 
 def dataset_record(name: str, problem: Problem) -> DatasetRecord:

@@ -20,6 +20,7 @@ LOCAL_DISKS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "overlay",
 
 _SQLITE = "sqlite:///"
 _HEADER = b"SQLite format 3\0"
+_OPEN: dict[tuple[int, int], int] = {}
 TRAINING = "workflowType=machine_learning"
 """What opens a page in MLflow's model training; without it the pages for traces open."""
 
@@ -156,8 +157,7 @@ def look(uri: str) -> None:
         if file.exists():
             if not (file.is_file() or file.is_dir()):
                 raise refused(uri, "it is no regular file")
-            with open(file, "rb") as opened:
-                head = opened.read(len(_HEADER))
+            head = _head(file)
             if head and head != _HEADER:
                 raise refused(uri, "it is a file of another kind")
             return
@@ -167,6 +167,19 @@ def look(uri: str) -> None:
             pass
     except (OSError, ValueError) as error:
         raise refused(uri, f"{getattr(error, 'strerror', None) or error}") from error
+
+
+def _head(file: Path) -> bytes:
+    """The first bytes of a file, which stays open: to close it would take away the locks of SQLite in this process.
+
+    Another process would then take the write-ahead log for one that nobody reads, and delete it. See
+    https://www.sqlite.org/howtocorrupt.html, 2.2.
+    """
+    there = file.stat()
+    key = there.st_dev, there.st_ino
+    if key not in _OPEN:
+        _OPEN[key] = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    return os.pread(_OPEN[key], len(_HEADER), 0)
 
 
 def artifact_root(uri: str) -> Path | None:

@@ -218,6 +218,16 @@ def open_client(uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri=locations.reveal(uri))
 
 
+def find_run(client: MlflowClient, run_id: str) -> Any:
+    """MLflow's run of this id, None where there is none."""
+    try:
+        return client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
 def _experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:

@@ -130,6 +130,7 @@ def record_run(
     on_start: Callable[[str, str], None] | None = None,
     runs: int = 1,
     place: Path | None = None,
+    source: Mapping[str, bytes] | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> RunResult:
     """Train a group of one run to its end as one run of ``store``.
@@ -148,6 +149,7 @@ def record_run(
         on_start: called with the run's id and page once it exists.
         runs: how many the whole command has.
         place: a journal's file for what could not be recorded; without it an error of the store is raised.
+        source: files of :func:`nnexp.tracking.source.source_files`, of a run without a parent.
         checkpoint: of the group; when it is written the run gets the files that it would leave if it ended then.
     """
     trained, machine = group.runs[0], environment()
@@ -159,7 +161,7 @@ def record_run(
     url = store.run_url(run.run_id)
 
     def send(made: Outcome) -> RunResult:
-        ends = last_tags(made, config)
+        made, ends = made._replace(files=made.files | dict(source or {})), last_tags(made, config)
         error: Exception | None = None
         for pause in PAUSES if place is not None else (0.0,):
             sleep(pause)
@@ -193,7 +195,8 @@ def record_run(
     def keep() -> None:
         # After SIGKILL they are all that is left of it.
         try:
-            run.log_files(files.run_files(trained.prepared, trained, to_yaml(config), machine))
+            contents = files.run_files(trained.prepared, trained, to_yaml(config), machine)
+            run.log_files(contents | dict(source or {}))
         except SweepTaken:
             raise
         except Exception as error:

@@ -24,6 +24,8 @@ from nnexp.training.running_loss import RunningLoss
 
 Array = np.ndarray[Any, Any]
 
+NEVER = int(np.iinfo(np.int64).max)
+
 SPAN_BYTES = 1 << 22
 """No more weights than this wait in rows to be handed out."""
 
@@ -147,6 +149,7 @@ class Descent:
         layer_draws: one generator a run, for layers.
         log_every: iterations from mark to mark; None for logarithmic marks, as many as are affordable.
         most_seconds: of training, after which all runs end.
+        until: updates after which all runs end, though their budgets have room for more.
         saved: of each run what :meth:`state` gave, at one iteration and after as many seconds, to go on from there;
             ``theta`` is the start all the same, and generators are where they were.
         span: rows within as many iterations are handed out together.
@@ -167,6 +170,7 @@ class Descent:
         layer_draws: Sequence[np.random.Generator] = (),
         log_every: int | None = None,
         most_seconds: float | None = None,
+        until: int | None = None,
         saved: Sequence[Mapping[str, Any]] = (),
         span: int = SPAN,
     ) -> None:
@@ -178,7 +182,7 @@ class Descent:
             row = problem.row_samples(train=size is not None or problem.network.noisy)
             self._marks = affordable(self._marks, row, step, problem.network.work)
         self._mark = next(self._marks)
-        self._most_seconds = most_seconds
+        self._most_seconds, self._until = most_seconds, NEVER if until is None else until
         self.diverged = np.zeros(runs, bool)
         self.seconds = 0.0
         # Counted by NumPy, so that theta and the count change together, even if a signal comes.
@@ -293,6 +297,7 @@ class Descent:
         if self._most_seconds is not None:
             wake = min(wake, self._since + self._most_seconds - self.seconds)
         runs, loss, batches, block = len(active.runs), active.passed.loss, active.batches, active.block
+        stop = min(active.stop, self._until)
         calls: Sequence[Call] = ()
         update: Sequence[Call] = ()
         if batches is None:
@@ -300,7 +305,7 @@ class Descent:
         while True:
             now, at = perf_counter(), self._count.item()
             late = now >= wake
-            over = at >= active.stop or (late and self._out_of_time(now))
+            over = at >= stop or (late and self._out_of_time(now))
             look = over or at == self._mark
             lost = active.running.mean(at, at == self._mark) if look and batches is not None else None
             if batches is not None:
@@ -319,7 +324,7 @@ class Descent:
                     sound = isfinite(loss.item() if runs == 1 else np.add.reduce(loss))
                 late = late or block.due(self._mark)
                 if over or not sound:
-                    left = self._end(active, marked, self._out_of_time(now))
+                    left = self._end(active, marked, at >= self._until or self._out_of_time(now))
                     if left is None:
                         return
                     if left is not active:
@@ -333,12 +338,12 @@ class Descent:
             if late or at + 1 == active.stop:
                 return
 
-    def _end(self, active: _ActiveRuns, marked: bool, out_of_time: bool) -> _ActiveRuns | None:
+    def _end(self, active: _ActiveRuns, marked: bool, all_end: bool) -> _ActiveRuns | None:
         """What goes on without the runs that are over, or have diverged, at a step whose gradient is known.
 
         Where there is no mark, the last row is theirs alone.
         """
-        over = (active.limits <= self._count) | out_of_time
+        over = (active.limits <= self._count) | all_end
         bad = ~active.sound() & (over | marked)
         over |= bad
         if not over.any():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from time import perf_counter
 from typing import Any
@@ -199,16 +200,19 @@ def _computation(prepared: Sequence[Prepared], saved: Sequence[Saved], span: int
 
 
 def _search(prepared: Prepared, saved: Saved | None, span: int) -> Search:
-    method, draws = prepared.method, prepared.draws
+    method, draws, budget = prepared.method, prepared.draws, prepared.settings.budget
     assert isinstance(method, SearchMethod)
     assert draws is not None
+    if prepared.until is not None:
+        budget = replace(budget, seconds=None)
     return Search(
         prepared.problem,
         method,
         prepared.theta,
         draws=draws,
-        budget=prepared.settings.budget,
+        budget=budget,
         log_every=prepared.log_every,
+        until=prepared.until,
         saved=saved,
         span=span,
     )
@@ -236,7 +240,8 @@ def _descent(prepared: Sequence[Prepared], saved: Sequence[Saved], span: int) ->
         draws=[one.source["method"] for one in prepared],
         layer_draws=[one.source["dropout"] for one in prepared],
         log_every=first.log_every,
-        most_seconds=budget.seconds,
+        most_seconds=budget.seconds if first.until is None else None,
+        until=first.until,
         saved=saved,
         span=span,
     )

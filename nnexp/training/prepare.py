@@ -31,6 +31,7 @@ class Prepared(NamedTuple):
     """All that a run needs; ``theta (P,)`` is its start, ``draws`` None for a gradient method.
 
     ``log_every`` are iterations from row to row, None for logarithmic marks; ``snapshots`` how many weights are kept.
+    ``until`` is an iteration at which the run ends in place of its clock, None for the budget alone.
     """
 
     settings: RunSettings
@@ -41,6 +42,7 @@ class Prepared(NamedTuple):
     source: dict[str, np.random.Generator]
     log_every: int | None
     snapshots: int
+    until: int | None = None
 
 
 def prepare(

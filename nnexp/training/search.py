@@ -31,6 +31,7 @@ class Search:
         problem: scores candidates.
         theta: the start ``(P,)``.
         log_every: iterations from mark to mark; None for logarithmic marks, as many as are affordable.
+        until: iterations after which it ends, where the block that reaches them does; blocks are as without it.
         saved: what :meth:`state` gave, to go on from there; ``theta`` is the start all the same.
         span: rows within as many iterations are handed out together.
     """
@@ -44,6 +45,7 @@ class Search:
         draws: Draws,
         budget: Budget,
         log_every: int | None = None,
+        until: int | None = None,
         saved: Mapping[str, Any] | None = None,
         span: int = SPAN,
     ) -> None:
@@ -51,6 +53,7 @@ class Search:
         self._last = NEVER if budget.iterations is None else budget.iterations
         self._most = NEVER if budget.evaluations is None else budget.evaluations
         self._most_seconds = inf if budget.seconds is None else budget.seconds
+        self._until = NEVER if until is None else until
         theta, trained = np.array(theta, problem.network.dtype), problem.network.layout.trained
         # Methods do not see what is not trained.
         self._rest = theta[trained:]
@@ -170,7 +173,7 @@ class Search:
         while True:
             limit = min(self._last - state.iteration, self._most - spent)
             now = perf_counter()
-            if limit <= 0 or now >= end:
+            if limit <= 0 or now >= end or state.iteration >= self._until:
                 if state.iteration != self._logged:
                     self._steps.append(self._row(state.iteration, spent, state.theta, state.loss))
                 self._ended = True

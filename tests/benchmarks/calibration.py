@@ -24,7 +24,8 @@ import simulated
 from nnexp.stats.aggregates import aggregate, iqm
 from nnexp.stats.bootstrap import percentile_bootstrap
 from nnexp.stats.effects import cliffs_delta
-from nnexp.stats.permutation import holm, sign_flip
+from nnexp.stats.holm import holm
+from nnexp.stats.permutation import sign_flip
 from nnexp.stats.power import power
 from nnexp.stats.ranks import critical_difference, ranks
 

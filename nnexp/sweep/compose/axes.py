@@ -86,8 +86,8 @@ def parsed(parser: OverridesParser, text: str) -> Axis:
     values = override.value()
     if isinstance(values, RangeSweep):
         _check_range(values, text)
-    found: Iterable[str] = override.sweep_string_iterator()
-    taken = tuple(str(value) for value in islice(found, MOST_JOBS + 1))
+    texts: Iterable[str] = override.sweep_string_iterator()
+    taken = tuple(str(value) for value in islice(texts, MOST_JOBS + 1))
     if not taken:
         raise ConfigError(f"{text}: expected one value or more")
     check_count(len(taken), text)
@@ -134,7 +134,7 @@ def from_setting(parser: OverridesParser, name: str, key: Any, value: Any) -> Ax
         name: of the setting, for errors.
 
     Raises:
-        ConfigError: it cannot be.
+        ConfigError: it is invalid.
     """
     text = as_text(value)
     if not isinstance(key, str) or key.startswith(("~", "hydra", "sweep")) or "=" in key or not key.strip():

@@ -86,10 +86,10 @@ def expand(
 
     Raises:
         HydraException: an argument that cannot be read.
-        ConfigError: a block that cannot be, or an axis that does not fit the grid.
+        ConfigError: an invalid block, or an axis that does not fit the grid.
     """
     parser = OverridesParser.create(config_loader=loader)
-    own: dict[str, Axis] = {}
+    axis_by_key: dict[str, Axis] = {}
     for argument in arguments:
         axis = parsed(parser, argument)
         if axis.interval is not None:
@@ -100,13 +100,15 @@ def expand(
                 )
         elif (axis.key == "sweep" or axis.key.startswith("sweep.")) and len(axis.values) != 1:
             raise ConfigError(f"{argument}: expected one value for the whole sweep")
-        own[axis.key] = axis
+        axis_by_key[axis.key] = axis
     points = [_Point()] if blocks is None else _points(blocks, parser, search)
     named = {key for point in points for key, _ in point.pairs}
-    points = _chosen(points, own)
-    searched = tuple(axis for axis in own.values() if axis.interval is not None)
-    rest = [axis.overrides() for key, axis in own.items() if key not in named and axis.interval is None]
-    many = [f"{key} has {len(axis.values)}" for key, axis in own.items() if len(axis.values) > 1]
+    points = _chosen(points, axis_by_key)
+    searched = tuple(axis for axis in axis_by_key.values() if axis.interval is not None)
+    rest = [
+        axis.overrides() for key, axis in axis_by_key.items() if key not in named and axis.interval is None
+    ]
+    many = [f"{key} has {len(axis.values)}" for key, axis in axis_by_key.items() if len(axis.values) > 1]
     check_count(len(points) * prod(map(len, rest)), ", ".join(many) or "sweep.grid")
     more = [list(combination) for combination in product(*rest)]
     jobs: list[list[str]] = []
@@ -122,25 +124,25 @@ def expand(
     return Expansion(list(unique.values()), len(jobs) - len(unique), studies)
 
 
-def _chosen(points: list[_Point], own: Mapping[str, Axis]) -> list[_Point]:
+def _chosen(points: list[_Point], axes: Mapping[str, Axis]) -> list[_Point]:
     """The grid's points that have the command line's values for the axes that both have."""
-    found = points
-    for key, axis in own.items():
+    chosen = points
+    for key, axis in axes.items():
         if any(axis.key == key for point in points for axis in point.searched):
             raise ConfigError(
                 f"{key}: the sweep's grid searches it; expected not to be given beside sweep={{...}}"
             )
-        there = {value for point in points for name, value in point.pairs if name == key}
-        if not there:
+        values = {value for point in points for name, value in point.pairs if name == key}
+        if not values:
             continue
-        allowed = ", ".join(sorted(there))
+        allowed = ", ".join(sorted(values))
         for value in axis.values or ("interval",):
-            if value not in there:
+            if value not in values:
                 raise ConfigError(f"{key}={value}: the sweep's grid has {allowed}; expected one of these")
-        found = [point for point in found if dict(point.pairs).get(key) in axis.values]
-    if not found:
-        raise ConfigError(f"{' '.join(own)}: the sweep's grid has no job with these values together")
-    return found
+        chosen = [point for point in chosen if dict(point.pairs).get(key) in axis.values]
+    if not chosen:
+        raise ConfigError(f"{' '.join(axes)}: the sweep's grid has no job with these values together")
+    return chosen
 
 
 def _points(blocks: Sequence[Mapping[str, Any]], parser: OverridesParser, search: bool) -> list[_Point]:

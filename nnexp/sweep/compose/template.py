@@ -131,7 +131,7 @@ class Template:
     def _filled(self, text: str, number: int, dirname: str, task: Mapping[str, Any]) -> str | None:
         if "\\" in text or "${" in _TOKEN.sub("", text) or "${" in dirname:
             return None
-        own = {
+        of_the_job = {
             "hydra.job.num": str(number),
             "hydra.job.id": str(number),
             "hydra.job.override_dirname": dirname,
@@ -140,13 +140,13 @@ class Template:
         for at, part in enumerate(_TOKEN.split(text)):
             if at % 2 == 0:
                 parts.append(part)
-            elif part in own:
-                parts.append(own[part])
+            elif part in of_the_job:
+                parts.append(of_the_job[part])
             else:
-                found = find(task, part) if _REFERENCE.fullmatch(part) else None
-                if type(found) not in (int, float, bool, str) or found == "???":
+                value = find(task, part) if _REFERENCE.fullmatch(part) else None
+                if type(value) not in (int, float, bool, str) or value == "???":
                     return None
-                parts.append(str(found))
+                parts.append(str(value))
         return "".join(parts)
 
     def _cut(self) -> None:
@@ -178,14 +178,14 @@ def find(values: Any, key: str) -> Any:
 
 def changed(task: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of plain containers with values in place of those under dotted keys."""
-    made = _copied(task)
+    copied = _copied(task)
     for key, value in values.items():
         *path, name = key.split(".")
-        holder = made
+        holder = copied
         for part in path:
             holder = holder[part]
         holder[name] = _copied(value)
-    return made
+    return copied
 
 
 def place(config: DictConfig) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import joblib
 
-from nnexp.process import blas, deaf
+from nnexp.process import blas, signals_blocked
 from nnexp.sweep.engines.portable import portable
 
 # Here, and in each worker, before another thread may import.
@@ -20,7 +20,7 @@ blas()
 
 
 class EngineError(ValueError):
-    """An engine that cannot be; one line that names the setting, its value and what is allowed."""
+    """Invalid settings of an engine: one line with the setting, its value and what is allowed."""
 
 
 class Outcome(NamedTuple):
@@ -76,10 +76,10 @@ def call(function: Callable[[Any], Any], task: Any, pinned: Pin | None = None) -
 
 @contextlib.contextmanager
 def interrupts_blocked() -> Iterator[None]:
-    """Threads and processes started meanwhile are deaf to SIGINT; this thread hears it afterwards."""
+    """Threads and processes started meanwhile do not get SIGINT; this thread gets it afterwards."""
     # Starting it would let SIGINT through again.
     resource_tracker.ensure_running()
-    with deaf(signal.SIGINT):
+    with signals_blocked(signal.SIGINT):
         yield
 
 

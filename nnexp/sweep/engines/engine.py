@@ -50,7 +50,7 @@ def run_tasks(
     An exception that the function raises is yielded as its task's result, with the worker's traceback as a
     note. A task whose worker dies is begun again, up to ``retries`` times, then the engine's exception is its
     result; no other task is touched. So a call may be made more than once, and what it writes elsewhere must
-    bear that. Workers are deaf to SIGINT, which a terminal sends to them too: tasks end as the caller
+    bear that. Workers ignore SIGINT, which a terminal sends to them too: tasks end as the caller
     decides. The caller may take its time between results, workers go on meanwhile. Closing the iterator ends
     the workers at once.
 
@@ -116,21 +116,21 @@ def _elsewhere(
         return
     with interrupts_blocked():
         engine = start()
-        hands = _Hands(engine, function, tasks, retries, stop)
+        dispatcher = _Dispatcher(engine, function, tasks, retries, stop)
         # A thread hands out tasks, so that workers need not wait for the caller.
-        thread = threading.Thread(target=hands.run, name="nnexp-engine", daemon=True)
+        thread = threading.Thread(target=dispatcher.run, name="nnexp-engine", daemon=True)
         thread.start()
     try:
-        while (item := hands.results.get()) is not None:
+        while (item := dispatcher.results.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
             yield item
     finally:
-        hands.close()
+        dispatcher.close()
         thread.join()
 
 
-class _Hands:
+class _Dispatcher:
     """Hands tasks to an engine and puts ``(position, result)`` into ``results``, at the end None."""
 
     def __init__(

@@ -84,7 +84,7 @@ class Threads:
 
 
 def _begin_worker(parent: int) -> None:
-    """In a worker: be deaf to SIGINT, and end when the parent is gone; loky's own would wait for ever."""
+    """In a worker: ignore SIGINT, and end when the parent is gone; loky's own would wait for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICE)
 

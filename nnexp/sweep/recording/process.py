@@ -15,7 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
-from nnexp.process import deaf
+from nnexp.process import signals_blocked
 from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken, credentials
 from nnexp.tracking.pages import Pages
 
@@ -121,7 +121,7 @@ class Recorder:
 class RecordingProcess(Recorder):
     """A process that delivers a journal; see :func:`nnexp.sync.follow`.
 
-    It loads MLflow as soon as it is there, ends at once when this process is gone, and hears neither SIGINT nor
+    It loads MLflow as soon as it is there, ends at once when this process is gone, and ignores SIGINT and
     SIGTERM: what they mean is decided here. What it logs is logged here.
     """
 
@@ -152,7 +152,7 @@ class RecordingProcess(Recorder):
 
     def _start(self) -> None:
         self._starts += 1
-        with deaf(signal.SIGINT, signal.SIGTERM):
+        with signals_blocked(signal.SIGINT, signal.SIGTERM):
             self._process = subprocess.Popen(
                 [sys.executable, "-c", PROGRAM, json.dumps(sys.path)],
                 stdin=subprocess.PIPE,
