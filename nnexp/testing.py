@@ -319,8 +319,8 @@ def _trained(settings: Sequence[RunSettings]) -> list[Run]:
 
 def _gone_on(settings: Sequence[RunSettings]) -> list[Run]:
     """The runs, saved half way, and gone on with in a group of the other order."""
-    first = Group(prepare_group((one, None, 20) for one in settings), span=1)
     half = max(one.budget.iterations or 0 for one in settings) // 2
+    first = Group(prepare_group((one, None, 20) for one in settings), span=max(half // 2, 1))
     for _ in first.blocks():
         # Between blocks, as where a sweep is killed.
         if max(run.iterations for run in first.runs) >= half:

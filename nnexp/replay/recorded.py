@@ -127,8 +127,9 @@ def _read(read_numbers: Callable[[bytes], dict[str, Numbers]], file: Path) -> di
 
 def _of_history(content: bytes) -> dict[str, Numbers]:
     """The rows without their times, which no two runs share, and a search's improvements."""
-    rows: Numbers = rows_of(io.BytesIO(content))._asdict()
-    del rows["seconds"]
+    rows: Numbers = {
+        name: column for name, column in rows_of(io.BytesIO(content)).items() if name != "seconds"
+    }
     pairs = json.loads(about_rows(io.BytesIO(content)).get("improvements", "{}"))
     kinds = {"iteration": np.int64, "loss": np.float64}
     improvements = {name: np.array(column, kinds[name]) for name, column in pairs.items()}

@@ -28,8 +28,7 @@ class History(Columns):
     ``val_accuracy`` on validation data, and ``test_loss`` and ``test_accuracy`` on test data. A dataset that holds out
     one set of samples has them under ``val_`` alone. Metrics that the run chose have such columns too. ``batch_loss``,
     of mini-batches alone, is the mean loss of those since the row before, every eighth, each by the weights that it
-    changed. NaN is a
-    number that there is not (no such data, no classes, overflow).
+    changed. NaN is a number that there is not (no such data, no classes, overflow).
     """
 
     iteration: Array
