@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+LOG = logging.getLogger(__name__)
+
+
+def write_timings(file: Path, times: Mapping[str, float]) -> None:
+    """Write what the parts of a sweep took; a disk that cannot take it ends nothing."""
+    try:
+        file.write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        LOG.warning("%s cannot be written (%s)", file.name, error)
 
 
 class LogFile(logging.FileHandler):

@@ -70,3 +70,8 @@ def _size(config: Config, count: int, wanted: int) -> int:
         return SMALL_GROUP
     groups = max(ceil(count / chunk(config)), min(wanted, count // LEAST), 1)
     return ceil(count / groups)
+
+
+def unbatched(configs: Sequence[Config]) -> list[str]:
+    """The names of the methods among them that cannot be batched."""
+    return list(dict.fromkeys(one.optimizer.name for one in configs if not one.optimizer.batched))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import shlex
@@ -23,7 +22,9 @@ from nnexp.sweep.background_call import Later, load_summary
 from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
+from nnexp.sweep.log_file import write_timings
 from nnexp.sweep.longer import go_on_longer
+from nnexp.sweep.plan import unbatched
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.sweep.view import SweepView, View
 from nnexp.sweep.work import OPENING, Work
@@ -245,7 +246,8 @@ class SweepWork(Work):
         outside = outside_files(kinds_of([job.config for job in rest]))
 
         recording = self._recording = Recording(process, tags, spool, runs)
-        self._say_unbatched(rest)
+        if names := unbatched([job.config for job in rest]):
+            self.view.say(f"{', '.join(names)}: trained one run at a time, for the method cannot be batched")
         if choice.elsewhere:
             # What was checked here, workers load.
             forget()
@@ -285,23 +287,14 @@ class SweepWork(Work):
             "recording": recording.seconds, "batch": perf_counter() - start,
             "workers": choice.workers, "wall": perf_counter() - self._begun,
         }  # fmt: skip
-        try:
-            (place / "timings.json").write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            LOG.warning("timings.json cannot be written (%s)", error)
-        if batch.broken_groups:
-            count = batch.broken_groups
+        write_timings(place / "timings.json", times)
+        if count := batch.broken_groups:
             self.view.say(
                 f"{count} group{'s' if count != 1 else ''} of runs failed together and ran one at a time: "
                 f"see {place / 'sweep.log'}"
             )
         interrupts.raise_if_any()
         return results
-
-    def _say_unbatched(self, jobs: Sequence[Trial]) -> None:
-        names = dict.fromkeys(job.config.optimizer.name for job in jobs if not job.config.optimizer.batched)
-        if names:
-            self.view.say(f"{', '.join(names)}: trained one run at a time, for the method cannot be batched")
 
     def end(self, status: str = "") -> None:
         """Finish the parent run, print the table, and where runs are missing the command that resumes.
