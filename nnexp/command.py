@@ -12,7 +12,7 @@ from nnexp.process import leave
 SUBCOMMANDS = {
     "run": "train one run, or a sweep with -m; also without the word run",
     "report": "say which method of a sweep is better, and write its page",
-    "replay": "train a recorded run again, and see that the numbers are the same",
+    "replay": "train a recorded run again and compare all numbers",
     "sync": "bring runs of one store into another",
 }
 """What each is for; only those that are there are offered."""

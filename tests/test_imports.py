@@ -37,7 +37,7 @@ ROOMS = {
     "sweep/engines": "process",
     "sweep/recording": "process training tracking sync sweep",
     "cli": "config losses config/schema tracking results stats sweep",
-    "replay": "process config config/schema training tracking results sweep cli",
+    "replay": "process config losses config/schema training tracking results sweep cli",
     "run": "nnexp process config config/schema tracking sweep sweep/compose sweep/recording cli sync",
     "command": "process",
 }

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from nnexp.config.error import ConfigError, OutsideModule
 from nnexp.config.schema import Config, from_mapping
+from nnexp.losses.measures import BATCH_LOSS
 from nnexp.replay.compare import Difference, count, differing, first_difference
 from nnexp.replay.recorded import HISTORY, INTERRUPTED, Numbers, Recorded, numbers_of
 from nnexp.sweep.identity import code_hash
@@ -112,6 +113,9 @@ def _measure_last(run: Run, recorded: dict[str, Numbers], numbers: dict[str, Num
         value = np.float64(getattr(seen, name)[0])
         if of in recorded and recorded[of][name][-1] == value:
             numbers[of][name] = np.append(numbers[of][name][:-1], value)
+    # Such a row has no loss of its mini-batches.
+    if BATCH_LOSS in recorded[HISTORY] and np.isnan(recorded[HISTORY][BATCH_LOSS][-1]):
+        numbers[HISTORY][BATCH_LOSS] = np.append(numbers[HISTORY][BATCH_LOSS][:-1], np.nan)
 
 
 def _code(recorded: Recorded, config: Config, here: dict[str, Any]) -> list[str]:
