@@ -20,7 +20,7 @@ from nnexp.tracking.locations import conceal, relative_to
 if TYPE_CHECKING:
     from nnexp.cli.arguments import Arguments
     from nnexp.config.schema import Config
-    from nnexp.sweep.recording.process import RecordingProcess
+    from nnexp.sweep.recording.process import Recorder
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     # NumPy reads these when it loads; on networks this small a second thread only waits.
@@ -100,7 +100,7 @@ def _hydra(given: Arguments) -> int:
             process.close()
 
 
-def _guarded(given: Arguments, process: RecordingProcess | None) -> int:
+def _guarded(given: Arguments, process: Recorder | None) -> int:
     full = os.environ.get("HYDRA_FULL_ERROR")
     wants_traceback = bool(os.environ.get("NNEXP_TRACEBACK") or full)
     # Hydra then raises what goes wrong instead of printing it and ending the process.
@@ -144,7 +144,7 @@ def _guarded(given: Arguments, process: RecordingProcess | None) -> int:
             del os.environ["HYDRA_FULL_ERROR"]
 
 
-def _command(given: Arguments, process: RecordingProcess | None) -> int:
+def _command(given: Arguments, process: Recorder | None) -> int:
     from nnexp.cli.errors import Stop
     from nnexp.cli.terminal import console
     from nnexp.cli.view import TerminalView
@@ -246,32 +246,12 @@ def _end_stale(overrides: list[str]) -> int:
 
 
 def _import_unrecorded(overrides: list[str], given: list[str]) -> int:
-    """Record what journals below folders hold, each run once."""
-    from nnexp.config.error import ConfigError
+    """The same as ``python -m nnexp.sync``."""
     from nnexp.sweep.compose import jobs
-    from nnexp.tracking.bring_in import bring_in
-    from nnexp.tracking.mlflow_store import Store
+    from nnexp.sync import sync
 
     (config,) = jobs.compose([overrides])
-    uri = config.tracking.uri
-    stores: dict[str, Store] = {}
-
-    def store(experiment: str) -> Store:
-        if experiment not in stores:
-            stores[experiment] = Store.open(uri, experiment)
-        return stores[experiment]
-
-    for place in given:
-        if place != RUNS and not Path(place).is_dir():
-            raise ConfigError(f"--import-unrecorded {place}: expected a folder that is there")
-    code = 0
-    for place in given or [RUNS]:
-        brought = bring_in(store, Path(place))
-        for problem in brought.problems:
-            print(f"nnexp: {problem}", file=sys.stderr)
-            code = 1
-        print(f"{place}: {brought.runs} brought in, {brought.there} were there already")
-    return code
+    return sync(given or [RUNS], config.tracking.uri)
 
 
 def _launch(given: Arguments, overrides: list[str], work: Any) -> None:

@@ -25,19 +25,20 @@ ROOMS = {
     "config/schema": "config training",
     "pictures": "calls data losses network training",
     "tracking": "nnexp process config losses network training pictures",
+    "sync": "process tracking",
     "results": "config losses network tracking",
     "stats": "losses results",
     "inside": "network training config/schema pictures results",
     "figures": "training pictures results stats inside",
     "report": "nnexp process losses pictures tracking results stats inside figures",
-    "sweep": "nnexp config data losses training config/schema pictures tracking results stats "
+    "sweep": "nnexp process config data losses training config/schema pictures tracking results stats "
     "sweep/compose sweep/engines sweep/recording",
     "sweep/compose": "process config training config/schema sweep",
     "sweep/engines": "process",
-    "sweep/recording": "process training tracking sweep sweep/engines",
+    "sweep/recording": "process training tracking sync sweep",
     "cli": "config losses config/schema tracking results stats sweep",
     "replay": "process config losses config/schema training tracking results sweep cli",
-    "run": "nnexp process config config/schema tracking sweep sweep/compose sweep/recording cli",
+    "run": "nnexp process config config/schema tracking sweep sweep/compose sweep/recording cli sync",
     "command": "process",
 }
 """Each room with the rooms that it imports, no more and no fewer. The order is from the ground floor up."""
