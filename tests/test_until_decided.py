@@ -238,4 +238,5 @@ def test_a_killed_sweep_goes_on_to_the_same_verdict_with_the_same_runs(
 
 
 def texts(folder: Path) -> list[str]:
-    return [file.read_text("utf-8") for file in folder.glob("hydra/*/*/design/design.json")]
+    """What the store has of designs."""
+    return [file.read_text("utf-8") for file in folder.glob("artifacts/**/design.json")]
