@@ -92,6 +92,7 @@ def test_it_equals_the_basic_launcher_bit_for_bit(tmp_path, axes):
             "nnexp.heartbeat",
             "nnexp.group",
             "nnexp.entry",
+            "nnexp.checkpoints",
         }
         tags, tags2 = ({k: v for k, v in r.data.tags.items() if k not in changing} for r in (run, other))
         assert {k: v for k, v in tags.items() if k != "nnexp.overrides"} == {
