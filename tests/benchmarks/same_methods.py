@@ -27,15 +27,13 @@ from nnexp.optim import RandomSearch
 
 @dataclass(frozen=True)
 class Twin(RandomSearch):
-    """Random search whose candidates come later in the same stream."""
+    """Random search whose candidates are those of random with the other sign, at the same cost."""
 
     option: ClassVar[str] = "twin"
 
-    def init(self, theta, loss, draws):
-        for _ in range(100):
-            draws.normals.peek(100)
-            draws.normals.advance(100)
-        return super().init(theta, loss, draws)
+    def ask(self, state, limit):
+        rows = state.memory.peek(min(self.block, limit))
+        return rows.dtype.type(-self.scale) * rows
 '''
 
 
