@@ -6,7 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,11 @@ def _zipped(contents: Mapping[str, bytes]) -> bytes:
     """One file of many, equal where they are equal."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+        # A folder without an __init__.py is a package only where it has an entry of its own.
+        for folder in sorted(
+            {str(parent) for place in contents for parent in PurePosixPath(place).parents[:-1]}
+        ):
+            file.writestr(zipfile.ZipInfo(f"{folder}/"), b"")
         for place, content in sorted(contents.items()):
             file.writestr(zipfile.ZipInfo(place), content, zipfile.ZIP_DEFLATED)
     return out.getvalue()
