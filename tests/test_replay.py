@@ -121,6 +121,21 @@ def test_what_differs_beside_the_numbers_is_said(own: Path, capsys: pytest.Captu
     assert len(out.splitlines()) == 7
 
 
+def test_evaluations_of_a_search_that_was_continued_are_not_compared(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = next(run for run in runs(own) if run.data.params["optimizer.name"] == "perturb")
+    file, place = files(own, run) / "history.parquet", "evaluations"
+    table = pq.read_table(file)
+    more = pa.array(table.column(place).to_numpy() + 1)
+    pq.write_table(table.set_column(table.column_names.index(place), place, more), file)
+    assert replayed(own, run.info.run_id, capsys=capsys)[0] == 1
+    MlflowClient(tracking_uri=uri(own)).set_tag(run.info.run_id, "nnexp.continued", "30")
+    code, out, _ = replayed(own, run.info.run_id, capsys=capsys)
+    assert code == 0
+    assert out.endswith(", without evaluations, for it was continued)\n")
+
+
 def test_bad_input_is_one_line(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = runs(own)[0]
     (files(own, run) / "history.parquet").write_bytes(b"PAR1")

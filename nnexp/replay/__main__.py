@@ -164,6 +164,7 @@ def lines(result: Result, number: int, of: int, recorded: Recorded | None) -> li
     until = (
         "" if recorded is None or recorded.until is None else ", where it was interrupted or its time was up"
     )
+    until += f", {replayed.left_out}" if replayed.left_out else ""
     told = [f"{head} {result.verdict} ({replayed.numbers:,} numbers, {replayed.rows:,} rows to iteration "
             f"{replayed.last:,}{until})"]  # fmt: skip
     # Of several it is said once, at the end.

@@ -15,6 +15,7 @@ from nnexp.losses.measures import BATCH_LOSS
 from nnexp.replay.compare import Difference, count, differing, first_difference
 from nnexp.replay.recorded import HISTORY, INTERRUPTED, Numbers, Recorded, numbers_of
 from nnexp.sweep.identity import code_hash
+from nnexp.tracking.claim import CONTINUED
 from nnexp.tracking.environment import environment
 from nnexp.tracking.files import run_files
 from nnexp.tracking.plain import to_yaml
@@ -24,13 +25,17 @@ from nnexp.training.run import Run
 
 
 class Replayed(NamedTuple):
-    """What came of a replay: ``numbers`` that were compared, the first ``difference``, and what else ``differs``."""
+    """What came of a replay: ``numbers`` that were compared, the first ``difference``, and what else ``differs``.
+
+    ``left_out`` says what of the record was not compared.
+    """
 
     rows: int
     last: int
     numbers: int
     difference: Difference | None
     differs: list[str]
+    left_out: str = ""
 
     @property
     def equal(self) -> bool:
@@ -93,12 +98,19 @@ def replay(
         numbers = numbers_of(run_files(prepared, run, to_yaml(config), here))
         if recorded.status in INTERRUPTED:
             _measure_last(run, recorded.numbers, numbers)
+        left_out = ""
+        if CONTINUED in recorded.tags and not prepared.method.needs_gradient:
+            # A budget ends the last block of candidates: in one go others of them are scored in vain.
+            left_out = "without evaluations, for it was continued"
+            for of in (recorded.numbers, numbers):
+                of[HISTORY].pop("evaluations")
     arrays = prepared.problem.network.layout.describe()["arrays"]
     weights = [f"{one['name']}{list(at)}" for one in arrays for at in np.ndindex(*one["shape"])]
     rows = recorded.numbers[HISTORY]["iteration"]
     return Replayed(
         len(rows), int(rows[-1]), count(recorded.numbers), first_difference(recorded.numbers, numbers, weights),
         [*_code(recorded, config, here), *differing(recorded.environment, here), *_data(recorded, prepared)],
+        left_out,
     )  # fmt: skip
 
 

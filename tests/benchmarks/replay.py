@@ -1,8 +1,8 @@
 """One run or more of every method and preset recorded and replayed: a table of how many are equal bit for bit.
 
-``python tests/benchmarks/replay.py [FOLDER]``; the runs are recorded in ``FOLDER/runs``. Sweeps are trained in groups
-on all cores; some of their runs one after another, some killed with SIGKILL and gone on with. Exit code 1 where a run
-differs.
+``python tests/benchmarks/replay.py [FOLDER [KIND ...]]``; the runs are recorded in ``FOLDER/runs``. Sweeps are trained
+in groups on all cores; some of their runs one after another, some killed with SIGKILL and gone on with. Exit code 1
+where a run differs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ALONE = "hydra/launcher=basic"
 
 def every(group: str, *but: str) -> str:
     """An axis over all options of a group."""
-    return f"{group}={','.join(name for name in options(group) if name not in but)}"
+    return f"{group}={','.join(name for name in options(group.replace('.', '/')) if name not in but)}"
 
 
 def sweeps(place: Path) -> dict[str, tuple[str, ...]]:
@@ -49,10 +49,10 @@ def sweeps(place: Path) -> dict[str, tuple[str, ...]]:
         "datasets": (every("dataset", *OTHERS), *both, *SMALL),
         "datasets of numbers": ("dataset=sine,diabetes", "loss=squared_error", *both, *NUMBERS),
         "table": ("dataset=table", *both, *rows, *SMALL),
-        "images of files": ("dataset=mnist,fashion_mnist", *both, *pictures, *SMALL),
+        "images of files": ("dataset=mnist", "seed=0,1", *both, *pictures, *SMALL),
         "architectures": (every("architecture", "cnn", "layers", "single_layer"), *both, *SMALL[1:]),
-        "activations": (f"architecture.activation={','.join(options('architecture/activation'))}", *both, *SMALL),
-        "initializers": (f"architecture.init={','.join(options('architecture/init'))}", *both, *SMALL),
+        "activations": (every("architecture.activation", "softmax"), *both, *SMALL),
+        "initializers": (every("architecture.init"), *both, *SMALL),
         "convolutions": ("architecture=cnn", "dataset=digits", "seed=0,1", *SMALL[1:]),
         "layers": ("+experiment=digits_cnn", "seed=0,1", *SMALL[1:]),
         "notebook": ("+experiment=notebook", "optimizer=random,perturb,sgd", "tracking.experiment=replay"),
@@ -96,19 +96,32 @@ def killed_and_resumed(place: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def continued(place: Path) -> None:
+    """A sweep of a longer budget that goes on where a shorter one ended."""
+    sweep = ("optimizer=sgd,adam,lbfgs,annealing,perturb,es", "seed=0,1", *SMALL, "tracking.keep_state=true")
+    for more in ((), ("budget.iterations=300", "sweep.resume=latest")):
+        done = command(place, "nnexp.run", "-m", *sweep, *more)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+OTHER_WAYS = {"killed and resumed": killed_and_resumed, "continued": continued}
+
+
 def main() -> int:
     """Record, replay, and print the table."""
     place = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="nnexp-")).absolute()
     place.mkdir(parents=True, exist_ok=True)
     print(f"{'runs':24} {'equal':>7} {'numbers':>10} {'different':>10} {'not replayed':>13}", flush=True)
     total = [0, 0, 0, 0]
-    for name, overrides in ({"killed and resumed": ()} | sweeps(place)).items():
-        if not overrides:
-            killed_and_resumed(place)
+    for name, overrides in (OTHER_WAYS | sweeps(place)).items():
+        if sys.argv[2:] and name not in sys.argv[2:]:
+            continue
+        if callable(overrides):
+            overrides(place)
         else:
             done = command(place, "nnexp.run", "-m", *overrides)
             if done.returncode:
-                print(f"{name}: {done.stderr.splitlines()[-1:]}")
+                raise SystemExit(f"{name}: {done.stderr}")
         again = command(place, "nnexp.replay", "latest", "--experiment", "replay")
         lines = [line for line in again.stdout.splitlines() if re.match(r" *\d+  [0-9a-f]{32} ", line)]
         equal = [line for line in lines if "equal, bit for bit (" in line]
