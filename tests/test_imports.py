@@ -31,7 +31,7 @@ ROOMS = {
     "inside": "network training config/schema pictures results",
     "figures": "training pictures results stats inside",
     "report": "nnexp process losses pictures tracking results stats inside figures",
-    "sweep": "nnexp process config data losses training config/schema pictures tracking "
+    "sweep": "nnexp process config data losses training config/schema pictures tracking results stats "
     "sweep/compose sweep/engines sweep/recording",
     "sweep/compose": "process config training config/schema sweep",
     "sweep/engines": "process",

@@ -69,3 +69,16 @@ def test_modules_from_outside_are_copied_and_loaded_from_the_copy(
         sys.path[:] = before
         for name in [name for name in sys.modules if name.partition(".")[0] == "deep_lab"]:
             del sys.modules[name]
+
+
+def test_later_batches_have_the_source_that_the_first_one_found(tmp_path: Path) -> None:
+    module = tmp_path / "lab" / "method.py"
+    module.parent.mkdir()
+    module.write_text("STEP = 1\n")
+    found = []
+    for number in range(2):
+        with frozen_source(tmp_path / f"batch {number}", {"method.py": module}, keep=True):
+            found.append((tmp_path / f"batch {number}" / "method.py").read_text())
+            assert (tmp_path / f"batch {number}" / "nnexp" / "run.py").is_file()
+        module.write_text("STEP = 2\n")
+    assert found == ["STEP = 1\n"] * 2

@@ -205,3 +205,31 @@ def test_a_judgement_holds_all_costs_and_what_is_missing():
     assert "Cells of the grid without a finished run: 1 failed, 1 missing." in found.text
     assert "sgd is compared in 2 settings" in found.text
     assert found.text.count("At equal ") == 3
+
+
+def test_runs_that_ended_early_keep_their_values_at_equal_cost():
+    runs, history = made_sweep(spread(gap=0.2), METHODS)
+    whole = compare(runs, history, axis="iteration")
+    early = runs["run_id"].isin(["spiral-sgd-3", "spiral-random-5"])
+    runs["stopped"] = np.where(early, "target", None)
+    for name in runs.loc[early, "run_id"]:
+        history = cut(history, name, 10)
+    found = compare(runs, history, axis="iteration")
+    assert found.at.tolist() == [100]
+    rows = found.scores.set_index("run_id")
+    for name in runs.loc[early, "run_id"]:
+        last = history[history["run_id"] == name].iloc[-1]
+        assert rows.loc[name, "value"] == last["val_loss"]
+        assert rows.loc[name, "evaluations"] == last["evaluations"]
+    others = ~found.scores["run_id"].isin(runs.loc[early, "run_id"])
+    assert found.scores.loc[others, "value"].tolist() == whole.scores.loc[others, "value"].tolist()
+
+
+def test_where_all_runs_ended_early_the_longest_one_is_the_cost():
+    runs, history = made_sweep(spread(gap=0.2), METHODS)
+    for name in runs["run_id"][1:]:
+        history = cut(history, name, 10)
+    found = compare(runs.assign(stopped="patience"), history, axis="iteration")
+    assert found.at.tolist() == [100]
+    assert found.scores["value"].notna().all()
+    assert compare(runs, history, axis="iteration").at.tolist() == [10]

@@ -53,8 +53,12 @@ class Ends(NamedTuple):
     needed: int
 
 
-def ends(rows: Sequence[Row]) -> Ends:
-    """The table by method and the verdict at equal cost of the budget's kind, for which a run's end is enough."""
+def ends(rows: Sequence[Row], verdict: str = "") -> Ends:
+    """The table by method and the verdict at equal cost of the budget's kind, for which a run's end is enough.
+
+    Args:
+        verdict: of a sweep that has one, by its own rules.
+    """
     runs = label(table([_record(row) for row in rows]))
     history = pd.DataFrame([_end(row) for row in rows])
     history.attrs.update(runs.attrs)
@@ -68,7 +72,7 @@ def ends(rows: Sequence[Row]) -> Ends:
     sign = -1.0 if about.higher else 1.0
     # A value that is unknown stands last.
     lines.sort(key=lambda line: (tasks.index(line.task), _last(sign * float(line.value.value))))
-    return Ends(spoken(about), lines, *_verdict(runs, history, measure))
+    return Ends(spoken(about), lines, *((verdict, 0) if verdict else _verdict(runs, history, measure)))
 
 
 def _verdict(runs: pd.DataFrame, history: pd.DataFrame, measure: str) -> tuple[str, int]:

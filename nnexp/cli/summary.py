@@ -31,14 +31,17 @@ Column = tuple[str, Callable[[Any], str], bool]
 """A title, the text of a row's cell, and whether the column is left out first where there is no room."""
 
 
-def print_summary(out: Console, rows: Sequence[Row], ui_command: str, page: str, every: bool = False) -> None:
+def print_summary(
+    out: Console, rows: Sequence[Row], ui_command: str, page: str, every: bool = False, verdict: str = ""
+) -> None:
     """Print the table by method, the verdict, each kind of failure, the sweep's page and the UI's command.
 
     Args:
         every: whether each run has a row however many they are.
+        verdict: of a sweep that has one; empty for that of the runs' ends.
     """
     if rows:
-        found = ends(rows)
+        found = ends(rows, verdict)
         out.print()
         single = len(rows) == len(found.lines)
         if every or len(rows) <= FEW_RUNS:

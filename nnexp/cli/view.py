@@ -38,8 +38,8 @@ class TerminalView:
         """Load the statistics, which takes a second."""
         import nnexp.cli.summary  # noqa: F401
 
-    def summary(self, rows: Sequence[Row], ui_command: str, page: str) -> None:
+    def summary(self, rows: Sequence[Row], ui_command: str, page: str, verdict: str = "") -> None:
         """The tables, the verdict, failures, and the way to MLflow's pages."""
         from nnexp.cli.summary import print_summary
 
-        print_summary(self._console, rows, ui_command, page, self._every)
+        print_summary(self._console, rows, ui_command, page, self._every, verdict)

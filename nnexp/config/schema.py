@@ -58,6 +58,11 @@ class Sweep:
         "auto: as true, and where there is none begins",
         NotEmpty(),
     )
+    extend: str | None = setting(
+        None,
+        "adds this command's jobs to a sweep that has ended, latest or a sweep's id, and trains what is missing",
+        NotEmpty(),
+    )
     retries: int = setting(0, "further tries of a job that failed", Range(0))
     fail_fast: bool = setting(False, "end the sweep at its first failure")
     stale_code: Literal["rerun", "keep"] = setting("rerun", "what resume does with runs of changed code")
@@ -67,11 +72,26 @@ class Sweep:
     )
     measure: str = setting(
         AUTO,
-        "what trials are judged by, as budget.measure; auto: val_loss where samples are held out, else loss",
+        "what trials are judged by, as budget.measure; auto: val_loss where samples are held out, else loss; and what "
+        "sweep.until=decided looks at; auto: test_loss before these",
     )
     at_once: int = setting(8, "trials of a method chosen before their results are known", Range(1))
     prune: bool = setting(True, "leave out the later jobs of trials that do worse than the median")
     sampler_seed: int = setting(0, "of Optuna's choices", Range(0, 2**32 - 1))
+    until: Literal["decided"] | None = setting(
+        None, "decided: seeds in rounds of five, until each two methods are told apart; null: the seeds given"
+    )
+    most_seeds: int = setting(40, "seeds at which sweep.until=decided ends", Range(10, 10_000))
+    margin: float | None = setting(
+        None,
+        "difference within which methods count as the same, for sweep.until=decided; null: no such claims, and "
+        "equal methods get all seeds",
+        Range(0, above=True),
+    )
+    worst: float | None = setting(
+        None,
+        "what diverged and failed runs count as, for sweep.until=decided; null: as untrained networks do",
+    )
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,17 @@ def parser() -> argparse.ArgumentParser:
     made = _Parser(
         prog="python -m nnexp.report", description="A sweep's page: verdict, curves, boundaries, tables."
     )
-    made.add_argument("sweep", nargs="?", default="latest", help="a sweep's id; latest without")
+    made.add_argument(
+        "sweep", nargs="*", default=["latest"], help="a sweep's id; latest without; several are compared"
+    )
+    made.add_argument(
+        "--ablation", action="store_true", help="the effects of the settings that vary, about the first job"
+    )
+    made.add_argument("--by", metavar="sweep|code|git", help="what is compared with the first of its kind")
     made.add_argument("--uri", help="MLflow store; MLFLOW_TRACKING_URI without, else runs/mlflow.db here")
-    made.add_argument("--experiment", default="nnexp", help="MLflow's experiment")
+    made.add_argument(
+        "--experiment", action="append", help="MLflow's experiment, nnexp without; several are compared"
+    )
     made.add_argument(
         "--out",
         type=Path,
@@ -83,6 +91,7 @@ def _command(options: argparse.Namespace) -> int:
             raise ValueError(
                 f"--{name} {getattr(options, name)}: expected one of {', '.join(filter(None, allowed))}"
             )
+    options.experiment = options.experiment or ["nnexp"]
     # A store that is not there is refused before pandas and MLflow take seconds to load.
     file = database(resolve(options.uri))
     if file is not None and not file.exists():
@@ -95,12 +104,16 @@ def _command(options: argparse.Namespace) -> int:
 
 
 def _write_report(options: argparse.Namespace, file: Path | None) -> int:
+    if options.ablation:
+        return _ablation(options)
+    if options.by is not None or len(options.sweep) > 1 or len(options.experiment) > 1:
+        return _compare(options)
     from nnexp.report.material import load_material, record
     from nnexp.report.page import render
     from nnexp.report.paper import paper_table
 
     material = load_material(
-        options.sweep, options.uri, options.experiment, options.measure, options.confidence,
+        options.sweep[0], options.uri, options.experiment[0], options.measure, options.confidence,
         options.task, options.method,
     )  # fmt: skip
     if options.format != "html":
@@ -144,6 +157,34 @@ def _given(options: argparse.Namespace) -> str:
         if value != parser().get_default(name)
     ]
     return re.sub(r"[^\w.-]", "_", "".join(told))[:LONGEST_NAME]
+
+
+def _ablation(options: argparse.Namespace) -> int:
+    from nnexp.report.material import read_runs
+    from nnexp.results import load_history
+    from nnexp.stats.ablation import ablation, text
+
+    runs = read_runs(options.uri, options.experiment[0], options.sweep[0])
+    found = ablation(runs, load_history(runs), None, options.measure, options.axis, options.confidence)
+    return _give(options, text(found, options.confidence))
+
+
+def _give(options: argparse.Namespace, said: str) -> int:
+    if options.out is None:
+        print(said, end="")
+    else:
+        _write(options.out, said)
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from nnexp.report.side_by_side import load_side_by_side, text
+
+    found = load_side_by_side(
+        options.sweep, options.by or "sweep", options.uri, options.experiment,
+        options.measure, options.axis, options.confidence,
+    )  # fmt: skip
+    return _give(options, text(found))
 
 
 def _write(file: Path, text: str) -> None:

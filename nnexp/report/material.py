@@ -95,7 +95,7 @@ def load_material(
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence}: expected a number between 0 and 1, such as 0.95")
-    runs = _read(uri, experiment, sweep)
+    runs = read_runs(uri, experiment, sweep)
     measures = [name for name in known_measures(runs) if runs[name].notna().any()]
     if measure is not None and measure not in measures:
         raise ValueError(
@@ -122,7 +122,7 @@ def load_material(
         all_runs=every,
         selection=selection,
         tags=tags,
-        environment=_environment(source, chosen),
+        environment=environment_of(source, chosen),
     )
 
 
@@ -182,7 +182,12 @@ def _missing(
     return found
 
 
-def _read(uri: str | None, experiment: str, sweep: str) -> pd.DataFrame:
+def read_runs(uri: str | None, experiment: str, sweep: str) -> pd.DataFrame:
+    """The runs of a sweep.
+
+    Raises:
+        StoreError: no such store, experiment or sweep, or a store that is none of MLflow's.
+    """
     store = resolve(uri)
     try:
         if database(store) is None:
@@ -232,7 +237,7 @@ def record(material: Material, page: str, name: str = "report.html") -> str:
     return material.parent
 
 
-def _environment(source: Any, runs: pd.DataFrame) -> dict[str, Any]:
+def environment_of(source: Any, runs: pd.DataFrame) -> dict[str, Any]:
     """The environment of the first run that recorded one."""
     for row in runs.itertuples():
         found = read_artifact(

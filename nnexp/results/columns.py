@@ -20,7 +20,10 @@ ALL_AXES = (*AXES, "epochs")
 """The axes along which a history can be read; an epoch is one pass over the training data."""
 
 COSTS = ("evaluations", "seconds")
-KEYS = ("run_id", "name", "status", "sweep_id", "group", "method", "seed", "started", "artifact_uri")
+KEYS = (
+    *("run_id", "name", "status", "stopped", "sweep_id", "group", "code", "git_commit"),
+    *("method", "seed", "started", "artifact_uri"),
+)
 RECORDED = (*AXES, *MEASURES)
 """The columns of every run's rows; those of metrics come after them."""
 

@@ -33,8 +33,8 @@ def label(runs: pd.DataFrame, task: Sequence[str] | None = None, method: str | N
 
     ``variant`` is the method with those of its own settings that vary among its runs and are in use
     (``sgd``, ``sgd momentum=0.9``); ``task`` the settings that vary and belong to no method (``spiral
-    classes=5``); ``replicate`` what runs of different methods are paired by: the seed, with those of single
-    sources of chance where they vary.
+    classes=5``), the budget among them where a method was trained with several; ``replicate`` what runs of
+    different methods are paired by: the seed, with those of single sources of chance where they vary.
 
     Args:
         task: columns that make a task; None for dataset, architecture, loss and whatever else varies.
@@ -51,6 +51,10 @@ def label(runs: pd.DataFrame, task: Sequence[str] | None = None, method: str | N
     taken = {method} if method else set()
     labelled["task"] = _tasks(runs, _task_columns(runs, taken) if task is None else list(task))
     labelled["replicate"] = _replicates(runs)
+    if task is None and (budgets := _mixed_budgets(labelled)):
+        # What was trained for longer is another task: no table may hold one method's long and another's short runs.
+        columns = _task_columns(runs, taken) or [name for name in ("dataset.name",) if name in runs]
+        labelled["task"] = _tasks(runs, [*columns, *budgets])
     labelled.attrs = dict(runs.attrs)
     return labelled
 
@@ -98,12 +102,25 @@ def missing_cells(
     table = found.set_index(keys)[["status", "reason", "run_id"]].reindex(full).reset_index()
     table["status"] = table["status"].fillna("missing")
     table[["reason", "run_id"]] = table[["reason", "run_id"]].fillna("")
+    if found.attrs.get("design"):
+        # A sweep that chooses its seeds gives a method no more of them than it needs.
+        table = table[table["status"] != "missing"]
     return table[table["status"] != "finished"].reset_index(drop=True)
+
+
+def _mixed_budgets(labelled: pd.DataFrame) -> list[str]:
+    """The settings of the budget that vary, if a method was trained with several budgets on the same task and seed."""
+    varied = [name for name in labelled if name.startswith("budget.") and _varies(labelled[name])]
+    if not varied:
+        return []
+    budgets = labelled[varied].map(shown).agg(" ".join, axis=1)
+    several = budgets.groupby([labelled[name] for name in ("task", "variant", "replicate")]).nunique() > 1
+    return varied if several.any() else []
 
 
 def _text(column: pd.Series) -> pd.Series:
     """Values, lists among them, as text that can be compared."""
-    return column.map(_shown)
+    return column.map(shown)
 
 
 def _varies(column: pd.Series) -> bool:
@@ -118,7 +135,8 @@ def _tells(runs: pd.DataFrame, name: str) -> bool:
     return _varies(runs[name])
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A setting's value as text that can be compared, the same for a number whatever its column's type."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
@@ -131,7 +149,7 @@ def _shown(value: Any) -> str:
 
 def _named(value: Any) -> str:
     """A value as it stands in a label."""
-    text = _shown(value)
+    text = shown(value)
     return text if len(text) <= LONGEST else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -142,11 +160,11 @@ def _file(path: Any) -> str:
 
 def _used(value: Any) -> bool:
     """Whether a setting does something: null, 0 and false stand for its absence."""
-    return _shown(value) not in ("null", "0", "false", "")
+    return shown(value) not in ("null", "0", "false", "")
 
 
 def _variants(runs: pd.DataFrame) -> pd.Series:
-    names = runs["method"].map(_shown)
+    names = runs["method"].map(shown)
     own = [name for name in runs if name.startswith(METHOD) and name != NAME and name not in NO_RESULT]
     labels = names.copy()
     for _, rows in runs.groupby(names, sort=False):
@@ -166,7 +184,7 @@ def _task_columns(runs: pd.DataFrame, taken: set[str]) -> list[str]:
     if DIGEST in runs and PATH in runs and _varies(runs[PATH]):
         # Files are told apart by their names where these tell as much as their contents do.
         data = pd.DataFrame(
-            {"name": runs[PATH].map(_file), "digest": runs[DIGEST].map(_shown)}
+            {"name": runs[PATH].map(_file), "digest": runs[DIGEST].map(shown)}
         ).drop_duplicates()
         known.add(DIGEST if data["name"].is_unique and data["digest"].is_unique else PATH)
     return [
@@ -192,8 +210,8 @@ def _tasks(runs: pd.DataFrame, columns: list[str]) -> pd.Series:
     # Names of options come first and stand for themselves.
     for name in sorted(columns, key=lambda name: not name.endswith(".name")):
         short = name.rpartition(".")[2]
-        shown = runs[name].map(_file if name == PATH else _named)
-        labels += " " + (shown if short == "name" else short + "=" + shown)
+        named = runs[name].map(_file if name == PATH else _named)
+        labels += " " + (named if short == "name" else short + "=" + named)
     return labels.str.strip().replace("", "task")
 
 
@@ -201,7 +219,7 @@ def _replicates(runs: pd.DataFrame) -> pd.Series:
     varied = [name for name in runs if name.startswith(SEEDS) and _varies(runs[name])]
     if not varied:
         return runs["seed"]
-    labels = runs["seed"].map(_shown)
+    labels = runs["seed"].map(shown)
     for name in varied:
-        labels = labels + f" {name.removeprefix(SEEDS)}=" + runs[name].map(_shown)
+        labels = labels + f" {name.removeprefix(SEEDS)}=" + runs[name].map(shown)
     return labels

@@ -13,6 +13,8 @@ from nnexp.losses.measures import Measure
 from nnexp.results import COSTS, budget_axis, measure_of
 from nnexp.results.labels import cells, left_out
 from nnexp.stats.aggregates import aggregate
+from nnexp.stats.by_design import by_design
+from nnexp.stats.design import DesignRecord
 from nnexp.stats.intervals import median_level
 from nnexp.stats.measure import default_measure
 from nnexp.stats.pairs import corrected, pair_rows
@@ -100,6 +102,7 @@ def compare(
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
+    design: DesignRecord | None = None,
 ) -> Comparison:
     """Compare the methods of ``runs`` at equal cost on common seeds.
 
@@ -115,6 +118,7 @@ def compare(
         target: the value that is timed, of every task or by task; None for the middle of the methods' median answers.
         resamples: of the bootstrap.
         seed: of resamples and sign patterns.
+        design: of a sweep that chose its seeds itself; its rules then decide in place of those for fixed seeds.
 
     Raises:
         ValueError: an unknown measure, axis or column, or fewer than two methods or no common seed.
@@ -132,7 +136,11 @@ def compare(
     pairs = _pairs(scores, scores.values, scores.orders, sign, confidence, seed, about.share)
     if not pairs["n_pairs"].any():
         raise ValueError("seed: expected two methods with a common one")
-    summary = _summary(scores, confidence, resamples, seed)
+    if design is not None:
+        families = [pairs[(pairs["task"] == ALL) == over] for over in (True, False)]
+        ruled = [by_design(rows, scores, design, measure, axis) for rows in families if len(rows)]
+        pairs = pd.concat(ruled, ignore_index=True)
+    summary = _summary(scores, confidence, resamples, seed, design is None)
     last = summary[summary["task"] == summary["task"].iloc[-1]]
     methods = ordered(last, pairs[pairs["task"] == pairs["task"].iloc[0]], higher=about.higher)
     targets = _targets(scores, target)
@@ -190,7 +198,14 @@ def _pairs(
     return pd.concat([corrected(over, confidence), by_task], ignore_index=True)
 
 
-def _summary(scores: Scores, confidence: float, resamples: int, seed: int) -> pd.DataFrame:
+def _summary(
+    scores: Scores, confidence: float, resamples: int, seed: int, every_seed: bool = True
+) -> pd.DataFrame:
+    """A row a task and method, over tasks last.
+
+    Args:
+        every_seed: whether each method was to have each seed, so that one without a run is lost.
+    """
     rng = np.random.default_rng(seed)
     groups = [(task, [t]) for t, task in enumerate(scores.tasks)]
     if len(groups) > 1:
@@ -209,7 +224,8 @@ def _summary(scores: Scores, confidence: float, resamples: int, seed: int) -> pd
                 "method": method,
                 "n": int(own["value"].notna().sum()),
                 "diverged": int(own["diverged"].sum()),
-                "lost": len(members) * len(scores.seeds) - int(own["value"].notna().sum()),
+                "lost": (len(members) * len(scores.seeds) if every_seed else len(own))
+                - int(own["value"].notna().sum()),
             }
             for name, estimate in estimates._asdict().items():
                 row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,9 +13,11 @@ from nnexp.results.budget import budget_first
 from nnexp.results.history import missing_files
 from nnexp.results.labels import cells, missing_cells
 from nnexp.stats.comparison import Comparison, compare
+from nnexp.stats.design import DesignRecord
+from nnexp.stats.sequential_verdict import SequentialVerdict, sequential_verdict
 from nnexp.stats.standing import standing
 from nnexp.stats.tuning import tuning_table, tuning_text
-from nnexp.stats.verdict import TESTS, UNITS, listed
+from nnexp.stats.verdict import BY_DESIGN, TESTS, UNITS, listed
 
 
 class Judgement(NamedTuple):
@@ -28,6 +31,8 @@ class Judgement(NamedTuple):
     """One row a method: method, settings, tuned, runs, evaluations, seconds."""
     headline: str
     text: str
+    sequential: SequentialVerdict | None = None
+    """Of a sweep that ran until it was decided."""
 
 
 def judge(
@@ -42,23 +47,51 @@ def judge(
     """Compare at equal cost of every kind, and say which method is better, by how much, how sure, at what cost.
 
     Args:
-        runs: as :func:`nnexp.results.load_runs` or :func:`nnexp.stats.select_best` gives.
+        runs: as :func:`nnexp.results.load_runs` or :func:`nnexp.stats.select_best` gives; where they are a sweep that
+            ran until it was decided, its design decides (``attrs["design"]``).
         axes: the kinds of cost, the one that matters most first; None for all, with that of the budget first.
 
     Raises:
         ValueError: as :func:`nnexp.stats.compare` does.
     """
+    recorded = runs.attrs.get("design") if task is None and method is None else None
+    design = DesignRecord.read(recorded) if recorded else None
+    if design is not None and not design.looks:
+        design = None
+    if design is not None and measure is None:
+        measure = design.design.measure
     comparisons = {
-        axis: compare(runs, history, measure, axis, task=task, method=method, confidence=confidence)
+        axis: compare(
+            runs, history, measure, axis, task=task, method=method, confidence=confidence, design=design
+        )
         for axis in axes or budget_first(runs, history)
     }
     missing = missing_cells(runs, task, method)
     tuning = tuning_table(cells(runs, task, method))
-    head = headline(comparisons)
+    sequential = None if design is None else sequential_verdict(design)
+    head = headline(comparisons) if sequential is None else sequential.headline
     sections = [f"At equal {UNITS[axis]}\n{found.verdict}" for axis, found in comparisons.items()]
-    last = filter(None, [tuning_text(tuning), TESTS, _missing(missing), missing_files(history)])
-    text = "\n\n".join([head, *sections, "\n".join(last)])
-    return Judgement(comparisons, missing, tuning, head, text)
+    tests = TESTS if design is None else BY_DESIGN
+    last = filter(None, [tuning_text(tuning), tests, _missing(missing), missing_files(history)])
+    first = head if sequential is None else sequential.text
+    if later := _extended(runs.attrs.get("extended", ""), 1 - confidence):
+        first = f"{first}\n{later}"
+    text = "\n\n".join([first, *sections, "\n".join(last)])
+    return Judgement(comparisons, missing, tuning, head, text, sequential)
+
+
+def _extended(tag: str, alpha: float) -> str:
+    """That a sweep was extended after its end, and what that does to tests that know of one look."""
+    if not tag:
+        return ""
+    times = json.loads(tag)
+    listed = ", ".join(f"{one['runs']} runs ({one['at']})" for one in times)
+    many = f"{len(times)} time{'s' if len(times) != 1 else ''}"
+    return (
+        f"Extended {many} after its results were known, at {listed}. Tests do not know of that: whoever looks "
+        f"{len(times) + 1} times at {alpha:.0%} and stops at a difference is wrong in up to "
+        f"{min(1.0, (len(times) + 1) * alpha):.0%} of cases. sweep.until=decided holds its level."
+    )
 
 
 def headline(comparisons: dict[str, Comparison]) -> str:

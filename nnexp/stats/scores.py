@@ -43,11 +43,12 @@ def read_scores(
 
     A run that had not diverged, failed or been killed by then counts like any other. One that had diverged,
     or whose measure was not finite, has the worst value of its task, starts among them, and is behind all
-    others in rank; a failed, killed or running one has none: what stopped it says nothing of its method.
+    others in rank; a failed, killed or running one has none: what stopped it says nothing of its method. One that ended
+    early, at its target or without progress, keeps the value that it ended with.
 
     Args:
         cells: one row a run, with ``task``, ``variant`` and ``replicate``, as :func:`nnexp.results.label` gives.
-        at: the cost; None for the largest that all finished runs of a task have reached.
+        at: the cost; None for the largest that all finished runs of a task reach, but for those that ended early.
 
     Raises:
         ValueError: an unknown measure or axis, or no run with an answer.
@@ -64,13 +65,14 @@ def read_scores(
             "seed": cells["replicate"],
             "run_id": cells["run_id"],
             "status": cells["status"],
+            "early": cells["stopped"].notna() if "stopped" in cells else False,
         }
     ).reset_index(drop=True)
     table["end"] = table["run_id"].map(own.groupby("run_id")[axis].max())
     costs = _common_costs(table, at, axis)
     table["at"] = table["task"].map(costs)
     if axis == "seconds":
-        table["clock"] = _clocks(cells, table["end"])
+        table["clock"] = timed_together(cells, table["end"])
     table = _with_values(table, own, measure, axis)
     left_out = _left_out(table)
     table = table[~table["task"].isin(list(left_out))].reset_index(drop=True)
@@ -97,17 +99,22 @@ def read_scores(
 
 
 def _common_costs(table: pd.DataFrame, at: float | None, axis: str) -> pd.Series:
-    """The cost at which each task is read; a task without finished runs has none but the one that is given."""
+    """The cost at which each task is read; a task without finished runs has none but the one that is given.
+
+    Where all runs ended early it is the largest that one of them reached.
+    """
     if at is not None:
         return pd.Series(float(at), index=pd.Index(table["task"].unique(), name="task"))
     finished = table[table["status"] == "finished"]
-    costs = finished.groupby("task", sort=False)["end"].min()
+    whole = ~finished["early"] | finished.groupby("task")["early"].transform("all")
+    by_task = finished[whole].groupby(["task", "early"], sort=False)["end"].agg(["min", "max"]).reset_index()
+    costs = by_task["min"].where(~by_task["early"], by_task["max"]).set_axis(by_task["task"])
     if costs.isna().any():
         raise ValueError(f"axis={axis}: task {costs.index[costs.isna()][0]} has runs without it")
     return costs
 
 
-def _clocks(cells: pd.DataFrame, ends: pd.Series) -> Array:
+def timed_together(cells: pd.DataFrame, ends: pd.Series) -> Array:
     """A number for each run, the same for runs that were timed together: one group, or ends that are equal to the bit.
 
     Runs recorded before groups were have the same share of one clock, if they went on as long.

@@ -31,6 +31,11 @@ TESTS = (
     "is given too."
 )
 
+BY_DESIGN = (
+    "Verdicts are those of the sequential design, at each cost for itself, and intervals know of all looks; there is "
+    "no p, which would be of a fixed number of seeds."
+)
+
 ALONE = "Runs that are trained one at a time are timed each by itself: hydra.launcher.group=1."
 
 
@@ -124,7 +129,9 @@ def _pair(
         if math.isnan(low)
         else f"{confidence:.0%} interval {_interval(low, high)}"
     )
-    size = f"{spoken(about)} {_signed(turn * found['difference'])}, {around}, p {_p(found['p'])}"
+    size = f"{spoken(about)} {_signed(turn * found['difference'])}, {around}"
+    if not math.isnan(found["p"]):
+        size += f", p {_p(found['p'])}"
     tested = int(deciding["p"].notna().sum())
     if tested > 1:
         size += f"; p {_p(found['p_holm'])} after Holm's correction for {tested} pairs"
@@ -142,7 +149,7 @@ def _pair(
 
 def _shapes(row: pd.Series, about: Measure) -> str:
     """That p is of more than means, and what a test of means says."""
-    if not row["shapes_differ"]:
+    if not row["shapes_differ"] or math.isnan(row["p"]):
         return ""
     level = "which holds for any shapes" if about.share else "which holds roughly"
     return (

@@ -46,8 +46,8 @@ def code_hash(config: Config) -> str:
 def sweep_key(overrides: Sequence[str], sweep: Sweep) -> str:
     """Sixteen hexadecimal digits that two starts of one sweep share.
 
-    They have the same overrides in any order, those of ``sweep.`` and Hydra's own left out, the same grid, and the
-    same search.
+    They have the same overrides in any order, those of ``sweep.`` and Hydra's own left out, the same grid, the same
+    search, and both run until they are decided or neither.
 
     >>> sweep_key(["seed=0,1", "optimizer=sgd", "sweep.retries=2"], Sweep()) == sweep_key(
     ...     ["optimizer=sgd", "seed=0,1"], Sweep(resume=True)
@@ -59,7 +59,8 @@ def sweep_key(overrides: Sequence[str], sweep: Sweep) -> str:
     search = None
     if sweep.trials:
         search = [sweep.trials, sweep.at_once, sweep.prune, sweep.sampler_seed, sweep.measure]
-    text = json.dumps([sorted(given.items()), sweep.grid, search], default=str)
+    until = [sweep.until] if sweep.until is not None else []
+    text = json.dumps([sorted(given.items()), sweep.grid, search, *until], default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

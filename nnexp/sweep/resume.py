@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import shlex
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnexp.config.schema import Config, Sweep
+from nnexp.config.schema import Config, ConfigError, Sweep, from_mapping
 from nnexp.losses.measures import BATCH_LOSS, measures
 from nnexp.sweep.checkpoints import move
 from nnexp.sweep.identity import KEY, code_hash, config_hash, sweep_key
+from nnexp.sweep.view import Row
 from nnexp.tracking.bring_in import bring_in
 from nnexp.tracking.claim import CHECKPOINTS, JOURNAL
 from nnexp.tracking.files import HISTORY_FILE
 from nnexp.tracking.heartbeat import stale, worked_on
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.metric_tag import metrics_of
+from nnexp.tracking.parent import EXTENDED, UNTIL
 from nnexp.tracking.recorder import RunResult
 from nnexp.training.checkpoint import FOLDER
+
+LOG = logging.getLogger(__name__)
 
 
 class Found(NamedTuple):
@@ -61,6 +69,28 @@ class Earlier:
             place = self._done if good else self._others
             place[run.data.tags.get("nnexp.config_hash", "")].append(run)
 
+    @property
+    def there(self) -> int:
+        """How many finished runs it has that no job has claimed."""
+        return sum(map(len, self._done.values()))
+
+    def others(self) -> list[Row]:
+        """Rows of the finished runs that no job of this command has claimed or replaced."""
+        from nnexp.sweep.work import row
+
+        rows = []
+        for run in (run for runs in self._done.values() for run in runs):
+            tags, seed = run.data.tags, int(run.data.params["seed"])
+            number, method = int(tags.get("nnexp.job", 0)), tags.get("nnexp.method", "")
+            overrides = shlex.split(tags.get("nnexp.overrides", ""))
+            try:
+                config = recorded_config(run.data.params)
+            except ConfigError as error:
+                LOG.warning("run %s is not in the table (%s)", run.info.run_id, error)
+                continue
+            rows.append(row(number, method, seed, overrides, recorded_result(self.store, run), config))
+        return rows
+
     def claim(self, config: Config) -> Found:
         """What is there for the next job of this config; each run is given out once."""
         own, code = config_hash(config), code_hash(config)
@@ -85,6 +115,9 @@ class Earlier:
 
 LOG = logging.getLogger(__name__)
 
+MOST_TIMES = 40
+"""Extensions of a sweep that its tag names: as many as fit."""
+
 LATEST, AUTO = "latest", "auto"
 """Words in place of a sweep's id: the latest of the experiment; the latest that is the same as this one, if any."""
 
@@ -92,7 +125,7 @@ LATEST, AUTO = "latest", "auto"
 def choose(store: Any, experiment: str, sweep: Sweep, overrides: Sequence[str]) -> Any:
     """The parent run (of MLflow) of the sweep that ``sweep.resume`` means; None where ``auto`` finds none.
 
-    An id is that sweep's, True the latest that is the same as this one.
+    An id is that sweep's, True the latest that is the same as this one. ``sweep.extend`` means one too.
 
     Args:
         store: None where there is none yet.
@@ -100,7 +133,11 @@ def choose(store: Any, experiment: str, sweep: Sweep, overrides: Sequence[str]) 
     Raises:
         StoreError: there is none, or a process still works on it.
     """
-    wanted = sweep.resume
+    if sweep.extend is not None and sweep.resume is not False:
+        raise StoreError(
+            f"sweep.extend={sweep.extend}: expected without sweep.resume, it goes on with a sweep too"
+        )
+    wanted = sweep.extend if sweep.extend is not None else sweep.resume
     # Chosen here, for a condition of MLflow's cannot hold every text.
     all_parents = [] if store is None else store.search("tags.`nnexp.kind` = 'sweep'")
     if wanted == LATEST:
@@ -113,9 +150,10 @@ def choose(store: Any, experiment: str, sweep: Sweep, overrides: Sequence[str]) 
     if not parents:
         if wanted == AUTO:
             return None
-        raise StoreError(_not_found(experiment, wanted, all_parents))
+        raise StoreError(_not_found(experiment, sweep, wanted, all_parents))
     parent = parents[-1]
     _check_ended(parent)
+    _check_design(parent, sweep)
     return parent
 
 
@@ -161,9 +199,12 @@ def find(
         # Begun by a request whose answer was lost.
         store.client.delete_run(ghost.info.run_id)
     same = parent.data.tags.get(KEY, key) == key
-    return Earlier(
-        store, parent, [run for run in children if run.data.params], same, sweep.stale_code == "keep"
-    )
+    good = [run for run in children if run.data.params]
+    earlier = Earlier(store, parent, good, same, sweep.stale_code == "keep")
+    if (not same or sweep.extend is not None) and earlier.there:
+        # What was seen before tells whoever extends it which jobs to add, and tests do not know of that.
+        run.record(tags={EXTENDED: extended(parent.data.tags.get(EXTENDED, ""), key, earlier.there)})
+    return earlier
 
 
 def _check_ended(parent: Any) -> None:
@@ -174,12 +215,41 @@ def _check_ended(parent: Any) -> None:
         )
 
 
-def _not_found(experiment: str, wanted: bool | str, parents: Sequence[Any]) -> str:
+def extended(before: str, key: str, runs: int) -> str:
+    """The tag of a sweep that is extended once more, at so many finished runs; unless the last time was the same.
+
+    >>> extended(extended("", "a", 30), "a", 40) == extended("", "a", 30)
+    True
+    """
+    times = json.loads(before) if before else []
+    if not times or times[-1]["key"] != key:
+        times.append({"key": key, "runs": runs, "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"})
+    return json.dumps(times[-MOST_TIMES:])
+
+
+def _check_design(parent: Any, sweep: Sweep) -> None:
+    """See that a sweep of a design is gone on with as one, and no other sweep: its looks would not count."""
+    designed, sweep_id = parent.data.tags.get(UNTIL), parent.data.tags["nnexp.sweep_id"]
+    if sweep.extend is not None and (designed is not None or sweep.until is not None):
+        raise StoreError(
+            f"sweep.extend={sweep.extend}: expected sweeps of given seeds; sweep.until=decided has a design, which is "
+            "not changed after a look"
+        )
+    if designed is None and sweep.until is not None:
+        raise StoreError(
+            f"sweep.until={sweep.until}: sweep {sweep_id} was begun without; expected a new sweep, whose looks count"
+        )
+    if designed is not None and sweep.until is None:
+        raise StoreError(f"sweep.until=null: sweep {sweep_id} was begun with {designed}; expected the same")
+
+
+def _not_found(experiment: str, sweep: Sweep, wanted: bool | str, parents: Sequence[Any]) -> str:
     where = f"in experiment {experiment}"
+    setting = "sweep.resume" if sweep.extend is None else "sweep.extend"
     if wanted == LATEST:
-        return f"sweep.resume={wanted}: expected a sweep {where}"
+        return f"{setting}={wanted}: expected a sweep {where}"
     if isinstance(wanted, str):
-        return f"sweep.resume={wanted}: expected a sweep's id {where}"
+        return f"{setting}={wanted}: expected a sweep's id {where}"
     text = f"sweep.resume=true: expected an earlier start of the same sweep {where}"
     if not parents:
         return text
@@ -188,6 +258,33 @@ def _not_found(experiment: str, wanted: bool | str, parents: Sequence[Any]) -> s
         f"{text}; the latest, {latest}, has other settings or another sweep.grid, and "
         f"sweep.resume={latest} adds this command's jobs to it"
     )
+
+
+def recorded_config(params: Mapping[str, str]) -> Config:
+    """The config that a run's params say, whose parts are nnexp's own.
+
+    Raises:
+        ConfigError: they say none, such as where the store cut a long list.
+    """
+    values: dict[str, Any] = {}
+    for name, text in params.items():
+        place = values
+        *above, last = name.split(".")
+        for key in above:
+            place = place.setdefault(key, {})
+        try:
+            place[last] = json.loads(text)
+        except ValueError:
+            place[last] = text
+    return from_mapping(values, [])
+
+
+def text_of(store: Any, run: Any, path: str) -> str | None:
+    """The text of a run's artifact, None where there is no such file."""
+    from nnexp.results.artifacts import read_artifact
+
+    read = partial(Path.read_text, encoding="utf-8")
+    return read_artifact(store.client, run.info.run_id, run.info.artifact_uri, path, read)
 
 
 def give_up(store: Any, run: Any) -> str:

@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import nnexp
 
 
 @contextmanager
-def frozen_source(folder: Path, outside: Mapping[str, Path]) -> Iterator[None]:
+def frozen_source(folder: Path, outside: Mapping[str, Path], keep: bool = False) -> Iterator[None]:
     """A context in which modules of the package are loaded from a copy in ``folder``, here and in new processes.
 
     So an edit of the source changes no job of a sweep that runs already. Processes inherit ``sys.path``.
 
     Args:
         outside: further source files, by their place in the copy.
+        keep: whether the sweep trains batch after batch, all of them from the source as the first one found it.
     """
     package = Path(nnexp.__file__).resolve().parent
-    copy = folder / "nnexp"
+    if keep:
+        package, outside = _kept(package, tuple(outside.items()))
+    _copy(package, dict(outside), folder)
+    with loaded_from(folder):
+        yield
+
+
+@cache
+def _kept(package: Path, outside: tuple[tuple[str, Path], ...]) -> tuple[Path, dict[str, Path]]:
+    """A copy of the source that stays as it is until this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="nnexp-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _copy(package, dict(outside), folder)
+    return folder / "nnexp", {place: folder / place for place, _ in outside}
+
+
+def _copy(package: Path, outside: Mapping[str, Path], folder: Path) -> None:
     # Compiled files go along: their times still fit, so workers need not compile.
-    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("*.ipynb", "conf"), dirs_exist_ok=True)
+    ignored = shutil.ignore_patterns("*.ipynb", "conf")
+    shutil.copytree(package, folder / "nnexp", ignore=ignored, dirs_exist_ok=True)
     for place, file in outside.items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(file, folder / place)
-    with loaded_from(folder):
-        yield
 
 
 def import_from(folder: str, places: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
 from nnexp.data.loading import forget
 from nnexp.process import writing_to
+from nnexp.sweep import commands
 from nnexp.sweep.background_call import Later, load_summary
 from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
@@ -32,6 +33,7 @@ from nnexp.tracking import journal, locations
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
 from nnexp.tracking.locations import StoreError, StoreLost
+from nnexp.tracking.parent import UNTIL
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
 from nnexp.tracking.source import Sources
@@ -67,7 +69,7 @@ class SweepWork(Work):
     ) -> None:
         super().__init__(view, overrides, jobs, flags)
         self._process = process
-        self._looked, self._chosen = False, None
+        self._looked, self.chosen, self._extends = False, None, False
         self._skipped = 0
         self._why: Counter[str] = Counter()
         self._begun, self._started = perf_counter(), milliseconds()
@@ -90,14 +92,15 @@ class SweepWork(Work):
         if self._looked:
             return
         self._looked = True
-        if config.sweep.resume is False:
+        if config.sweep.resume is False and config.sweep.extend is None:
             return
+        self._extends = config.sweep.extend is not None
         from nnexp.sweep.resume import choose
 
         file = locations.database(locations.resolve(config.tracking.uri))
         # Where there is no store yet none is made to look into.
         store = None if file is not None and not file.exists() else self.store(config)
-        self._chosen = choose(store, config.tracking.experiment, config.sweep, self.overrides)
+        self.chosen = choose(store, config.tracking.experiment, config.sweep, self.overrides)
 
     def _begin(self, config: Config) -> None:
         """Once, begin to open the store and the parent run, or find the sweep that is to be resumed.
@@ -111,17 +114,17 @@ class SweepWork(Work):
             return
         locations.resolve(config.tracking.uri)
         self.find_earlier(config)
-        if self._chosen is None:
+        if self.chosen is None:
             self._opened_with = config
             self._opener = Later(lambda: self._open(config))
             return
         from nnexp.sweep import resume
 
         self._home = store = self.store(config)
-        earlier = resume.find(store, self._chosen, config.sweep, self.overrides, self.token, self._journal)
+        earlier = resume.find(store, self.chosen, config.sweep, self.overrides, self.token, self._journal)
         self._earlier = earlier
         self.sweep_id = earlier.sweep_id
-        if not earlier.same:
+        if not earlier.same and not self._extends:
             added = "was started with other settings or another grid; jobs are added to it"
             self.view.say(f"sweep {self.sweep_id} {added}")
         for left in earlier.unfinished:
@@ -135,6 +138,7 @@ class SweepWork(Work):
         tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": words, CLAIM: self.token, KEY: key}
         if self._journal is not None:
             tags |= {JOURNAL: str(self._journal), CHECKPOINTS: str(self._journal.with_name(FOLDER))}
+        tags |= {UNTIL: config.sweep.until} if config.sweep.until is not None else {}
         params = {"overrides": words, "jobs": str(self.jobs)}
         return Beginning(f"sweep {self.sweep_id}", params, tags, self._started)
 
@@ -159,7 +163,7 @@ class SweepWork(Work):
             return self._process
         self._journal = folder
         self.find_earlier(config)
-        if self._chosen is not None:
+        if self.chosen is not None:
             self._begin(config)
         else:
             self._opened_with = config
@@ -228,10 +232,10 @@ class SweepWork(Work):
         process = self._follow(jobs[0].config, place.absolute() / journal.FOLDER)
         known = {job.number: self._found(job) for job in jobs}
         rest = [job for job in jobs if (claim := known[job.number]) is None or claim.result is None]
-        self._say_skipped()
         results = {number: claim.result for number, claim in known.items() if claim and claim.result}
         if not rest:
             return results
+        self._say_skipped()
         sweep, runs = jobs[0].config.sweep, self.jobs or 1
         spool = Spool(place.absolute() / "spool")
         spool.make()
@@ -260,7 +264,7 @@ class SweepWork(Work):
 
         try:
             with (
-                frozen_source(code, outside),
+                frozen_source(code, outside, sweep.until is not None or sweep.trials is not None),
                 self.view.sweep(max(runs, len(self.rows) + len(rest)), len(self.rows)) as progress,
                 Interrupts(spool.stop, self.view.say) as interrupts,
             ):
@@ -309,26 +313,18 @@ class SweepWork(Work):
             self._say_unrecorded()
             raise
         self._say_skipped()
+        if self._extends and self._earlier is not None:
+            self.rows += self._earlier.others()
         super().end(status)
         if self._home is None:
             return
         if self._journal is not None and not self.failed and all(row.status != "killed" for row in self.rows):
             shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
         if self.rows:
-            where = (
-                []
-                if self._home.uri == locations.resolve(None)
-                else ["--uri", locations.public(self._home.uri)]
-            )
-            where += [] if self._home.experiment == "nnexp" else ["--experiment", self._home.experiment]
-            command = shlex.join(["python", "-m", "nnexp.report", self.sweep_id, *where])
-            self.view.say(f"Compare: {command}")
+            self.view.say(f"Compare: {commands.compare(self._home, self.sweep_id)}")
         # Only what was recorded can be resumed.
         if self._parent is not None and (self.failed or any(row.status == "killed" for row in self.rows)):
-            given = [o for o in self.overrides if not o.lstrip("+").startswith("sweep.resume=")]
-            resuming = [*self._flags, "-m", *given, f"sweep.resume={self.sweep_id}"]
-            words = shlex.join(["python", "-m", "nnexp.run", *resuming])
-            self.view.say(f"Resume: {words}")
+            self.view.say(f"Resume: {commands.resume(self._flags, self.overrides, self.sweep_id)}")
         if self.closing:
             self.view.say("\n".join(self.closing))
 
@@ -375,10 +371,8 @@ class SweepWork(Work):
         return claim
 
     def _say_skipped(self) -> None:
-        if self._earlier is not None and (self._skipped or self._why):
-            why = ", ".join(f"{count} {reason}" for reason, count in self._why.items())
-            self.view.say(
-                f"sweep {self.sweep_id}: {self._skipped} runs are there and skipped"
-                + (f"; run again: {why}" if why else "")
-            )
+        # That later rounds of a sweep are missing goes without saying.
+        why = self._why.keys() - {"missing"} if self.rows else self._why
+        if self._earlier is not None and (self._skipped or why):
+            self.view.say(commands.skipped(self.sweep_id, self._skipped, self._why, self._extends))
             self._skipped, self._why = 0, Counter()

@@ -14,16 +14,20 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from nnexp.config.schema import AUTO, ConfigError, Sweep
+from nnexp.config.schema import AUTO, ConfigError, Sweep, from_mapping
 from nnexp.config.settings import build, load_part
 from nnexp.losses.metrics import Metric
+from nnexp.sweep.compose.composer import Composer
 from nnexp.sweep.compose.grid import Expansion, expand
 from nnexp.sweep.trial import direction
 from nnexp.sweep.tuned import report
 from nnexp.sweep.tuning import check_optuna, left_out, tune
 from nnexp.tracking.locations import refuse_password
+from nnexp.tracking.parent import DESIGN
+from nnexp.tracking.recorder import RunResult
 
 if TYPE_CHECKING:
+    from nnexp.sweep.rounds import Rounds
     from nnexp.sweep.supervisor import SweepWork
 
 
@@ -68,11 +72,13 @@ class GridSweeper(Sweeper):
         settings, expanded = expansion(self.config, self.hydra_context.config_loader, arguments)
         refuse_password(OmegaConf.select(self.config, "tracking.uri"))
         place = Path(str(self.config.hydra.sweep.dir))
+        rounds = self._rounds(expanded.jobs, place) if settings.until is not None else None
         place.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, place / "multirun.yaml")
-        size = self.max_batch_size or max(len(expanded.jobs), 1)
-        for first in range(0, len(expanded.jobs), size):
-            self._launch(expanded.jobs[first : first + size])
+        if rounds is not None:
+            self._until_decided(rounds)
+            return self.returns
+        self._launch_all(expanded.jobs)
         if expanded.studies:
             made = tune(expanded.studies, settings, self._launch)
             found = place.absolute() / "tuned"
@@ -85,6 +91,66 @@ class GridSweeper(Sweeper):
                 self.work.jobs -= left_out(made)
                 self.work.attach(found)
         return self.returns
+
+    def _rounds(self, jobs: list[list[str]], place: Path) -> Rounds:
+        """The rounds of a sweep that chooses its seeds; those of its design that were looked at are known.
+
+        Raises:
+            ConfigError: jobs that cannot be compared so, or a design that was changed after a look.
+        """
+        from nnexp.stats.design import DesignRecord
+        from nnexp.sweep import design
+        from nnexp.sweep.resume import text_of
+        from nnexp.sweep.rounds import Rounds
+
+        assert self.config is not None
+        assert self.hydra_context is not None
+        work = self.work
+        if work is None or work.jobs is None:
+            raise ConfigError(f"{design.UNTIL}: expected a sweep of python -m nnexp.run -m")
+        composed = Composer(self.hydra_context.config_loader, self.config).jobs(jobs)
+        configs = [from_mapping(job.task) for job in composed]
+        cells = design.cells(configs)
+        text = None if work.chosen is None else text_of(work.store(configs[0]), work.chosen, DESIGN)
+        before = None if text is None else DesignRecord.read(text)
+        keep = configs[0].sweep.stale_code == "keep"
+        record = design.go_on(before, design.make_design(configs, cells), keep)
+
+        def save(now: DesignRecord) -> None:
+            folder = place.absolute() / "design"
+            folder.mkdir(exist_ok=True)
+            (folder / DESIGN).write_text(now.text(), encoding="utf-8")
+            work.attach(folder)
+
+        without_seed = [[text for text in job if not text.startswith("seed=")] for job in jobs]
+        return Rounds(record, dict(zip(cells, without_seed, strict=True)), save, work.view.say)
+
+    def _until_decided(self, rounds: Rounds) -> None:
+        """Launch rounds of seeds until methods are told apart."""
+        from nnexp.stats.sequential_verdict import sequential_verdict
+
+        work = self.work
+        assert work is not None
+
+        def launch(jobs: list[list[str]]) -> list[RunResult | None]:
+            first = self._begun
+            self._launch_all(jobs)
+            return [work.results.get(first + at) for at in range(len(jobs))]
+
+        work.verdict = "Not decided: no look was taken."
+        try:
+            if rounds.run(launch):
+                # Seeds that were not needed are not missing.
+                work.jobs = rounds.launched
+        finally:
+            if rounds.record.looks:
+                work.verdict = sequential_verdict(rounds.record).headline
+
+    def _launch_all(self, jobs: list[list[str]]) -> None:
+        """Run jobs, in batches of the size that was asked for."""
+        size = self.max_batch_size or max(len(jobs), 1)
+        for first in range(0, len(jobs), size):
+            self._launch(jobs[first : first + size])
 
     def _judged_by(self, measure: str) -> tuple[str, float]:
         """The measure that trials are judged by, and its sign in their values."""

@@ -84,5 +84,5 @@ class View(Protocol):
     def load(self) -> None:
         """Load what the summary needs, while there is time and before the source may change."""
 
-    def summary(self, rows: Sequence[Row], ui_command: str, page: str) -> None:
+    def summary(self, rows: Sequence[Row], ui_command: str, page: str, verdict: str = "") -> None:
         """Show all rows, which method is better, what failed, and the way to MLflow's pages."""

@@ -55,6 +55,9 @@ class Work:
         self.view, self.overrides, self.jobs = view, list(overrides), jobs
         self.sweep_id = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         self.rows: list[Row] = []
+        self.results: dict[int, RunResult] = {}
+        self.verdict = ""
+        """Of a sweep that chooses its seeds; others are compared where they are shown."""
         self._limits: set[float | None] = set()
         self._stores: dict[tuple[str | None, str], Store] = {}
         self._opening = threading.Lock()
@@ -224,7 +227,7 @@ class Work:
             words = ["python", "-m", "nnexp.run", *self._flags, *given, f"resume={self.rows[0].run_id}"]
             self.view.say(f"Resume: {shlex.join(words)}")
         page = self._home.experiment_url() if self.jobs is None else self._home.sweep_url(self.sweep_id)
-        self.view.summary(self.rows, self._home.ui_command(), page)
+        self.view.summary(self.rows, self._home.ui_command(), page, self.verdict)
         self._say_unrecorded()
 
     def _say_unrecorded(self) -> None:
@@ -271,10 +274,25 @@ class Work:
         return None if self._parent is None or store is not self._home else self._parent.run_id
 
     def _add(self, job: Trial, result: RunResult) -> None:
-        numbers = {name: getattr(result, name) for name in Row._fields if hasattr(result, name)}
         self._limits.add(job.config.dataset.best_accuracy())
-        about = (job.number, job.config.optimizer.name, job.config.seed, " ".join(job.overrides))
-        self.rows.append(Row(*about, **(numbers | {"log": str(job.log), "config": job.config})))
+        self.results[job.number] = result
+        method, seed = job.config.optimizer.name, job.config.seed
+        self.rows.append(row(job.number, method, seed, job.overrides, result, job.config, str(job.log)))
+
+
+def row(
+    number: int,
+    method: str,
+    seed: int,
+    overrides: Sequence[str],
+    result: RunResult,
+    config: Config,
+    log: str = "",
+) -> Row:
+    """A job's row of the table; what its overrides say of the sweep as a whole is no part of it."""
+    numbers = {name: getattr(result, name) for name in Row._fields if hasattr(result, name)}
+    own = " ".join(text for text in overrides if not text.startswith("sweep."))
+    return Row(number, method, seed, own, log=log, config=config, **numbers)
 
 
 def _nothing(begun: dict[str, str], status: str, reason: str) -> RunResult:

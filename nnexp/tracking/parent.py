@@ -14,6 +14,12 @@ from nnexp.tracking.protocol import Shared
 if TYPE_CHECKING:
     import pandas as pd
 
+DESIGN, UNTIL = "design.json", "nnexp.until"
+"""The artifact that holds the design of a sweep that chooses its seeds, and the tag that says that it has one."""
+
+EXTENDED = "nnexp.extended"
+"""The tag that says when a sweep was extended: JSON, each time with the number of runs that had ended."""
+
 MEDIANS = (
     *("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy"),
     *("iterations", "evaluations", "seconds"),

@@ -57,7 +57,7 @@ def main() -> None:
         own = runs[of == name]
         assert len(own) == 5, name
         measured, seconds = own[COLUMNS[measure]].mean(), own["seconds"].mean()
-        print(f"{name:14} {measure:18} {value:8.3f} {measured:8.3f} {seconds:8.2f}")
+        print(f"{name:14} {measure:18} {value:8.3g} {measured:8.3g} {seconds:8.2f}")
     print(f"runs are in {place}/runs")
 
 

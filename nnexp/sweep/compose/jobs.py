@@ -96,6 +96,10 @@ def plan(overrides: Sequence[str], search_path: Sequence[str] = (), name: str = 
         listed = list(expanded.jobs)
         lines = [" ".join(job) for job in listed]
         trials, count = settings.trials or 0, len(listed)
+        if settings.until is not None:
+            count *= settings.most_seeds
+            check_count(count, f"sweep.most_seeds={settings.most_seeds}")
+            lines = [f"{line}: at most {settings.most_seeds} seeds" for line in lines]
         for study in expanded.studies:
             for end in zip(*(axis.ends() for axis in study.axes), strict=True):
                 listed += [[*study.fixed, *end, *more] for more in study.more]
@@ -139,6 +143,10 @@ def single(overrides: Sequence[str], search_path: Sequence[str] = (), name: str 
         raise ConfigError(
             f"sweep.resume={shown(made.sweep.resume)}: expected with -m, a single run begins anew"
         )
+    if made.sweep.extend is not None:
+        raise ConfigError(f"sweep.extend={made.sweep.extend}: expected with -m, it adds jobs to a sweep")
+    if made.sweep.until is not None:
+        raise ConfigError(f"sweep.until={made.sweep.until}: expected with -m, it chooses a sweep's seeds")
     if made.sweep.grid is not None:
         raise ConfigError("sweep.grid: expected with -m, a grid is for a sweep")
     prepare(made)
@@ -162,6 +170,10 @@ def check(jobs: Sequence[Job]) -> Config:
     from nnexp.training.prepare import prepare
 
     configs = {tuple(job.overrides): _config(job) for job in jobs}
+    if next(iter(configs.values())).sweep.until is not None:
+        from nnexp.sweep.design import cells
+
+        cells(list(configs.values()))
     chosen = [tuple(one) for one in representatives([job.overrides for job in jobs])]
     kinds = {_kind(configs[one]) for one in chosen}
     for one, config in configs.items():

@@ -1,0 +1,35 @@
+"""What a sweep tells its user to type next, and what it says it skipped."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from nnexp.tracking import locations
+
+if TYPE_CHECKING:
+    from nnexp.tracking.pages import Pages
+
+GOING_ON = ("sweep.resume=", "sweep.extend=")
+"""Overrides that say which sweep is gone on with."""
+
+
+def compare(home: Pages, sweep_id: str) -> str:
+    """The command that reports a sweep of a store."""
+    where = [] if home.uri == locations.resolve(None) else ["--uri", locations.public(home.uri)]
+    where += [] if home.experiment == "nnexp" else ["--experiment", home.experiment]
+    return shlex.join(["python", "-m", "nnexp.report", sweep_id, *where])
+
+
+def resume(flags: Sequence[str], overrides: Sequence[str], sweep_id: str) -> str:
+    """The command that goes on with a sweep."""
+    given = [text for text in overrides if not text.lstrip("+").startswith(GOING_ON)]
+    return shlex.join(["python", "-m", "nnexp.run", *flags, "-m", *given, f"sweep.resume={sweep_id}"])
+
+
+def skipped(sweep_id: str, runs: int, why: Mapping[str, int], extends: bool) -> str:
+    """How many runs of a sweep are there, and how many are trained for which reasons."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in why.items())
+    words = f"; to be trained: {sum(why.values())} ({reasons})" if extends else f"; run again: {reasons}"
+    return f"sweep {sweep_id}: {runs} runs are there and skipped" + (words if reasons else "")

@@ -1,0 +1,119 @@
+"""Rounds of seeds until methods are told apart: trained, looked at, and gone on with for those that are open."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from nnexp.stats.design import DesignRecord, Score
+from nnexp.stats.sequential import DIFFERENT, SAME, UNDECIDED, Decision, Pair, decide
+from nnexp.sweep.design import Cell
+from nnexp.tracking.recorder import RunResult
+
+Launch = Callable[[list[list[str]]], Sequence[RunResult | None]]
+"""Runs jobs of these overrides; the result of each, None for one that was not begun."""
+
+MOST_NAMES = 3
+"""Pairs that a look's line spells out."""
+
+
+class Rounds:
+    """The rounds of one sweep.
+
+    Args:
+        record: of the design; on it goes what looks see.
+        jobs: the overrides of each cell, without a seed.
+        save: keeps the record, so that a look is known whatever happens next.
+        say: takes a line for the user.
+    """
+
+    def __init__(
+        self,
+        record: DesignRecord,
+        jobs: dict[Cell, list[str]],
+        save: Callable[[DesignRecord], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self.record, self._jobs, self._save, self._say = record, jobs, save, say
+        self.launched = 0
+
+    def run(self, launch: Launch) -> bool:
+        """Train and look until all pairs are decided or all seeds are spent.
+
+        Looks that were taken before are not taken again: their runs are there, and so is what they saw. A round is
+        looked at once all of its runs have ended.
+
+        Returns:
+            Whether it came to its end; without the result of some run it does not.
+        """
+        design, active, begun = self.record.design, list(self.record.design.methods), 0
+        if self.record.looks:
+            last = self.record.looks[-1]
+            self._say(f"goes on after look {len(self.record.looks)} at {last['seeds']} seeds")
+        for number, seeds in enumerate(design.plan.looks, 1):
+            cells = [
+                (position, task, method)
+                for position in range(begun, seeds)
+                for method in active
+                for task in design.tasks
+            ]
+            jobs = [[*self._jobs[task, method], f"seed={design.seed + at}"] for at, task, method in cells]
+            self.launched += len(jobs)
+            scores = [_score(result, design.measure) for result in launch(jobs)]
+            missing = scores.count(None)
+            if missing and seeds > self.record.seen:
+                self._say(f"look {number} at {seeds} seeds is not taken: {missing} runs have no result")
+                return False
+            for (position, task, method), score in zip(cells, scores, strict=True):
+                if score is not None:
+                    self.record.add(task, method, position, score)
+            decision = self._look(number, seeds)
+            active = [name for name, goes_on in zip(design.methods, decision.active, strict=True) if goes_on]
+            if not active:
+                break
+            begun = seeds
+        return True
+
+    def _look(self, number: int, seeds: int) -> Decision:
+        """Decide at so many seeds, and record and show it if it is for the first time."""
+        plan = self.record.design.plan
+        if not self.record.looks:
+            # Before anything is looked at.
+            self._save(self.record)
+        decision = decide(plan, self.record.means()[:, :seeds])
+        if seeds > self.record.seen:
+            closed = [pair for pair in decision.pairs if pair.outcome != UNDECIDED and pair.seeds == seeds]
+            self.record.looks.append({"seeds": seeds, "decided": decision.decided})
+            self._save(self.record)
+            self._say(self._line(number, seeds, decision, closed))
+        return decision
+
+    def _line(self, number: int, seeds: int, decision: Decision, closed: list[Pair]) -> str:
+        design, total = self.record.design, len(decision.pairs)
+        looks = len(design.plan.looks)
+        text = f"look {number} of {looks}, {seeds} seeds: {decision.decided} of {total} pairs decided"
+        if closed:
+            named = [self._named(pair) for pair in closed[:MOST_NAMES]]
+            named += [f"{len(closed) - MOST_NAMES} more"] if len(closed) > MOST_NAMES else []
+            text += f" ({', '.join(named)})"
+        now = {at for pair in closed for at in (pair.one, pair.two) if not decision.active[at]}
+        if now and any(decision.active) and seeds < design.most:
+            text += f"; no more seeds for {', '.join(design.methods[at] for at in sorted(now))}"
+        return text
+
+    def _named(self, pair: Pair) -> str:
+        one, two = self.record.design.methods[pair.one], self.record.design.methods[pair.two]
+        if pair.outcome == SAME:
+            return f"{one} ~ {two}"
+        assert pair.outcome == DIFFERENT
+        return f"{one} > {two}" if pair.difference < 0 else f"{two} > {one}"
+
+
+def _score(result: RunResult | None, measure: str) -> Score | None:
+    """What a look sees of a run; None for one that is to be run again, or that the store does not have."""
+    if result is None or result.status == "killed" or not result.run_id:
+        return None
+    if result.status == "failed":
+        return "failed"
+    value = result.measures.get(measure, math.nan)
+    return value if result.status == "finished" and math.isfinite(value) else "diverged"
