@@ -10,6 +10,7 @@ import pytest
 import yaml
 from commands import SMALL, here, runs
 from hydra_jobs import hydra_sweep
+from readme import guide
 
 from nnexp.config.schema import ConfigError
 from nnexp.sweep.compose.grid import expand
@@ -140,8 +141,9 @@ def test_a_dry_run_lists_a_grid(tmp_path: Path) -> None:
 
 
 def test_the_readme_s_grid_is_one() -> None:
-    text = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
-    (grid,) = (block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "grid:" in block)
+    (grid,) = (
+        block for block in re.findall(r"```yaml\n(.*?)```", guide("tuning"), re.DOTALL) if "grid:" in block
+    )
     blocks = yaml.safe_load(grid)["grid"]
     with hydra_sweep() as (loader, _):
         jobs = expand([], blocks, loader).jobs

@@ -1,4 +1,4 @@
-"""Parts of one's own, in a folder outside the repository, as the README writes them."""
+"""Parts of one's own, in a folder outside the repository, as the guide writes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import children, here, in_store, made_store, nnexp, runs, start, wait_for
-from conftest import ROOT, surroundings
+from conftest import surroundings
+from readme import guide
 from required import need_module
 
 from nnexp.config.settings import ConfigError
@@ -34,18 +35,15 @@ SWEEP = (
 METHOD = Path("my_lab") / "sign_descent.py"
 
 
-def section() -> str:
-    text = (ROOT / "README.md").read_text("utf-8")
-    return text[text.index("## Extending") : text.index("## From Python")]
-
-
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Path]:
-    """A folder with the README's Python files, and conf files made by its commands."""
-    for content, name in re.findall(r"```python\n(# (my_lab/\w+\.py)\n.*?)```", section(), re.DOTALL):
+    """A folder with the guide's Python files, and conf files made by its commands."""
+    for content, name in re.findall(
+        r"```python\n(# (my_lab/\w+\.py)\n.*?)```", guide("extending"), re.DOTALL
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
-    for line in re.findall(r"^(mkdir .*|nnexp --conf-file .*)$", section(), re.MULTILINE):
+    for line in re.findall(r"^(mkdir .*|nnexp --conf-file .*)$", guide("extending"), re.MULTILINE):
         words, _, file = line.partition(" > ")
         if words.startswith("mkdir"):
             for folder in shlex.split(words)[2:]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 from commands import here
+from readme import PAGES, ROOT, TEXT
 
-ROOT = Path(__file__).resolve().parents[1]
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"(?:^|&& \S*)python -m nnexp\.run( .*)?$", TEXT, re.MULTILINE)
 
 
@@ -36,6 +34,15 @@ def test_continuous_integration_runs_the_readmes_tests():
     assert f"&& {last}\n" in TEXT
 
 
-def test_the_readmes_files_are_there():
-    for link in re.findall(r"\]\(([^)]+)\)", TEXT):
-        assert (ROOT / link).is_file()
+def test_the_files_that_pages_link_to_are_there():
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).is_file(), (page.name, link)
+
+
+def test_the_readme_is_short_and_leads_to_every_page():
+    first, *guide = PAGES
+    text = first.read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 100
+    for page in guide:
+        assert f"](nnexp/guide/{page.name})" in text

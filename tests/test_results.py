@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import SMALL, here
+from readme import guide
 
 from nnexp import results
 
@@ -51,8 +52,7 @@ def test_snapshots_keep_their_names(sweep):
 
 
 def test_the_readmes_analysis_runs(sweep, monkeypatch, capsys):
-    text = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
-    analysis = text[text.index("## Analysis") :]
+    analysis = guide("analysis")
     code = analysis[analysis.index("```python\n") + 10 :].partition("```")[0]
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(Path(sweep.removeprefix("sqlite:///")).parents[1])
@@ -83,7 +83,7 @@ def test_runs_say_which_were_timed_together(tmp_path):
 
 
 def test_a_recorded_network_is_the_readmes_in_numpy_and_in_pytorch(sweep, monkeypatch):
-    text = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+    text = guide("python")
     blocks = text[text.index("A recorded run's config") :].split("```python\n")[1:4]
     load, plain, torch_s = (block.partition("```")[0] for block in blocks)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

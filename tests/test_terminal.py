@@ -13,7 +13,7 @@ from rich.console import Console
 from nnexp.cli import help as texts
 from nnexp.cli.summary import print_summary
 from nnexp.cli.sweep_progress import SweepProgress
-from nnexp.command import usage
+from nnexp.command import SUBCOMMANDS, main, usage
 from nnexp.config.schema import Config, from_mapping
 from nnexp.sweep.recording.spool import Spool
 from nnexp.sweep.trial import Ended, Trial
@@ -139,12 +139,13 @@ def test_a_terminal_draws_the_same(tmp_path: Path) -> None:
     console = Console(file=out, width=80, force_terminal=True, color_system=None)
     progress = SweepProgress(console, 30)
     progress.live = lambda: [Live("sgd", 18, 0, 10, None, 0.5)] * 6
-    progress.ended(ended(0, "sgd", 0.5))
+    for number in range(3):
+        progress.ended(ended(number, "sgd", 0.5))
     console.print(progress._drawing())
     text = out.getvalue()
     assert all(len(line) <= 80 for line in text.splitlines())
     for words in (
-        "1/30",
+        "3/30",
         "0 failed",
         "left",
         "sgd, 18 runs together: iteration 10, loss 0.5",
@@ -160,3 +161,18 @@ def test_help_fits_a_terminal() -> None:
     long = [line for page in pages for line in page.splitlines() if len(line) > 80]
     assert long == []
     assert "nnexp report" in usage()
+
+
+@pytest.mark.parametrize("name", [name for name in SUBCOMMANDS if f"nnexp {name} " in usage()])
+def test_every_subcommand_has_help(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    try:
+        code = main([name, "--help"])
+    except SystemExit as left:
+        code = int(left.code or 0)
+    text = capsys.readouterr().out
+    assert code == 0
+    assert text
+    assert all(len(line) <= 80 for line in text.splitlines())

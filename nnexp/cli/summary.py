@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nnexp.cli.ends import Ends, Line, ends
 from nnexp.losses.measures import BATCH_LOSS, described, measures, spoken
 from nnexp.sweep.view import Row
+
+if TYPE_CHECKING:
+    from nnexp.cli.ends import Ends, Line
 
 FEW_RUNS = 12
 """Up to so many runs have a row each."""
@@ -40,25 +42,35 @@ def print_summary(
         every: whether each run has a row however many they are.
         verdict: of a sweep that has one; empty for that of the runs' ends.
     """
+    needed = 0
     if rows:
-        found = ends(rows, verdict)
         out.print()
-        single = len(rows) == len(found.lines)
-        if every or len(rows) <= FEW_RUNS:
+        found = _ends(rows, verdict) if len(rows) > 1 else None
+        few = every or len(rows) <= FEW_RUNS
+        if few:
             out.print(_table(out, rows, _of_runs(rows)))
-        if not single or (len(rows) > FEW_RUNS and not every):
-            _print_methods(out, found)
-        if found.verdict:
-            out.print()
-            out.print(Text(found.verdict, style="bold"))
-            out.print()
+        if found is not None:
+            needed = found.needed
+            if not few or len(rows) > len(found.lines):
+                _print_methods(out, found)
+            if found.verdict:
+                out.print()
+                out.print(Text(found.verdict, style="bold"))
+                out.print()
         _print_failures(out, rows)
     if ui_command:
         _say(out, f"Browse: {ui_command}")
         _say(out, f"        then open {page}")
-    if rows and found.needed and not any(row.status in ("failed", "killed") for row in rows):
-        more = f"'seed=range(0,{max(10, found.needed)})'"
-        _say(out, f"Seeds: fewer than {found.needed} can show no difference; add {more}")
+    if needed and not any(row.status in ("failed", "killed") for row in rows):
+        more = f"'seed=range(0,{max(10, needed)})'"
+        _say(out, f"Seeds: fewer than {needed} can show no difference; add {more}")
+
+
+def _ends(rows: Sequence[Row], verdict: str) -> Ends:
+    # The statistics take a second to load, which a single run does without.
+    from nnexp.cli.ends import ends
+
+    return ends(rows, verdict)
 
 
 def _say(out: Console, line: str, style: str = "") -> None:

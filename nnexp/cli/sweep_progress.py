@@ -120,7 +120,8 @@ class SweepProgress:
         elapsed = monotonic() - self._start
         words = [f"{self.failed} failed", f"{min(self.running, self._total - self.done)} running"]
         trained = self.done - self._begun
-        if trained and self.done < self._total:
+        # The first one or two say little of the rest.
+        if trained > 2 and self.done < self._total:
             left = elapsed / trained * (self._total - self.done)
             words.append(f"about {_time(left)} left")
         else:

@@ -36,6 +36,7 @@ class TerminalView:
 
     def load(self) -> None:
         """Load the statistics, which takes a second."""
+        import nnexp.cli.ends
         import nnexp.cli.summary  # noqa: F401
 
     def summary(self, rows: Sequence[Row], ui_command: str, page: str, verdict: str = "") -> None:

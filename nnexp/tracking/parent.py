@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nnexp.losses.measures import measures, spoken
 from nnexp.tracking.protocol import Shared
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def write_summary(folder: Path, table: pd.DataFrame, limit: float | None = None)
 def markdown(table: pd.DataFrame) -> str:
     """A short table: for each method how many runs ended how, and medians of those that finished."""
     shown = [name for name in MEDIANS if name in table and table[name].notna().any()]
-    titles = ["method", "runs", "ended", *(name.replace("_", " ") for name in shown)]
+    known = measures()
+    titles = ["method", "runs", "ended", *(spoken(known[name]) if name in known else name for name in shown)]
     lines = ["| " + " | ".join(titles) + " |", "| --- | ---: | --- |" + " ---: |" * len(shown)]
     for method, rows in table.groupby("method", sort=False):
         states = rows["status"].value_counts() if "status" in rows else {"finished": len(rows)}
