@@ -55,7 +55,7 @@ def sweeps(place: Path) -> dict[str, tuple[str, ...]]:
         "initializers": (every("architecture.init"), *both, *SMALL),
         "convolutions": ("architecture=cnn", "dataset=digits", "seed=0,1", *SMALL[1:]),
         "layers": ("+experiment=digits_cnn", "seed=0,1", *SMALL[1:]),
-        "notebook": ("+experiment=notebook", "optimizer=random,perturb,sgd", "tracking.experiment=replay"),
+        "notebook": ("+experiment=notebook", "optimizer=random,perturb", "tracking.experiment=replay"),
         "notebook's layer": ("+experiment=notebook_layer,notebook_neuron", "tracking.experiment=replay"),
         "float64": ("dtype=float64", "optimizer=sgd,cma_es,lbfgs", "seed=0,1", *SMALL),
         "seconds": ("budget.seconds=0.5", "budget.iterations=null", "optimizer=sgd,perturb,es", *SMALL[:1], *SMALL[2:]),
