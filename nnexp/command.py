@@ -13,7 +13,6 @@ SUBCOMMANDS = {
     "run": "train one run, or a sweep with -m; also without the word run",
     "report": "say which method of a sweep is better, and write its page",
     "replay": "train recorded runs again, and compare the numbers",
-    "sync": "bring runs of a journal or a store into a store",
 }
 """What each is for; only those that are there are offered."""
 

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from commands import LONG, here, in_store, made_store, nnexp, running, start, wait_for
+from recorded import settings
 from sqlalchemy import event
 from test_recording import delivered, short
 
@@ -182,7 +183,9 @@ def test_a_log_that_cannot_be_written_is_said_once(capsys: pytest.CaptureFixture
 
 
 def test_failures_of_one_reason_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    row = Row(0, "sgd", 0, "seed=0", "failed", *[0.5] * 6, 1, 1, 0.1, "", "", "", "run.log")
+    row = Row(
+        0, "sgd", 0, "seed=0", "failed", {"loss": 0.5}, 1, 1, 0.1, "", "", "", "run.log", settings("sgd")
+    )
     rows = [row._replace(reason=f"not recorded (full); its files are in {at}", job=at) for at in range(3)]
     print_summary(console(), [*rows, row._replace(reason="ValueError: other")], "", "")
     out = capsys.readouterr().out

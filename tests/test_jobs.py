@@ -97,7 +97,7 @@ def test_a_grid_runs_and_its_repeated_jobs_are_said(tmp_path: Path) -> None:
         ),
         (
             ["-m", "sweep=none"],
-            "sweep=none: unknown; expected one of all_methods, default, find_learning_rate",
+            "sweep=none: unknown; expected one of ablation, all_methods, default",
         ),
         (["-m", "sweep.grid=3"], "sweep.grid=3: expected a list of settings or null"),
         (

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from barred import BARRED
 from commands import runs
 from conftest import ROOT, surroundings
 from mlflow import MlflowClient
@@ -254,45 +255,6 @@ def test_the_recorded_config_is_the_config_to_the_last_digit() -> None:
         )
         read = from_mapping(yaml.safe_load(to_yaml(config)), ())
         assert repr(plain(read)) == repr(plain(config))
-
-
-BARRED = """\
-import runpy, sys
-from importlib.metadata import packages_distributions, requires
-from re import match
-
-needed, left = set(), ["nnexp"]
-while left:
-    name = left.pop().lower().replace("_", "-")
-    if name in needed:
-        continue
-    needed.add(name)
-    try:
-        left += [match(r"[\\w.-]+", line)[0] for line in requires(name) or () if "extra ==" not in line]
-    except Exception:
-        continue  # of another system
-
-known = {module: {name.lower().replace("_", "-") for name in names}
-         for module, names in packages_distributions().items()}
-
-class Barrier:
-    def find_spec(self, name, path=None, target=None):
-        top = name.partition(".")[0]
-        if top in known and not known[top] & needed:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Barrier())
-sys.path.insert(0, TREE)
-for other in ("pytest", "hypothesis", "selenium", "optuna"):
-    try:
-        __import__(other)
-    except ModuleNotFoundError:
-        continue
-    raise SystemExit(f"{other} can be imported")
-sys.argv = WORDS
-runpy.run_module(WORDS[0], run_name="__main__", alter_sys=True)
-"""
-"""A program that runs a module where nothing but the standard library and the declared dependencies is."""
 
 
 def test_the_reports_command_works_where_only_the_declared_dependencies_are(

@@ -86,9 +86,9 @@ def test_measure_and_task_switch_all_charts_that_show_them(browser: Any) -> None
 
     before = one(browser, "#final-chart").get_attribute("innerHTML")
     Select(one(browser, "#curves select[data-control=measure]")).select_by_value("accuracy")
-    assert chart_label(browser).startswith("accuracy (share of samples)")
+    assert chart_label(browser).startswith("training accuracy")
     assert Select(one(browser, "#finals select[data-control=measure]")).first_selected_option.text.startswith(
-        "accuracy"
+        "training accuracy"
     )
     picture = pixels(browser)
     tasks = Select(one(browser, "#curves select[data-control=task]"))

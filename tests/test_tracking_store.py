@@ -220,7 +220,7 @@ def test_a_sweep_is_a_parent_with_a_summary_and_named_children(store: Store) -> 
     for method in ("perturb", "sgd"):
         config = settings(method, budget__iterations=20)
         result = record_run(store, group(config), config, f"{method} seed 0", {}, parent=parent.run_id)
-        rows.append({"method": method, "seed": 0, **result._asdict()})
+        rows.append({"method": method, "seed": 0, **result._asdict(), **result.measures})
     finish_parent(parent, pd.DataFrame(rows), "FINISHED")
     run = store.client.get_run(parent.run_id)
     assert run.info.status == "FINISHED"

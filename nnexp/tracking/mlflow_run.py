@@ -16,6 +16,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from nnexp.process import writing_to
 from nnexp.tracking import files, locations
 from nnexp.tracking.protocol import STATUSES, DatasetRecord, Rows, Shared, milliseconds, points
+from nnexp.tracking.views import share
 
 Array = np.ndarray[Any, Any]
 
@@ -120,8 +121,6 @@ class MlflowRun:
 
     def share(self, shared: Shared) -> None:
         """Make the views of a sweep whose parent this is, and let the experiment's description link to them."""
-        from nnexp.tracking.views import share
-
         share(self.store.client, self.store.experiment_id, self.run_id, shared)
 
     def finish(self, status: str, tags: Mapping[str, str] | None = None, ended: int | None = None) -> None:

@@ -72,17 +72,6 @@ def finish_parent(
         run.finish(status, tags)
 
 
-def load() -> None:
-    """Load what a summary is made with, if it can be: it takes half a second."""
-    try:
-        import pandas as pd  # noqa: F401
-
-        import nnexp.pictures.one_run  # noqa: F401
-    except Exception as error:
-        # Who needs them says what is missing.
-        LOG.warning("the summary's packages cannot be loaded (%s)", error)
-
-
 def write_summary(folder: Path, table: pd.DataFrame, limit: float | None = None) -> None:
     """Write the table as CSV and Markdown, and its figure."""
     table.to_csv(folder / "summary.csv", index=False)

@@ -168,23 +168,24 @@ def descend(pair: Pair, train: Any, test: Any, config: DictConfig, record: Recor
 
 
 def write_files(place: Path, config: DictConfig, pair: Pair, record: Record) -> None:
-    (place / "weights").mkdir()
     table = pd.DataFrame(record.rows)
     chosen = log_spaced(table["iteration"].to_numpy(), config.tracking.snapshots)
     loss, thetas = table["loss"].to_numpy(), np.stack(record.thetas)
-    np.savez(
-        place / "weights" / "snapshots.npz",
-        iteration=table["iteration"].to_numpy()[chosen], theta=thetas[chosen], loss=loss[chosen],
-    )  # fmt: skip
     names = ("dense_0/weights", "dense_0/biases", "dense_1/weights", "dense_1/biases")
     shapes = [part.shape for part in pair.theta]
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+    arrays = {
+        "iteration": table["iteration"].to_numpy()[chosen],
+        "theta": thetas[chosen],
+        "loss": loss[chosen],
+    }
     for name, theta in (("final", thetas[-1]), ("best", thetas[int(np.argmin(loss))])):
         parts = [part.reshape(shape) for part, shape in zip(np.split(theta, ends), shapes, strict=True)]
-        np.savez(place / "weights" / f"{name}.npz", **dict(zip(names, parts, strict=True)))
-    (place / "weights" / "layout.json").write_text(json.dumps(dict(zip(names, shapes, strict=True))))
+        arrays |= {f"{name}/{own}": part for own, part in zip(names, parts, strict=True)}
+    layout = json.dumps(dict(zip(names, shapes, strict=True)))
+    np.savez(place / "weights.npz", **arrays, layout=np.frombuffer(layout.encode(), np.uint8))
+    table["improved"] = table["loss"].diff() < 0
     table.to_parquet(place / "history.parquet")
-    table.loc[table["loss"].diff() < 0, ["iteration", "loss"]].to_json(place / "improvements.json")
     (place / "config.yaml").write_text(OmegaConf.to_yaml(config))
     environment = {
         "python": platform.python_version(),
