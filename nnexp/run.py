@@ -160,8 +160,6 @@ def _command(given: Arguments, process: Recorder | None) -> int:
         return _list(overrides, path, main, given.sweep)
     if given.command == "--end-stale":
         return _end_stale(path + overrides)
-    if given.command == "--import-unrecorded":
-        return _import_unrecorded(path + overrides, given.words)
     if given.command:
         if given.sweep:
             raise ConfigError(f"{given.command}: expected without -m; --dry-run lists a sweep's jobs")
@@ -243,15 +241,6 @@ def _end_stale(overrides: list[str]) -> int:
         print(f"{name}: KILLED, {why}")
     print(f"{len(ended)} stale run{'s' if len(ended) != 1 else ''} in experiment {store.experiment}")
     return 0
-
-
-def _import_unrecorded(overrides: list[str], given: list[str]) -> int:
-    """The same as ``python -m nnexp.sync``."""
-    from nnexp.sweep.compose import jobs
-    from nnexp.sync import sync
-
-    (config,) = jobs.compose([overrides])
-    return sync(given or [RUNS], config.tracking.uri)
 
 
 def _launch(given: Arguments, overrides: list[str], work: Any) -> None:

@@ -34,9 +34,11 @@ ENDLESS = (*LONG, "budget.evaluations=null", "budget.seconds=100")
 """Searches that a test ends."""
 
 
-def nnexp(place: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m nnexp.run`` in ``place``."""
-    command = [sys.executable, "-m", "nnexp.run", *arguments]
+def nnexp(
+    place: Path, *arguments: str, module: str = "nnexp.run", **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m`` of a module in ``place``."""
+    command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(
         command, cwd=place, capture_output=True, text=True, timeout=300, check=False, **options
     )

@@ -38,7 +38,7 @@ ROOMS = {
     "sweep/recording": "process training tracking sync sweep",
     "cli": "config losses config/schema tracking results stats sweep",
     "replay": "process config losses config/schema training tracking results sweep cli",
-    "run": "nnexp process config config/schema tracking sweep sweep/compose sweep/recording cli sync",
+    "run": "nnexp process config config/schema tracking sweep sweep/compose sweep/recording cli",
     "command": "process",
 }
 """Each room with the rooms that it imports, no more and no fewer. The order is from the ground floor up."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,9 @@ from nnexp.sweep.compose.jobs import compose
 from nnexp.sweep.recording.recording import lost
 from nnexp.sweep.recording.spool import Spool, journal_entry
 from nnexp.sweep.trial import Trial
-from nnexp.tracking import files, journal
+from nnexp.tracking import journal
 from nnexp.tracking.environment import environment
 from nnexp.tracking.journal import ENTRY, Entry
-from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.outcome import outcome
 from nnexp.training import History, train
 
@@ -87,7 +85,9 @@ def test_a_run_whose_process_is_gone_was_killed_and_has_its_rows(tmp_path: Path)
         np.testing.assert_array_equal(made.rows[name], rows[name])
 
 
-def test_a_last_record_that_is_cut_short_is_left_out_with_a_note(tmp_path: Path) -> None:
+def test_a_last_record_that_is_cut_short_is_left_out_with_a_note(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file, rows = going_on(tmp_path)
     whole = file.read_bytes()
     begin, first, second = (record.place for record in journal.scan(file).records)
@@ -98,6 +98,7 @@ def test_a_last_record_that_is_cut_short_is_left_out_with_a_note(tmp_path: Path)
         assert found.end == second
         assert found.notes == [f"{file}: the last record, at byte {second}, is not whole and is left out"]
     assert journal.read(file).made.iterations == rows.iteration[4]
+    assert [record.getMessage() for record in caplog.records] == found.notes
 
 
 def test_a_damaged_record_is_named_with_its_place_and_those_behind_it_are_read(tmp_path: Path) -> None:
@@ -124,36 +125,3 @@ def test_a_disk_that_is_full_leaves_whole_records(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="full"):
         journal.append(file, records())
     assert file.read_bytes() == before
-
-
-def test_a_journal_of_an_earlier_version_is_brought_in(tmp_path: Path) -> None:
-    from nnexp.tracking.bring_in import bring_in
-
-    entry = ended(trial(tmp_path, "tracking=lean"))
-    place = tmp_path / "unrecorded" / "000003"
-    files.write(place / "files", entry.made.files)
-    scalars = {name: getattr(entry.made, name) for name in journal.SCALARS}
-    tags = {name: text for name, text in entry.begin.tags.items() if name != ENTRY}
-    said = {
-        "format": 1, "experiment": "nnexp", "begin": entry.begin._replace(tags=tags), "last": entry.last,
-        "per_decade": None, "made": scalars, "dataset": None,
-    }  # fmt: skip
-    (place / "run.json").write_text(json.dumps(said))
-    begin = ["sweep one", {}, {"nnexp.sweep_id": "one"}, 1]
-    (place.parent / "sweep.json").write_text(json.dumps(["nnexp", begin]))
-    damaged = tmp_path / "unrecorded" / "000004"
-    damaged.mkdir()
-    (damaged / "run.json").write_text("{")
-    store = Store.open(f"sqlite:///{tmp_path}/mlflow.db", "nnexp")
-    found = bring_in(lambda *_: store, tmp_path)
-    assert (found.runs, found.there) == (1, 0)
-    (problem,) = found.problems
-    assert "unrecorded/000004: damaged" in problem
-    (parent,) = store.search("tags.`nnexp.kind` = 'sweep'")
-    (run,) = store.search("tags.`nnexp.kind` = 'run'")
-    assert (parent.info.status, run.info.status) == ("KILLED", "FINISHED")
-    assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
-    for path, content in entry.made.files.items():
-        assert (tmp_path / "artifacts" / run.info.run_id / "artifacts" / path).read_bytes() == content
-    assert not place.exists()
-    assert not (tmp_path / "journal").exists()

@@ -32,7 +32,7 @@ class Tracking:
     snapshots: int = setting(20, "weight snapshots, log-spaced, with the first and the last", Range(2))
     points: int | Auto | None = setting(
         "auto",
-        "rows a decade of iterations sent to MLflow; auto: 10, above 24 runs 1; history.parquet has all",
+        "rows a decade of iterations sent to MLflow; auto: 10, above 24 runs 2; history.parquet has all",
         Range(1),
     )
     flush_seconds: float = setting(

@@ -283,7 +283,6 @@ class SweepWork(Work):
                 self._add(by_number[number], result)
                 if result.status in ("finished", "diverged") and process.error is None:
                     self._replace(known[number])
-            spool.remove()
         # Those of a later batch's parts.
         self._sources.record(self._parent)
         times = {

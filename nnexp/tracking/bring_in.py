@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any, NamedTuple
 
-from nnexp.tracking import earlier_journal, journal
+from nnexp.tracking import journal
 from nnexp.tracking.deliver import TRIES, Delivery, SweepRuns
 from nnexp.tracking.journal import DONE, PARENT, RUN
 from nnexp.tracking.locations import StoreError
@@ -36,7 +36,7 @@ def bring_in(open_store: Callable[[str | None, str], Any], place: Path) -> Broug
     Raises:
         StoreError: a store cannot be opened.
     """
-    folders, problems = earlier_journal.convert(place)
+    problems: list[str] = []
     recorded: list[str] = []
     there = 0
 
@@ -46,8 +46,7 @@ def bring_in(open_store: Callable[[str | None, str], Any], place: Path) -> Broug
         elif what == "kept":
             problems.append(f"{folder / said['name']}{RUN}: {said['why']}")
 
-    folders |= {file.parent for file in (*journal.entries(place), *place.rglob(PARENT))}
-    for folder in sorted(one for one in folders if one.is_dir()):
+    for folder in sorted({file.parent for file in (*journal.entries(place), *place.rglob(PARENT))}):
         with locked(folder):
             delivery = Delivery(folder, open_store, tell)
             try:

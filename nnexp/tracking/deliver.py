@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from secrets import token_hex
@@ -71,6 +72,7 @@ class Delivery:
         self._aside: set[Path] = set()
         self._to_fail: list[tuple[Any, str]] = []
         self._end_tries = 0
+        self._missing = ""
         self._done: deque[Path] = deque()
         self._done_bytes = 0
         self._beat = perf_counter()
@@ -135,17 +137,28 @@ class Delivery:
             Exception: the store did not take something, which is to be tried again.
         """
         self._alive()
-        for file in journal.left(self.folder):
-            if file in self._aside:
-                continue
-            new = self._news(file)
-            if any(record.kind == "end" for record in new) or not self._is_live or self._failures.get(file):
-                self._deliver(file)
-            elif new:
-                self._go_on(file, new)
-                self._read_to[file] = new[-1].place + 1
+        # Asked for before the files are: what ended before the sweep did is then among them.
+        last, refused = None, list[Exception]()
+        with _noted(refused):
+            last = self._go_on_with_parent()
+        for file in (one for one in journal.left(self.folder) if one not in self._aside):
+            # What is not taken of one run keeps no other back.
+            with _noted(refused):
+                self._look_at(file)
             self._alive()
-        return self._go_on_with_parent()
+        if refused:
+            raise refused[0]
+        if last is not None:
+            self._end_parent(last)
+        return last is not None
+
+    def _look_at(self, file: Path) -> None:
+        new = self._news(file)
+        if any(record.kind == "end" for record in new) or not self._is_live or self._failures.get(file):
+            self._deliver(file)
+        elif new:
+            self._go_on(file, new)
+            self._read_to[file] = new[-1].place + 1
 
     def _news(self, file: Path) -> list[journal.Record]:
         """Whole records of a file that goes on, from the last one on that was read."""
@@ -298,21 +311,36 @@ class Delivery:
         records = journal.scan(file).records if file.exists() else []
         return [record.said for record in records if record.kind == kind]
 
-    def _go_on_with_parent(self) -> bool:
-        """Send what the parent run's file says since the last call; whether it has ended."""
+    def _go_on_with_parent(self) -> dict[str, Any] | None:
+        """Send what the parent run's file says since the last call; its end once that is there."""
         file = self.folder / PARENT
         for record in self._news(file) if self.parent is not None else ():
-            if record.kind == "numbers":
-                self.parent.record(numbers=record.said["numbers"])
-            elif record.kind == "file":
-                self.parent.log_files({record.said["path"]: record.content})
-            elif record.kind == "views":
-                self._share(record.said["shared"])
-            elif record.kind == "end":
-                self._end_parent(record.said)
-                return True
+            if record.kind == "end":
+                return record.said
+            try:
+                self._send_of_parent(record)
+            except StoreError:
+                raise
+            except Exception as error:
+                _see_that_it_answers(self._home)
+                self._failures[file] = self._failures.get(file, 0) + 1
+                if self._failures[file] < TRIES:
+                    raise
+                if not self._missing:
+                    LOG.warning("not all of the sweep's parent run is recorded (%s)", reason_of(error))
+                self._missing = reason_of(error)
+            else:
+                self._failures.pop(file, None)
             self._read_to[file] = record.place + 1
-        return False
+        return None
+
+    def _send_of_parent(self, record: journal.Record) -> None:
+        if record.kind == "numbers":
+            self.parent.record(numbers=record.said["numbers"])
+        elif record.kind == "file":
+            self.parent.log_files({record.said["path"]: record.content})
+        elif record.kind == "views":
+            self._share(record.said["shared"])
 
     def _share(self, said: list[Any]) -> None:
         shared = Shared(*said)
@@ -327,7 +355,7 @@ class Delivery:
         try:
             self._home.check()
             self._fail()
-            self.parent.finish(said["status"], said["tags"])
+            self.parent.finish("FAILED" if self._missing else said["status"], said["tags"])
         except StoreError:
             raise
         except Exception as error:
@@ -336,6 +364,8 @@ class Delivery:
             if self._end_tries >= TRIES:
                 raise NotEnded(reason_of(error)) from error
             raise
+        if self._missing:
+            raise NotEnded(f"not all of it is recorded ({self._missing})")
 
     def close(self) -> None:
         """Remove the folder if every run of it is in its store; end a parent that was begun anew for it."""
@@ -345,7 +375,7 @@ class Delivery:
             except Exception as error:
                 # Resuming ends it, and so does --end-stale.
                 LOG.warning("the sweep's parent run was not ended (%s)", reason_of(error))
-        if not journal.left(self.folder):
+        if not journal.left(self.folder) and not self._missing:
             clear(self.folder)
 
     def _limit(self, file: Path) -> None:
@@ -363,6 +393,17 @@ def clear(folder: Path) -> None:
     for file in folder.iterdir():
         file.unlink()
     folder.rmdir()
+
+
+@contextmanager
+def _noted(errors: list[Exception]) -> Iterator[None]:
+    """A context whose error goes to a list, but for one of the store as a whole."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        errors.append(error)
 
 
 def _see_that_it_answers(store: Any) -> None:

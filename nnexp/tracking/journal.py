@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import struct
 import zlib
@@ -23,6 +24,8 @@ from nnexp.tracking.files import HISTORY_FILE, rows_of
 from nnexp.tracking.outcome import Outcome
 from nnexp.tracking.protocol import DatasetRecord
 from nnexp.training.record import History, join
+
+LOG = logging.getLogger(__name__)
 
 FOLDER = "journal"
 """The name of folders of runs' files."""
@@ -199,8 +202,10 @@ def read(file: Path) -> Entry:
     begins = [record for record in found if record.kind == "begin"]
     if not begins:
         raise ValueError(notes[0] if notes else f"{file}: it has no record")
-    if any("damaged" in note for note in notes):
-        raise ValueError(notes[0])
+    for note in notes:
+        if "damaged" in note:
+            raise ValueError(note)
+        LOG.warning("%s", note)
     first = begins[-1]
     begin = Beginning(*first.said["begin"])
     # A later try takes the place of an earlier one.

@@ -26,7 +26,7 @@ FEW_RUNS = 24
 They also name each run's dataset to the store, and keep Hydra's files of each job in a folder of its own.
 """
 
-POINTS, FEWER_POINTS = 10, 1
+POINTS, FEWER_POINTS = 10, 2
 """Rows a decade of iterations for a store: each of their numbers costs it as much as ten steps of training."""
 
 LONGEST_LIST = 5000

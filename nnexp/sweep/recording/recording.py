@@ -125,8 +125,22 @@ class Recording:
         self.process.call()
 
     def close(self) -> None:
-        """Remember whether the sweep was told to stop: the word goes with the spool's folder."""
+        """Remove the spool, after which no worker writes, and see that what was cut short has its end."""
         self._stopped = self.spool.stopped
+        self.spool.remove()
+        self._end_cut_short()
+
+    def _end_cut_short(self) -> None:
+        """Give runs their end whose worker was ended."""
+        for file in journal.left(self.spool.journal):
+            try:
+                if not journal.has_ended(file):
+                    journal.append(file, journal.ended(journal.read(file)))
+            except FileNotFoundError:
+                # The store has it meanwhile.
+                continue
+            except (OSError, ValueError) as error:
+                LOG.warning("a run that was cut short stays as it is (%s)", error)
 
     def settle(self) -> None:
         """Wait until the store has what was taken, as long as it takes some.
@@ -135,10 +149,7 @@ class Recording:
             SweepTaken, StoreError: nothing may be recorded, or the store cannot be opened.
         """
         begun, process = perf_counter(), self.process
-        for file in journal.left(self.spool.journal):
-            if not journal.has_ended(file):
-                # Its worker was ended.
-                journal.append(file, journal.ended(journal.read(file)))
+        self._end_cut_short()
         wanted = {f"{number:06}" for number in self._taken}
         process.wait(lambda: wanted <= process.recorded.keys() | process.kept.keys(), lambda: self.stopped)
         error = process.error
