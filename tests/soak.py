@@ -58,10 +58,8 @@ def kept(place: Path, run: Any) -> Kept:
     from mlflow import MlflowClient
 
     folder = artifacts(place, str(run.info.artifact_uri))
-    arrays = {}
-    for name in ("snapshots", "final", "best"):
-        with np.load(folder / "weights" / f"{name}.npz") as file:
-            arrays |= {f"{name}/{key}": file[key] for key in file.files}
+    with np.load(folder / "weights.npz") as file:
+        arrays = {key: file[key] for key in file.files}
     client = MlflowClient(tracking_uri=f"sqlite:///{place / 'runs' / 'mlflow.db'}")
     points = [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "loss")]
     history = pd.read_parquet(folder / "history.parquet").drop(columns="seconds")

@@ -11,6 +11,7 @@ from commands import SMALL, here
 from made_sweeps import made_sweep, of
 
 from nnexp.report.__main__ import main
+from nnexp.results.records import Record, by_job
 from nnexp.stats.ablation import ablation
 
 SEEDS = 10
@@ -67,6 +68,19 @@ def test_one_factor_at_a_time_has_no_combinations() -> None:
     assert ablation(single, history).table["kind"].tolist() == ["alone", "alone"]
     with pytest.raises(ValueError, match="expected settings that vary"):
         ablation(runs[runs["optimizer.momentum"].eq(0) & runs["optimizer.batch_size"].isna()], history)
+
+
+def test_the_base_is_the_first_job_whichever_run_a_worker_began_first() -> None:
+    def record(name: str, started: int, **tags: str) -> Record:
+        own = {f"nnexp.{key}": text for key, text in tags.items()}
+        return Record(name, "", "FINISHED", started, 0, "", own, {}, {})
+
+    records = [
+        record("added", 90, sweep_id="s", job="0"), record("second", 10, sweep_id="s", job="1"),
+        record("first", 11, sweep_id="s", job="0"), record("tenth", 12, sweep_id="s", job="10"),
+        record("lone", 11), record("before", 9),
+    ]  # fmt: skip
+    assert [one.run_id for one in by_job(records)] == ["before", "first", "added", "second", "tenth", "lone"]
 
 
 def test_the_command_gives_the_effects_of_the_conf_files_sweep(

@@ -103,7 +103,7 @@ def _print_methods(out: Console, found: Ends) -> None:
         out.print(_table(out, [line for line in lines if line.task == task], columns))
     said = "Medians of finished runs"
     if any(math.isfinite(float(line.value.low)) for line in lines):
-        said += "; in brackets the median's 95 % interval"
+        said += "; in brackets the median's 95% interval"
     _say(out, f"{said}.", style="dim")
 
 

@@ -144,7 +144,9 @@ def sweep_figure(table: pd.DataFrame, limit: float | None = None) -> Figure:
             about, (-0.35, limit), (0, 3), textcoords="offset points", fontsize=7, color="#555555"
         )
     axes[0].set_title("filled: training data; open: held-out data", fontsize=8, loc="left", color="#555555")
-    axes[1].set_title(f"{len(table)} runs; line: median", fontsize=8, loc="left", color="#555555")
+    axes[1].set_title(
+        f"{len(table)} run{'s' * (len(table) != 1)}; line: median", fontsize=8, loc="left", color="#555555"
+    )
     return figure
 
 

@@ -177,7 +177,7 @@ def lines(result: Result, number: int, of: int, recorded: Recorded | None) -> li
 def sum_of(results: Sequence[Result]) -> str:
     """How many runs are equal, how many are not, and what differs in their surroundings."""
     counts = [sum(result.code == code for result in results) for code in (0, 1, 2)]
-    said = [f"{len(results):,} runs: {counts[0]:,} equal, bit for bit"]
+    said = [f"{len(results):,} run{'s' * (len(results) != 1)}: {counts[0]:,} equal, bit for bit"]
     said += [f"{counts[1]:,} different"] * bool(counts[1]) + [f"{counts[2]:,} not replayed"] * bool(counts[2])
     others = {what for result in results if result.replayed is not None for what in result.replayed.differs}
     text = ", ".join(said)

@@ -100,10 +100,10 @@ def _command(options: argparse.Namespace) -> int:
 
     # On networks this small a second thread of BLAS only waits.
     with threadpool_limits(1):
-        return _write_report(options, file)
+        return _write_report(options)
 
 
-def _write_report(options: argparse.Namespace, file: Path | None) -> int:
+def _write_report(options: argparse.Namespace) -> int:
     if options.ablation:
         return _ablation(options)
     if options.by is not None or len(options.sweep) > 1 or len(options.experiment) > 1:
@@ -121,26 +121,28 @@ def _write_report(options: argparse.Namespace, file: Path | None) -> int:
             raise ValueError(f"sweep={material.sweep}: its methods cannot be compared ({material.why})")
         comparisons = material.judgement.comparisons
         text = paper_table(comparisons[options.axis or next(iter(comparisons))], options.format)
-        if options.out is None:
-            print(text, end="")
-        else:
-            _write(options.out, text)
-        return 0
+        return _give(options, text)
     page = render(material)
-    folder = (Path("runs") if file is None else file.parent) / "reports"
-    given = _given(options)
-    out = options.out or folder / f"{material.sweep}{given}.html"
-    _write(out, page)
-    print(material.judgement.headline if material.judgement else f"Methods are not compared: {material.why}.")
-    print(f"{out} ({len(page.encode()) / 1e6:.1f} MB)")
+    said = material.judgement.headline if material.judgement else f"Methods are not compared: {material.why}."
+    _give_page(options, material.sweep, page, said)
     if not options.no_record and material.parent is not None:
-        name = f"report{given}.html"
+        name = f"report{_given(options)}.html"
         print(f"recorded as {name} of run {record(material, page, name)}")
     elif not options.no_record:
         print("not recorded: the sweep has no parent run")
+    return 0
+
+
+def _give_page(options: argparse.Namespace, name: str, page: str, said: str) -> None:
+    """Write the page to ``--out``, else beside the store with the settings in its name; say the verdict and where."""
+    file = database(resolve(options.uri))
+    folder = (Path("runs") if file is None else file.parent) / "reports"
+    out = options.out or folder / f"{name}{_given(options)}.html"
+    _write(out, page)
+    print(said)
+    print(f"{out} ({len(page.encode()) / 1e6:.1f} MB)")
     if options.open:
         webbrowser.open(out.absolute().as_uri())
-    return 0
 
 
 def _given(options: argparse.Namespace) -> str:
@@ -184,7 +186,16 @@ def _compare(options: argparse.Namespace) -> int:
         options.sweep, options.by or "sweep", options.uri, options.experiment,
         options.measure, options.axis, options.confidence,
     )  # fmt: skip
-    return _give(options, text(found))
+    if options.format == "markdown":
+        return _give(options, text(found))
+    if options.format != "html":
+        raise ValueError(f"--format {options.format}: expected html or markdown, for sweeps are compared")
+    from nnexp.report.versions_page import render_versions
+
+    page = render_versions(found)
+    name = "-against-".join(reversed(found.versions.names))[:LONGEST_NAME]
+    _give_page(options, name, page, found.versions.text)
+    return 0
 
 
 def _write(file: Path, text: str) -> None:

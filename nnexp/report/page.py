@@ -55,7 +55,7 @@ def render(material: Material, limit: int = LARGEST) -> str:
     def only(table: tables.Table) -> tables.Table:
         return tables.without_task(table) if len(material.tasks) == 1 else table
 
-    return _template().render(
+    return template("page.html.j2").render(
         version=__version__,
         material=material,
         facts=_facts(material),
@@ -76,17 +76,20 @@ def render(material: Material, limit: int = LARGEST) -> str:
         every=only(tables.every_run(material, colors)),
         environment=_environment(material),
         commands=commands(material),
-        data=Markup(_data(material, limit)),
+        data=data(material, limit),
     )
 
 
-def _data(material: Material, limit: int) -> str:
+def data(material: Material, limit: int = LARGEST, inside: bool = True) -> Markup:
+    """What the page's charts draw, as JSON, coarser where it would be longer than ``limit``."""
     for detail in (1.0, 0.6, 0.35, 0.2):
-        inside = insights(material, round(SIZE * detail))
-        text = _json(charts(material, round(POINTS * detail)) | {"inside": inside})
+        found = charts(material, round(POINTS * detail))
+        if inside:
+            found["inside"] = insights(material, round(SIZE * detail))
+        text = _json(found)
         if len(text) <= limit:
             break
-    return text
+    return Markup(text)
 
 
 def commands(material: Material) -> list[tuple[str, str]]:
@@ -141,7 +144,8 @@ def _outside(material: Material) -> list[str]:
 
 
 @cache
-def _template() -> Any:
+def template(name: str) -> Any:
+    """A page's template, which may have any of the others' files in it."""
     loader = PackageLoader("nnexp.report", "template")
     environment = Environment(
         loader=loader,
@@ -151,7 +155,7 @@ def _template() -> Any:
         lstrip_blocks=True,
     )
     environment.globals["inline"] = lambda name: Markup(loader.get_source(environment, name)[0])
-    return environment.get_template("page.html.j2")
+    return environment.get_template(name)
 
 
 def _json(data: Any) -> str:

@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from nnexp.report.material import environment_of, read_runs
-from nnexp.results import COSTS, KEYS, known_measures, load_history
+from nnexp.report.material import Material, environment_of, read_runs
+from nnexp.results import known_measures, load_history, settings_of
 from nnexp.results.client import connect
 from nnexp.results.columns import METRICS
+from nnexp.results.labels import shown
 from nnexp.stats.versions import BY, Versions, compare_versions
+from nnexp.tracking.locations import public
 
 MOST_VALUES = 4
 """Values of a setting that are spelled out."""
 
 
 class SideBySide(NamedTuple):
-    """Versions compared, and a row for everything in which they differ, a column for each version."""
+    """Versions compared by ``by``, and what a page of them is made from.
 
+    Attributes:
+        differences: a row for everything in which they differ, a column for each version.
+        material: their runs and histories, each version of a method standing for a method.
+        command: what writes this again.
+    """
+
+    by: str
     versions: Versions
     differences: pd.DataFrame
+    material: Material
+    confidence: float
+    command: str
+
+
+def name_of(method: str, version: str) -> str:
+    """A version of a method as curves are named; its colour is a tint of the method's.
+
+    >>> name_of("sgd", "20261126-022851-de6c66")
+    'sgd (20261126-022851-de6c66)'
+    """
+    return f"{method} ({version})"
 
 
 def load_side_by_side(
@@ -70,24 +91,63 @@ def load_side_by_side(
             f"measure={measure}: expected one of {', '.join(known) or 'none, for no run has any'}"
         )
     versions = compare_versions(together, history, by, measure, axis, confidence)
-    return SideBySide(versions, differences(together, by, versions.names, connect(uri)))
+    source = connect(uri)
+    words = ["python", "-m", "nnexp.report", *dict.fromkeys(together["sweep_id"]), "--by", by]
+    words += ["--uri", public(source.uri)]
+    for name in dict.fromkeys(experiments):
+        words += ["--experiment", name]
+    return SideBySide(
+        by,
+        versions,
+        differences(versions.runs, versions.names, source),
+        _material(versions, history, source.uri),
+        confidence,
+        shlex.join(words),
+    )
 
 
-def differences(runs: pd.DataFrame, by: str, names: Sequence[str], source: Any) -> pd.DataFrame:
+def _material(versions: Versions, history: pd.DataFrame, uri: str) -> Material:
+    """What was compared as a sweep's page reads it, each version of a method being a method."""
+    methods = list(versions.answers["method"].unique())
+    runs = versions.runs[versions.runs["variant"].isin(methods)]
+    order = runs["variant"].map(methods.index) * len(versions.names) + runs["version"].map(
+        versions.names.index
+    )
+    runs = runs.loc[order.sort_values(kind="stable").index]
+    runs = runs.assign(
+        variant=[name_of(*pair) for pair in zip(runs["variant"], runs["version"], strict=True)]
+    )
+    own = runs.set_index("run_id")
+    history = history[history["run_id"].isin(own.index)]
+    history = history.assign(
+        method=history["run_id"].map(own["variant"]), task=history["run_id"].map(own["task"])
+    )
+    return Material(
+        sweep=", ".join(versions.names),
+        uri=uri,
+        experiment="",
+        runs=runs,
+        history=history,
+        missing=runs.iloc[:0],
+        measure=versions.measure,
+        judgement=None,
+        why="",
+        parent=None,
+        all_runs=runs,
+    )
+
+
+def differences(runs: pd.DataFrame, names: Sequence[str], source: Any) -> pd.DataFrame:
     """What differs between versions: code, data, packages, machine and settings; a row each."""
     rows: dict[str, list[str]] = {}
-    own = [runs[runs[BY[by]].astype(str) == name] for name in names]
+    own = [runs[runs["version"] == name] for name in names]
     for column in ("sweep_id", "code", "git_commit"):
         rows[column] = [_values(part[column]) for part in own]
     machines = [_flat(environment_of(source, part)) for part in own]
     for key in dict.fromkeys(key for machine in machines for key in machine):
         rows[key] = [machine.get(key, "–") for machine in machines]
-    skipped = {*KEYS, *known_measures(runs), *COSTS, "reason"}
-    settings = [
-        name for name in runs if name not in skipped and not str(name).startswith(("tracking.", "sweep."))
-    ]
-    for name in ["seed", *settings]:
-        rows[str(name)] = [_values(part[name]) for part in own]
+    for name in settings_of(runs):
+        rows[name] = [_values(part[name]) for part in own]
     differing = {name: values for name, values in rows.items() if len(set(values)) > 1}
     table = pd.DataFrame.from_dict(differing, orient="index", columns=list(names))
     return table.rename_axis("what").reset_index()
@@ -121,17 +181,9 @@ def _flat(machine: dict[str, Any]) -> dict[str, str]:
 
 
 def _values(column: pd.Series) -> str:
-    shown = list(dict.fromkeys(_shown(value) for value in column))
-    numbers = [int(value) for value in shown if value.isdigit()]
-    if len(shown) > MOST_VALUES and len(numbers) == len(shown):
-        return f"{min(numbers)} to {max(numbers)} ({len(shown)} values)"
-    more = f" and {len(shown) - MOST_VALUES} more" if len(shown) > MOST_VALUES else ""
-    return ", ".join(sorted(shown[:MOST_VALUES])) + more
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    if value is None or (isinstance(value, float) and value != value):
-        return "null"
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    texts = list(dict.fromkeys(shown(value) for value in column))
+    numbers = [int(text) for text in texts if text.isdigit()]
+    if len(texts) > MOST_VALUES and len(numbers) == len(texts):
+        return f"{min(numbers)} to {max(numbers)} ({len(texts)} values)"
+    more = f" and {len(texts) - MOST_VALUES} more" if len(texts) > MOST_VALUES else ""
+    return ", ".join(sorted(texts[:MOST_VALUES])) + more

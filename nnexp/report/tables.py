@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,7 +12,8 @@ from nnexp.losses.measures import spoken
 from nnexp.pictures.style import LABELS, looks, method_color
 from nnexp.report.material import Material
 from nnexp.report.paper import cells, task_order
-from nnexp.results import KEYS, known_measures, label, measure_of
+from nnexp.results import known_measures, label, measure_of, settings_of
+from nnexp.results.labels import shown as setting_text
 from nnexp.stats import Comparison
 from nnexp.stats.intervals import student
 from nnexp.stats.measure import tuning_measure
@@ -59,7 +59,7 @@ def results(comparison: Comparison, colors: dict[str, str]) -> Table:
                 Cell(str(row["task"]), str(row["task"])),
                 _method(row["method"], colors),
                 *(
-                    _interval(
+                    interval(
                         row[name],
                         row[f"{name}_low"],
                         row[f"{name}_high"],
@@ -68,10 +68,10 @@ def results(comparison: Comparison, colors: dict[str, str]) -> Table:
                     )
                     for name in ("mean", "median", "iqm")
                 ),
-                _count(row["n"]),
+                whole(row["n"]),
                 Cell(f"{lost + diverged}", lost + diverged),
-                _number(row.get("evaluations")),
-                _number(row.get("seconds")),
+                number(row.get("evaluations")),
+                number(row.get("seconds")),
             ]
         )
     measured = [f"mean {what}", f"median {what}", f"IQM {what}"]
@@ -94,15 +94,15 @@ def pairs(comparison: Comparison, colors: dict[str, str]) -> Table:
                 _method(row["a"], colors),
                 _method(row["b"], colors),
                 Cell(str(row["verdict"]), str(row["verdict"])),
-                _interval(row["difference"], row["low"], row["high"]),
-                _p(row["p"]),
-                _p(row["p_holm"]),
-                _p(row["p_mean"]),
+                interval(row["difference"], row["low"], row["high"]),
+                p_value(row["p"]),
+                p_value(row["p_holm"]),
+                p_value(row["p_mean"]),
                 Cell("yes" if row["shapes_differ"] else "no", float(row["shapes_differ"])),
                 _share(row["probability_a_better"]),
-                _number(row["cliffs_delta"], 2),
-                _count(row["n_pairs"]),
-                _number(row["seeds_needed"]),
+                number(row["cliffs_delta"], 2),
+                whole(row["n_pairs"]),
+                number(row["seeds_needed"]),
             ]
         )
     tests = ["p", "p (Holm)", "p (means)", "shapes differ"]
@@ -126,9 +126,9 @@ def targets(comparison: Comparison, colors: dict[str, str]) -> Table:
             [
                 Cell(str(row["task"]), str(row["task"])),
                 _method(row["method"], colors),
-                _number(row["target"]),
+                number(row["target"]),
                 Cell(f"{int(row['reached'])} of {int(row['n'])}", float(row["reached"])),
-                _interval(row["median"], row["low"], row["high"]),
+                interval(row["median"], row["low"], row["high"]),
             ]
         )
     axis = LABELS[comparison.axis]
@@ -153,7 +153,7 @@ def failures(material: Material, colors: dict[str, str]) -> Table:
         [
             Cell(str(row["task"]), str(row["task"])),
             _method(row["variant"], colors),
-            Cell(_shown(row["replicate"]), _key(row["replicate"])),
+            Cell(setting_text(row["replicate"]), _key(row["replicate"])),
             Cell(str(row["status"]), str(row["status"])),
             Cell(str(row["reason"] or ""), str(row["reason"] or "")),
             Cell(str(row["run_id"] or ""), str(row["run_id"] or "")),
@@ -177,9 +177,9 @@ def variants(trials: pd.DataFrame, chosen: Sequence[str], colors: dict[str, str]
         [
             _method(row["method"], colors),
             Cell(row["variant"].partition(" ")[2] or "default", row["variant"], row["variant"] in chosen),
-            _number(row["value"]),
-            _count(row["runs"]),
-            _count(row["finished"]),
+            number(row["value"]),
+            whole(row["runs"]),
+            whole(row["finished"]),
             Cell("yes" if row["variant"] in chosen else "", float(row["variant"] in chosen)),
         ]
         for _, row in shown.iterrows()
@@ -210,10 +210,10 @@ def chosen(material: Material, colors: dict[str, str]) -> Table:
             [
                 _method(shown, colors),
                 Cell(str(row.chosen).partition(" ")[2] or "default", str(row.chosen)),
-                _count(row.settings),
-                _number(before[measure].mean() if len(before) else math.nan),
-                _interval(*student(done[measure].dropna().to_numpy(float))),
-                _count(len(done)),
+                whole(row.settings),
+                number(before[measure].mean() if len(before) else math.nan),
+                interval(*student(done[measure].dropna().to_numpy(float))),
+                whole(len(done)),
             ]
         )
     order = {method: at for at, method in enumerate(material.methods)}
@@ -239,9 +239,9 @@ def every_run(material: Material, colors: dict[str, str]) -> Table:
         [
             Cell(str(row["task"]), str(row["task"])),
             _method(row["variant"], colors),
-            Cell(_shown(row["replicate"]), _key(row["replicate"])),
+            Cell(setting_text(row["replicate"]), _key(row["replicate"])),
             Cell(str(row["status"]), str(row["status"])),
-            *(_number(row[name]) for name in (*measures, "evaluations", "seconds")),
+            *(number(row[name]) for name in (*measures, "evaluations", "seconds")),
             Cell(str(row["run_id"])[:8], str(row["run_id"])),
         ]
         for _, row in runs.iterrows()
@@ -263,32 +263,16 @@ def every_run(material: Material, colors: dict[str, str]) -> Table:
 
 def differences(material: Material) -> tuple[Table, Table]:
     """The settings in which runs differ, with their values, and those that all share."""
-    known = {
-        *KEYS,
-        *known_measures(material.all_runs),
-        "evaluations",
-        "seconds",
-        "reason",
-        "variant",
-        "task",
-        "replicate",
-        "epochs",
-    }
-    names = [
-        name
-        for name in material.all_runs.columns
-        if name not in known and not str(name).startswith("tracking.")
-    ]
     varied, shared = [], []
-    for name in ["seed", *names] if "seed" in material.all_runs else names:
-        values = list(dict.fromkeys(_shown(value) for value in material.all_runs[name]))
+    for name in settings_of(material.all_runs):
+        values = list(dict.fromkeys(setting_text(value) for value in material.all_runs[name]))
         if len(values) > 1:
             text = _ranges(values) if name == "seed" else ", ".join(values[:MOST_VALUES])
             if name != "seed" and len(values) > MOST_VALUES:
                 text += f" and {len(values) - MOST_VALUES} more"
-            varied.append([Cell(str(name), str(name)), Cell(text, text), Cell(str(len(values)), len(values))])
+            varied.append([Cell(name, name), Cell(text, text), Cell(str(len(values)), len(values))])
         else:
-            shared.append([Cell(str(name), str(name)), Cell(values[0] if values else "", None)])
+            shared.append([Cell(name, name), Cell(values[0] if values else "", None)])
     return (
         Table("Settings in which the runs differ", ["setting", "values", "how many"], [False, False, True], varied,
               "A setting that a method does not have is null."),
@@ -308,8 +292,8 @@ def plain(value: Any, name: str, colors: dict[str, str]) -> Cell:
     if isinstance(value, bool) or type(value).__name__ == "bool_":
         return Cell("yes" if value else "no", float(value))
     if isinstance(value, int | float) or hasattr(value, "dtype"):
-        return _number(value)
-    return Cell(_shown(value), _shown(value))
+        return number(value)
+    return Cell(setting_text(value), setting_text(value))
 
 
 def _ordered(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
@@ -335,11 +319,11 @@ def _method(name: Any, colors: dict[str, str]) -> Cell:
     return Cell(str(name), str(name), color=colors.get(str(name)) or method_color(str(name)))
 
 
-def _count(value: Any) -> Cell:
+def whole(value: Any) -> Cell:
     return Cell("–", None) if pd.isna(value) else Cell(f"{int(value)}", int(value))
 
 
-def _number(value: Any, digits: int = 4) -> Cell:
+def number(value: Any, digits: int = 4) -> Cell:
     if value is None or pd.isna(value):
         return Cell("–", None)
     found = float(value)
@@ -349,15 +333,15 @@ def _number(value: Any, digits: int = 4) -> Cell:
     return Cell(f"{found:,.0f}" if whole and abs(found) >= 1000 else f"{found:.{digits}g}", found)
 
 
-def _interval(middle: Any, low: Any, high: Any, strong: bool = False, decimals: int | None = None) -> Cell:
+def interval(middle: Any, low: Any, high: Any, strong: bool = False, decimals: int | None = None) -> Cell:
     """A number with its interval, of as many decimals as are given, else as the interval deserves."""
-    cell = _number(middle)
+    cell = number(middle)
     if cell.sort is None or pd.isna(low) or pd.isna(high):
         return cell._replace(strong=strong)
     numbers = [float(middle), float(low), float(high)]
     half = (numbers[2] - numbers[1]) / 2
     if not all(map(math.isfinite, numbers)) or (half <= 0 and decimals is None):
-        return Cell(f"{cell.text} [{_number(low).text}, {_number(high).text}]", cell.sort, strong)
+        return Cell(f"{cell.text} [{number(low).text}, {number(high).text}]", cell.sort, strong)
     if decimals is None:
         decimals = min(6, max(0, 1 - math.floor(math.log10(half))))
     shown = [f"{value:,.{decimals}f}" for value in numbers]
@@ -370,7 +354,7 @@ def without_task(table: Table) -> Table:
     return table._replace(columns=table.columns[1:], right=table.right[1:], rows=rows)
 
 
-def _p(value: Any) -> Cell:
+def p_value(value: Any) -> Cell:
     if pd.isna(value):
         return Cell("–", None)
     return Cell("< 0.001" if value < 0.001 else f"{value:.3f}", float(value))
@@ -378,14 +362,6 @@ def _p(value: Any) -> Cell:
 
 def _share(value: Any) -> Cell:
     return Cell("–", None) if pd.isna(value) else Cell(f"{float(value):.0%}", float(value))
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "null"
-    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _key(value: Any) -> float | str:

@@ -2,7 +2,17 @@
 
 from nnexp.results.artifacts import Snapshots, load_config, load_snapshots
 from nnexp.results.budget import budget_axis, budget_first
-from nnexp.results.columns import ALL_AXES, AXES, COSTS, HISTORY, KEYS, MEASURES, known_measures, measure_of
+from nnexp.results.columns import (
+    ALL_AXES,
+    AXES,
+    COSTS,
+    HISTORY,
+    KEYS,
+    MEASURES,
+    known_measures,
+    measure_of,
+    settings_of,
+)
 from nnexp.results.grid import grid, held, on_grid
 from nnexp.results.history import load_history
 from nnexp.results.labels import label, missing_cells
@@ -35,5 +45,6 @@ __all__ = [
     "measure_of",
     "missing_cells",
     "on_grid",
+    "settings_of",
     "summary",
 ]

@@ -24,6 +24,12 @@ KEYS = (
     *("run_id", "name", "status", "stopped", "sweep_id", "group", "code", "git_commit"),
     *("method", "seed", "started", "artifact_uri"),
 )
+LABELS = ("version", "variant", "task", "replicate")
+"""What is added to runs to tell versions, methods, tasks and seeds apart."""
+
+MEASURING = "measuring_seconds"
+"""What measuring a run's rows took, beside its training."""
+
 RECORDED = (*AXES, *MEASURES)
 """The columns of every run's rows; those of metrics come after them."""
 
@@ -40,6 +46,13 @@ def known_measures(table: pd.DataFrame) -> dict[str, Measure]:
     return {
         name: about for name, about in measures(table.attrs.get(METRICS)).items() if name in table.columns
     }
+
+
+def settings_of(table: pd.DataFrame) -> list[str]:
+    """The columns of a table of runs that are settings of what was computed, the seed first."""
+    other = {*KEYS, *known_measures(table), *COSTS, *LABELS, MEASURING, "reason"}
+    names = [str(name) for name in table if name not in other]
+    return ["seed", *(name for name in names if not name.startswith(("tracking.", "sweep.")))]
 
 
 def measure_of(table: pd.DataFrame, name: str) -> Measure:

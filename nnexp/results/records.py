@@ -10,11 +10,8 @@ import numpy as np
 import pandas as pd
 
 from nnexp.losses.measures import BATCH_LOSS, Measure, measures
-from nnexp.results.columns import COSTS, DIGEST, KEYS, METRICS
+from nnexp.results.columns import COSTS, DIGEST, KEYS, MEASURING, METRICS
 from nnexp.tracking.metric_tag import metrics_of
-
-MEASURING = "measuring_seconds"
-"""What measuring a run's rows took, beside its training."""
 
 ENDED = ("FINISHED", "FAILED", "KILLED")
 
@@ -63,6 +60,20 @@ class Record(NamedTuple):
     def over(self) -> bool:
         """Whether the run has ended, so that nothing of it changes any more."""
         return self.status in ENDED
+
+
+def by_job(records: Sequence[Record]) -> list[Record]:
+    """Sweeps and lone runs by their starts, the runs of a sweep by its jobs, which workers begin side by side."""
+    first: dict[str, int] = {}
+    for record in records:
+        sweep = record.tags.get("nnexp.sweep_id", record.run_id)
+        first[sweep] = min(record.started, first.get(sweep, record.started))
+
+    def place(record: Record) -> tuple[int, str, int, int]:
+        sweep = record.tags.get("nnexp.sweep_id", record.run_id)
+        return first[sweep], sweep, int(record.tags.get("nnexp.job", 0)), record.started
+
+    return sorted(records, key=place)
 
 
 def table(records: list[Record]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 from nnexp.results.artifacts import read_artifact
 from nnexp.results.client import Source, connect, find_experiment, search
 from nnexp.results.index import Index
-from nnexp.results.records import Record, table
+from nnexp.results.records import Record, by_job, table
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.parent import DESIGN, EXTENDED, UNTIL
 
@@ -27,7 +27,7 @@ def load_runs(
     sweep: str | None = None,
     filter: str | None = None,
 ) -> pd.DataFrame:
-    """One row a run, in order of their start; failed, killed and running ones among them.
+    """One row a run: sweeps by their starts, a sweep's runs by its jobs; failed, killed and running ones among them.
 
     ``status`` is finished, diverged, failed, killed or running. Final metrics are the last recorded, NaN
     for a diverged run, whose answer has no loss. ``stopped`` is what ended a run before its budget was spent
@@ -70,7 +70,7 @@ def load_runs(
     bare = sum(not record.params for record in chosen)
     if bare:
         LOG.warning("%d run%s without params left out", bare, " is" if bare == 1 else "s are")
-    runs = table([record for record in chosen if record.params])
+    runs = table(by_job([record for record in chosen if record.params]))
     runs.attrs.update(uri=source.uri, experiment=experiment, without_params=bare)
     if sweep:
         runs.attrs.update(_of_parent(source, found.experiment_id, sweep, records))

@@ -70,8 +70,7 @@ def ablation(
     combined = levels.agg("\n".join, axis=1)
     found = cells(runs.assign(combination=combined), ["dataset.name"], "combination")
     read = read_scores(found, history, measure, axis)
-    first = levels.loc[runs["started"].sort_values(kind="stable").index[0]]
-    base = tuple(first)
+    base = tuple(levels.iloc[0])
     values = {tuple(name.split("\n")): read.values[:, at] for at, name in enumerate(read.methods)}
     rows = [*_single(values, base, factors, confidence), *_together(values, base, factors, confidence)]
     if not rows:

@@ -17,7 +17,7 @@ from nnexp.stats.design import DesignRecord
 from nnexp.stats.sequential_verdict import SequentialVerdict, sequential_verdict
 from nnexp.stats.standing import standing
 from nnexp.stats.tuning import tuning_table, tuning_text
-from nnexp.stats.verdict import BY_DESIGN, TESTS, UNITS, listed
+from nnexp.stats.verdict import BY_DESIGN, TESTS, UNITS, count, listed
 
 
 class Judgement(NamedTuple):
@@ -85,8 +85,8 @@ def _extended(tag: str, alpha: float) -> str:
     if not tag:
         return ""
     times = json.loads(tag)
-    listed = ", ".join(f"{one['runs']} runs ({one['at']})" for one in times)
-    many = f"{len(times)} time{'s' if len(times) != 1 else ''}"
+    listed = ", ".join(f"{count(one['runs'], 'run')} ({one['at']})" for one in times)
+    many = count(len(times), "time")
     return (
         f"Extended {many} after its results were known, at {listed}. Tests do not know of that: whoever looks "
         f"{len(times) + 1} times at {alpha:.0%} and stops at a difference is wrong in up to "

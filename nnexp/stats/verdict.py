@@ -104,6 +104,8 @@ def cost(at: pd.Series, axis: str) -> str:
 def _mean(measure: str, row: pd.Series) -> str:
     if math.isnan(row["mean"]):
         return f"mean {measure} that is unknown, for it has no run on some task"
+    if row["n"] == 1:
+        return f"{measure} {_number(row['mean'])} (one run)"
     return f"mean {measure} {_number(row['mean'])} {_interval(row['mean_low'], row['mean_high'])}"
 
 
@@ -136,9 +138,12 @@ def _pair(
     if tested > 1:
         size += f"; p {_p(found['p_holm'])} after Holm's correction for {tested} pairs"
     share = found["probability_a_better"] if turn > 0 else 1 - found["probability_a_better"]
-    often = f"{best} is ahead on {share:.0%} of {found['n_pairs']} common runs"
+    if found["n_pairs"] == 1:
+        often = f"{best} is {'ahead' if share > 0.5 else 'level' if share == 0.5 else 'behind'} on the only common run"
+    else:
+        often = f"{best} is ahead on {share:.0%} of {found['n_pairs']} common runs"
     if found["tasks"] < tasks:
-        often += f", of {found['tasks']} of {_count(tasks, 'task')}"
+        often += f", of {found['tasks']} of {count(tasks, 'task')}"
     if found["verdict"] == BETTER:
         first, second = found["a"], found["b"]
         return f"- {first} is better than {second}: {size}; {often}.{_shapes(found, about)}"
@@ -166,7 +171,7 @@ def _needed(row: pd.Series) -> str:
         return " A difference of this size is out of reach of any number of seeds."
     return (
         f" If the difference is as large as found, {seeds:,.0f} {_noun(row)}s would show it "
-        f"with 80 % power; there are {row['observations']}."
+        f"with 80% power; there are {row['observations']}."
     )
 
 
@@ -176,7 +181,7 @@ def _noun(row: pd.Series) -> str:
 
 
 def _observations(row: pd.Series) -> str:
-    return _count(int(row["observations"]), _noun(row))
+    return count(int(row["observations"]), _noun(row))
 
 
 def _too_few(deciding: pd.DataFrame, confidence: float) -> str:
@@ -185,7 +190,7 @@ def _too_few(deciding: pd.DataFrame, confidence: float) -> str:
     if most["observations"] >= needed:
         return ""
     text = (
-        f"{_observations(most)} cannot show any difference among {_count(pairs, 'pair')} at "
+        f"{_observations(most)} cannot show any difference among {count(pairs, 'pair')} at "
         f"{1 - confidence:.0%}: {needed} or more are needed."
     )
     return text if most["observations"] == most["seeds"] else f"{text} {ALONE}"
@@ -269,16 +274,21 @@ def _tasks(deciding: pd.DataFrame, tasks: int) -> str:
     """How many tasks each two methods share, of how many."""
     low, high = int(deciding["tasks"].min()), int(deciding["tasks"].max())
     if low == tasks:
-        return _count(tasks, "task")
-    return f"{low if low == high else f'{low} to {high}'} of {_count(tasks, 'task')}"
+        return count(tasks, "task")
+    return f"{low if low == high else f'{low} to {high}'} of {count(tasks, 'task')}"
 
 
 def _seeds(deciding: pd.DataFrame) -> str:
     low, high = int(deciding["seeds"].min()), int(deciding["seeds"].max())
-    return _count(low, "common seed") if low == high else f"{low} to {high} common seeds"
+    return count(low, "common seed") if low == high else f"{low} to {high} common seeds"
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """A number of things in a sentence.
+
+    >>> count(1, "common seed"), count(2, "common seed")
+    ('1 common seed', '2 common seeds')
+    """
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
@@ -306,7 +316,7 @@ def _amount(value: float) -> str:
 
 
 def _interval(low: float, high: float) -> str:
-    return "(one run: no interval)" if math.isnan(low) else f"[{_number(low)}, {_number(high)}]"
+    return "(one run a task: no interval)" if math.isnan(low) else f"[{_number(low)}, {_number(high)}]"
 
 
 def _p(value: float) -> str:

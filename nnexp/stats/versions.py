@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nnexp.results import budget_axis
+from nnexp.losses.measures import spoken
+from nnexp.results import budget_axis, measure_of
 from nnexp.results.labels import cells
 from nnexp.stats.holm import holm
 from nnexp.stats.intervals import Estimate
@@ -16,12 +17,15 @@ from nnexp.stats.pairs import ROUNDING, paired_interval, seed_shares, timings
 from nnexp.stats.permutation import sign_flip
 from nnexp.stats.power import fewest_seeds
 from nnexp.stats.scores import read_scores, timed_together
-from nnexp.stats.verdict import cost
+from nnexp.stats.verdict import cost, count
 
 Array = np.ndarray[Any, Any]
 
 BY = {"sweep": "sweep_id", "code": "code", "git": "git_commit"}
 """Columns of runs that tell versions apart."""
+
+LONGEST_HASH = 12
+"""Characters of a code hash or a commit that are shown."""
 
 BETTER, WORSE, SAME, UNDECIDED = "better", "worse", "the same numbers", "not enough evidence"
 
@@ -34,8 +38,9 @@ class Versions(NamedTuple):
         answers: one row a version and method: version, method, tasks, seeds, before, after, difference (after -
             before), low, high, p, p_holm, verdict; means over tasks on the seeds that both have.
         speed: the same of seconds a step: ratio (after / before), low, high, p, p_holm, timings, verdict.
-        unpaired: methods and tasks of one version that another does not have, in words.
-        text: the verdict.
+        remarks: sentences on what could not be compared or shown.
+        text: the verdict in a sentence, each method's in a line, and the remarks.
+        runs: what was compared, a run a cell, with ``version``, ``task``, ``variant`` and ``replicate``.
     """
 
     names: list[str]
@@ -43,8 +48,9 @@ class Versions(NamedTuple):
     axis: str
     answers: pd.DataFrame
     speed: pd.DataFrame
-    unpaired: list[str]
+    remarks: list[str]
     text: str
+    runs: pd.DataFrame
 
 
 def compare_versions(
@@ -58,7 +64,8 @@ def compare_versions(
     """Compare versions of methods, method by method, on the seeds and tasks that they share, at equal cost.
 
     Each version's methods and tasks are named by what varies within it, so that a setting in which two versions
-    differ pairs them and does not part them. Holm's families are all rows of answers, and all of speed.
+    differ pairs them and does not part them. Holm's families are all rows of answers, and all of speed. Methods come in
+    the order of the first version's answers, the best first.
 
     Args:
         runs: of all versions, the first one's first.
@@ -70,17 +77,16 @@ def compare_versions(
     if by not in BY:
         raise ValueError(f"by={by}: expected one of {', '.join(BY)}")
     known = runs[runs[BY[by]].notna()]
-    names = [str(name) for name in dict.fromkeys(known[BY[by]])]
+    known = known.assign(version=known[BY[by]].astype(str))
+    if by != "sweep":
+        known["version"] = known["version"].str[:LONGEST_HASH]
+    names = list(dict.fromkeys(known["version"]))
     if len(names) < 2:
         found = f"{names[0]} alone" if names else "none"
         raise ValueError(f"by={by}: expected runs of two versions or more, there is {found}")
     measure = measure or default_measure(known)
     axis = axis or budget_axis(known, history)
-    labelled = []
-    for name in names:
-        own = cells(known[known[BY[by]].astype(str) == name])
-        labelled.append(own.assign(version=name, method_name=own["variant"]))
-    table = pd.concat(labelled, ignore_index=True)
+    table = pd.concat([cells(known[known["version"] == name]) for name in names], ignore_index=True)
     unpaired = _unpaired(table, names)
     common = table.groupby(["task", "variant"])["version"].transform("nunique") == len(names)
     if not common.any():
@@ -95,10 +101,12 @@ def compare_versions(
     steps = history.groupby("run_id")["iteration"].max()
     alpha = 1 - confidence
     answers, speed = [], []
-    for method in dict.fromkeys(table["variant"]):
+    ends = read.table.groupby("method", sort=False)["value"].mean()
+    ordered = ends.sort_values(ascending=not read.higher, na_position="last").index
+    for method in [name.removesuffix(f"\n{names[0]}") for name in ordered if name.endswith(f"\n{names[0]}")]:
         for name in names[1:]:
             at = [read.methods.index(f"{method}\n{one}") for one in (names[0], name)]
-            row = {"version": name, "method": str(method)}
+            row = {"version": name, "method": method}
             answers.append(row | _answers(read.values[:, at[0]], read.values[:, at[1]], confidence))
             speed.append(row | _speed(table[table["variant"] == method], steps, (names[0], name), confidence))
     lower = not read.higher
@@ -106,8 +114,11 @@ def compare_versions(
         _corrected(pd.DataFrame(answers), alpha, lower),
         _corrected(pd.DataFrame(speed), alpha, True),
     )
-    text = _text(names, by, measure, cost(read.at, axis), by_answers, by_speed, unpaired, confidence)
-    return Versions(names, measure, axis, by_answers, by_speed, unpaired, text)
+    what = spoken(measure_of(known, measure))
+    remarks = _remarks(by_speed, unpaired, alpha)
+    lines = _lines(names, by, what, cost(read.at, axis), by_answers, by_speed, confidence)
+    text = "\n".join([*lines, *remarks])
+    return Versions(names, measure, axis, by_answers, by_speed, remarks, text, table)
 
 
 def _answers(before: Array, after: Array, confidence: float) -> dict[str, Any]:
@@ -182,56 +193,58 @@ def _unpaired(table: pd.DataFrame, names: list[str]) -> list[str]:
     return said
 
 
-def _text(
+def _remarks(speed: pd.DataFrame, unpaired: list[str], alpha: float) -> list[str]:
+    needed = fewest_seeds(alpha / len(speed))
+    few = f"Fewer than {needed} timings show no difference in time: hydra.launcher.group=1 times each run."
+    lines = [few] if (speed["timings"] < needed).all() else []
+    return lines + ([f"Not compared: {'; '.join(unpaired)}."] if unpaired else [])
+
+
+def _lines(
     names: list[str], by: str, measure: str, where: str, answers: pd.DataFrame, speed: pd.DataFrame,
-    unpaired: list[str], confidence: float,
-) -> str:  # fmt: skip
+    confidence: float,
+) -> list[str]:  # fmt: skip
     lines = [_head(answers, speed, measure, where)]
     for version in names[1:]:
         lines.append(f"{version} against {names[0]} (by {by}), {measure} at {where}:")
         for row in answers[answers["version"] == version].itertuples():
             if row.verdict == SAME:
-                lines.append(f"- {row.method}: the same numbers on {row.seeds} common seeds.")
+                lines.append(f"- {row.method}: the same numbers on {count(row.seeds, 'common seed')}.")
             elif not row.seeds:
                 lines.append(f"- {row.method}: no seed in common.")
             else:
                 lines.append(
                     f"- {row.method}: {row.verdict}: {row.before:.4g} before, {row.after:.4g} after, difference "
                     f"{row.difference:+.3g}{_interval(row, confidence)}, p {row.p_holm:.3g} after Holm's correction, "
-                    f"{row.seeds} common seeds."
+                    f"{count(row.seeds, 'common seed')}."
                 )
         lines.append("Seconds a step:")
         for row in speed[speed["version"] == version].itertuples():
             if row.timings:
                 lines.append(
                     f"- {row.method}: {row.verdict}: {row.ratio:.2f} times as long{_interval(row, confidence)}, "
-                    f"{row.timings} independent timing{'s' if row.timings != 1 else ''}."
+                    f"{count(row.timings, 'independent timing')}."
                 )
-    needed = fewest_seeds((1 - confidence) / len(speed))
-    if (speed["timings"] < needed).all():
-        lines.append(
-            f"Fewer than {needed} timings show no difference in time: hydra.launcher.group=1 times each run."
-        )
-    lines += [f"Not compared: {'; '.join(unpaired)}."] if unpaired else []
-    return "\n".join(lines)
+    return lines
 
 
 def _head(answers: pd.DataFrame, speed: pd.DataFrame, measure: str, where: str) -> str:
-    """One sentence: what got worse, else that nothing is shown to have."""
-    slower = _named(speed[speed["verdict"] == WORSE])
+    """What got worse, else that nothing is shown to have; what got better."""
+    slower, faster = (_named(speed[speed["verdict"] == word]) for word in (WORSE, BETTER))
     worse, better = (_named(answers[answers["verdict"] == word]) for word in (WORSE, BETTER))
     parts = []
     if worse:
         parts.append(f"{measure} at {where} got worse for {worse}")
     if slower:
-        parts.append(f"seconds a step got more for {slower}")
+        parts.append(f"a step takes longer for {slower}")
     if parts:
         text = f"Regression: {'; '.join(parts)}."
     elif (answers["verdict"] == SAME).all():
         text = f"No regression: {measure} at {where} is the same to the last digit for all methods."
     else:
         text = f"No regression is shown in {measure} at {where} or in seconds a step."
-    return text + (f" Better: {better}." if better else "")
+    text += f" Better: {better}." if better else ""
+    return text + (f" Faster: {faster}." if faster else "")
 
 
 def _named(rows: pd.DataFrame) -> str:

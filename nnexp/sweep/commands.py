@@ -32,4 +32,5 @@ def skipped(sweep_id: str, runs: int, why: Mapping[str, int], extends: bool) -> 
     """How many runs of a sweep are there, and how many are trained for which reasons."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in why.items())
     words = f"; to be trained: {sum(why.values())} ({reasons})" if extends else f"; run again: {reasons}"
-    return f"sweep {sweep_id}: {runs} runs are there and skipped" + (words if reasons else "")
+    there = "1 run is" if runs == 1 else f"{runs} runs are"
+    return f"sweep {sweep_id}: {there} there and skipped" + (words if reasons else "")

@@ -62,7 +62,8 @@ class Rounds:
             scores = [_score(result, design.measure) for result in launch(jobs)]
             missing = scores.count(None)
             if missing and seeds > self.record.seen:
-                self._say(f"look {number} at {seeds} seeds is not taken: {missing} runs have no result")
+                lost = "1 run has" if missing == 1 else f"{missing} runs have"
+                self._say(f"look {number} at {seeds} seeds is not taken: {lost} no result")
                 return False
             for (position, task, method), score in zip(cells, scores, strict=True):
                 if score is not None:

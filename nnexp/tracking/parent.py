@@ -114,14 +114,16 @@ def shared(sweep: str, table: pd.DataFrame) -> Shared:
 def note(table: pd.DataFrame) -> str:
     """A few lines for the parent's page: runs, failures, and each method's median end."""
     failed = int((table["status"] == "failed").sum()) if "status" in table else 0
-    lines = [f"**{len(table)} runs**, {failed} failed. All rows: `summary.csv`; figure: `summary.png`.", ""]
+    lines = [f"**{_runs(table)}**, {failed} failed. All rows: `summary.csv`; figure: `summary.png`.", ""]
     if {"method", "loss", "accuracy"} <= set(table.columns):
         for method, rows in table.groupby("method", sort=False):
             loss, accuracy = rows["loss"].median(), rows["accuracy"].median()
-            lines.append(
-                f"- **{method}**: median loss {loss:.4f}, accuracy {accuracy:.3f} ({len(rows)} runs)"
-            )
+            lines.append(f"- **{method}**: median loss {loss:.4f}, accuracy {accuracy:.3f} ({_runs(rows)})")
     return "\n".join(lines)
+
+
+def _runs(table: pd.DataFrame) -> str:
+    return f"{len(table)} run{'s' * (len(table) != 1)}"
 
 
 def _cell(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import count
 from math import log10
 from typing import Any
@@ -64,6 +65,7 @@ def affordable(
             spent += row
 
 
+@lru_cache(4096)  # The runs of a group ask for the same ones.
 def mark_after(iteration: int, per_decade: int = PER_DECADE) -> int:
     """The first logarithmic mark behind ``iteration``.
 

@@ -256,6 +256,6 @@ class Record:
         if comparable[at] <= self._best_value:
             self._best_value, self._best = float(comparable[at]), (float(loss[at]), theta[at].copy())
         while self._keep_from <= iteration[-1]:
-            at = int(np.searchsorted(iteration, self._keep_from))
+            at = int(iteration.searchsorted(self._keep_from))
             kept, keep_from = [*self._kept, row(at)], mark_after(int(iteration[at]))
             self._kept, self._keep_from = kept, keep_from

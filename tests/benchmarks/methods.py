@@ -47,7 +47,10 @@ def training(*overrides: str) -> Callable[[], object]:
 def main() -> None:
     print(f"{'comparison':58} {'nnexp':>9} {'other':>9} {'ratio':>7}")
     for method, loop in (("random", reference.loop_random), ("perturb", reference.loop_perturb)):
-        own = training(f"optimizer={method}", "dataset.test_samples=0", f"budget.iterations={ITERATIONS}")
+        own = training(
+            "architecture.hidden=[3]", "architecture.init_scale=0.01", f"optimizer={method}", "optimizer.scale=0.05",
+            "dataset.test_samples=0", f"budget.iterations={ITERATIONS}",
+        )  # fmt: skip
         ours, theirs = best(own, lambda loop=loop: loop(ITERATIONS))
         report(f"{method}, {ITERATIONS:,} iterations, to the notebook's loop", ours, theirs)
         own = training("+experiment=notebook", f"optimizer={method}")

@@ -18,7 +18,8 @@
     points: [["training", "training"], ["test", "test"], ["none", "none"]],
     equal: equal.map((name) => [name, (data.axes[name] || name).split(" (")[0]]),
   };
-  const view = insideView(data, state);
+  // Pages without a look inside have none of its controls.
+  const view = data.inside ? insideView(data, state) : { stop() {}, rebuild() {} };
 
   function curves() {
     const found = ((data.curves[state.task] || {})[state.axis]) || { x: [], of: {} };
