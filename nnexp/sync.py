@@ -141,7 +141,8 @@ def deliver_live(folder: Path, again: bool, tell: Callable[..., None], wait: Cal
         wait: waits as many seconds or until there is news; true to end at once.
     """
     from nnexp.tracking.bring_in import locked
-    from nnexp.tracking.deliver import Delivery, NotEnded
+    from nnexp.tracking.deliver import Delivery
+    from nnexp.tracking.parent_file import NotEnded
 
     opened, failures = False, 0
     try:

@@ -28,9 +28,10 @@ from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import Row
 from nnexp.sweep.work import Work
 from nnexp.tracking import journal
-from nnexp.tracking.deliver import TRIES, Delivery
+from nnexp.tracking.deliver import Delivery
 from nnexp.tracking.locations import StoreFull
 from nnexp.tracking.mlflow_store import Store
+from nnexp.tracking.parent_file import TRIES
 
 FULL = "OperationalError) database or disk is full"
 

@@ -11,10 +11,11 @@ from time import perf_counter, sleep
 from typing import Any, NamedTuple
 
 from nnexp.tracking import journal
-from nnexp.tracking.deliver import TRIES, Delivery, SweepRuns
+from nnexp.tracking.deliver import Delivery, SweepRuns
 from nnexp.tracking.journal import DONE, PARENT, RUN
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.outcome import reason_of
+from nnexp.tracking.parent_file import TRIES
 
 LOG = logging.getLogger(__name__)
 

@@ -18,13 +18,10 @@ from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat, worked_on
 from nnexp.tracking.journal import DONE, ENTRY, PARENT, RUN, Beginning, Entry
 from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken
 from nnexp.tracking.outcome import reason_of
-from nnexp.tracking.protocol import Shared
+from nnexp.tracking.parent_file import TRIES, ParentFile, parent_record, see_that_it_answers
 from nnexp.tracking.recorder import Thinning, publish
 
 LOG = logging.getLogger(__name__)
-
-TRIES = 3
-"""How often a run is tried that its store does not take while it takes others."""
 
 KEPT_BYTES = 1 << 28
 """What the files of runs that the store has may take until the sweep's end: they are there in case it is lost."""
@@ -71,8 +68,7 @@ class Delivery:
         self._failures: dict[Path, int] = {}
         self._aside: set[Path] = set()
         self._to_fail: list[tuple[Any, str]] = []
-        self._end_tries = 0
-        self._missing = ""
+        self._parent_file: ParentFile | None = None
         self._done: deque[Path] = deque()
         self._done_bytes = 0
         self._beat = perf_counter()
@@ -85,10 +81,10 @@ class Delivery:
             StoreError: the store cannot be opened.
             SweepTaken: another process has gone on with the sweep.
         """
-        begins = self._parent_records("begin")
-        if not begins:
+        said = parent_record(self.folder / PARENT, "begin")
+        if said is None:
             return
-        said, begin = begins[0], Beginning(*begins[0]["begin"])
+        begin = Beginning(*said["begin"])
         self._home_key = said["uri"], said["experiment"]
         store = self._home = self._open(said["store"], said["experiment"])
         sweep = f"tags.`nnexp.sweep_id` = '{begin.tags['nnexp.sweep_id']}'"
@@ -105,6 +101,7 @@ class Delivery:
             for file in self.folder.glob(f"*{DONE}"):
                 file.rename(file.with_suffix(RUN))
         self.parent = store.run(found[0].info.run_id) if found else store.start_parent(*begin)
+        self._parent_file = ParentFile(self.folder / PARENT, store, self.parent)
         if found and not self._is_live:
             self._see_at_rest(found[0])
         if self._is_live:
@@ -140,7 +137,7 @@ class Delivery:
         # Asked for before the files are: what ended before the sweep did is then among them.
         last, refused = None, list[Exception]()
         with _noted(refused):
-            last = self._go_on_with_parent()
+            last = None if self._parent_file is None else self._parent_file.send()
         for file in (one for one in journal.left(self.folder) if one not in self._aside):
             # What is not taken of one run keeps no other back.
             with _noted(refused):
@@ -148,23 +145,18 @@ class Delivery:
             self._alive()
         if refused:
             raise refused[0]
-        if last is not None:
-            self._end_parent(last)
+        if last is not None and self._parent_file is not None:
+            self._fail()
+            self._parent_file.end(last)
         return last is not None
 
     def _look_at(self, file: Path) -> None:
-        new = self._news(file)
+        new = journal.since(file, self._read_to.get(file, 0))
         if any(record.kind == "end" for record in new) or not self._is_live or self._failures.get(file):
             self._deliver(file)
         elif new:
             self._go_on(file, new)
             self._read_to[file] = new[-1].place + 1
-
-    def _news(self, file: Path) -> list[journal.Record]:
-        """Whole records of a file that goes on, from the last one on that was read."""
-        start = self._read_to.get(file, 0)
-        records = journal.scan(file, max(start - 1, 0)).records
-        return [record for record in records if record.place >= start]
 
     def _alive(self) -> None:
         if self._claim is not None and perf_counter() - self._beat >= HEARTBEAT_SECONDS:
@@ -193,7 +185,7 @@ class Delivery:
         except Exception as error:
             self._failures[file] = self._failures.get(file, 0) + 1
             LOG.warning("%s could not be recorded (%s)", file.name, reason_of(error))
-            _see_that_it_answers(self._store(entry.uri, entry.experiment))
+            see_that_it_answers(self._store(entry.uri, entry.experiment))
             if self._failures[file] < TRIES:
                 raise
             self._end_as_failed(file, error)
@@ -306,76 +298,15 @@ class Delivery:
                 except Exception as error:
                     LOG.warning("run %s was not deleted (%s)", live.run.run_id, reason_of(error))
 
-    def _parent_records(self, kind: str) -> list[dict[str, Any]]:
-        file = self.folder / PARENT
-        records = journal.scan(file).records if file.exists() else []
-        return [record.said for record in records if record.kind == kind]
-
-    def _go_on_with_parent(self) -> dict[str, Any] | None:
-        """Send what the parent run's file says since the last call; its end once that is there."""
-        file = self.folder / PARENT
-        for record in self._news(file) if self.parent is not None else ():
-            if record.kind == "end":
-                return record.said
-            try:
-                self._send_of_parent(record)
-            except StoreError:
-                raise
-            except Exception as error:
-                _see_that_it_answers(self._home)
-                self._failures[file] = self._failures.get(file, 0) + 1
-                if self._failures[file] < TRIES:
-                    raise
-                if not self._missing:
-                    LOG.warning("not all of the sweep's parent run is recorded (%s)", reason_of(error))
-                self._missing = reason_of(error)
-            else:
-                self._failures.pop(file, None)
-            self._read_to[file] = record.place + 1
-        return None
-
-    def _send_of_parent(self, record: journal.Record) -> None:
-        if record.kind == "numbers":
-            self.parent.record(numbers=record.said["numbers"])
-        elif record.kind == "file":
-            self.parent.log_files({record.said["path"]: record.content})
-        elif record.kind == "views":
-            self._share(record.said["shared"])
-
-    def _share(self, said: list[Any]) -> None:
-        shared = Shared(*said)
-        try:
-            self.parent.share(shared._replace(methods=tuple(shared.methods)))
-        except StoreError:
-            raise
-        except Exception as error:
-            LOG.warning("the views of the sweep could not be made (%s)", reason_of(error))
-
-    def _end_parent(self, said: dict[str, Any]) -> None:
-        try:
-            self._home.check()
-            self._fail()
-            self.parent.finish("FAILED" if self._missing else said["status"], said["tags"])
-        except StoreError:
-            raise
-        except Exception as error:
-            _see_that_it_answers(self._home)
-            self._end_tries += 1
-            if self._end_tries >= TRIES:
-                raise NotEnded(reason_of(error)) from error
-            raise
-        if self._missing:
-            raise NotEnded(f"not all of it is recorded ({self._missing})")
-
     def close(self) -> None:
         """Remove the folder if every run of it is in its store; end a parent that was begun anew for it."""
-        if self._began_parent and not self._is_live and not self._parent_records("end"):
+        if self._began_parent and not self._is_live and parent_record(self.folder / PARENT, "end") is None:
             try:
                 self.parent.finish("KILLED", {"nnexp.status": "killed"})
             except Exception as error:
                 # Resuming ends it, and so does --end-stale.
                 LOG.warning("the sweep's parent run was not ended (%s)", reason_of(error))
-        if not journal.left(self.folder) and not self._missing:
+        if not journal.left(self.folder) and not (self._parent_file and self._parent_file.missing):
             clear(self.folder)
 
     def _limit(self, file: Path) -> None:
@@ -406,20 +337,6 @@ def _noted(errors: list[Exception]) -> Iterator[None]:
         errors.append(error)
 
 
-def _see_that_it_answers(store: Any) -> None:
-    """See that a store which did not take something is there at all.
-
-    Raises:
-        StoreError: it is away, and takes nothing else either.
-    """
-    try:
-        store.answer()
-    except StoreError:
-        raise
-    except Exception as error:
-        LOG.warning("the store cannot be asked whether it is there (%s)", reason_of(error))
-
-
 def _what(tags: Mapping[str, str]) -> tuple[str, str]:
     """What a run computes: the hashes of its config and of the code."""
     return tags.get("nnexp.config_hash", ""), tags.get("nnexp.code_hash", "")
@@ -427,7 +344,3 @@ def _what(tags: Mapping[str, str]) -> tuple[str, str]:
 
 class SweepRuns(StoreError):
     """A sweep still runs: its own process delivers its journal."""
-
-
-class NotEnded(StoreError):
-    """The store takes no more of a sweep's end."""

@@ -144,6 +144,11 @@ def scan(file: Path, start: int = 0) -> Contents:
     return Contents(found, start + at, notes)
 
 
+def since(file: Path, start: int) -> list[Record]:
+    """The whole records of a file that goes on, behind the one that began at ``start - 1``; all from 0 on."""
+    return [record for record in scan(file, max(start - 1, 0)).records if record.place >= start]
+
+
 def _record(data: bytes, at: int, start: int) -> tuple[Record | None, int]:
     """The record at a place and its size, None if it is not whole."""
     if at + HEAD.size > len(data):
