@@ -60,7 +60,7 @@ class Recorder:
         self.ended = False
         self._said: tuple[Path, str] | None = None
         self._changed = threading.Condition()
-        self._closing = False
+        self._closing = self._waited = False
         self._thread: threading.Thread
 
     def begin(self, folder: Path, experiment: str) -> None:
@@ -87,8 +87,10 @@ class Recorder:
             while not done() and self.error is None and self._running():
                 if len(self.recorded) + len(self.kept) > known and not stopped():
                     since, known = monotonic(), len(self.recorded) + len(self.kept)
-                in_a_hurry = stopped() and self.parent is not None
+                in_a_hurry = self._waited or (stopped() and self.parent is not None)
                 if monotonic() - since > (HURRY_SECONDS if in_a_hurry else PATIENCE_SECONDS):
+                    # Whatever else is waited for has had its time.
+                    self._waited = True
                     break
                 self._changed.wait(0.2)
             return done()
@@ -103,6 +105,7 @@ class Recorder:
             return
         with self._changed:
             if what == "recorded":
+                self._waited = False
                 self.recorded[said["name"]] = Recorded(said["run_id"], said["url"])
             elif what == "kept":
                 self.kept[said["name"]] = said["why"]
