@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,13 @@ from nnexp.process import leave
 from nnexp.tracking.locations import conceal, relative_to
 
 if TYPE_CHECKING:
+    from hydra._internal.hydra import Hydra
+    from omegaconf import DictConfig
+
     from nnexp.cli.arguments import Arguments
     from nnexp.config.schema import Config
     from nnexp.sweep.recording.process import Recorder
+    from nnexp.sweep.work import Work
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     # NumPy reads these when it loads; on networks this small a second thread only waits.
@@ -145,14 +149,9 @@ def _guarded(given: Arguments, process: Recorder | None) -> int:
 
 
 def _command(given: Arguments, process: Recorder | None) -> int:
-    from nnexp.cli.errors import Stop
-    from nnexp.cli.terminal import console
-    from nnexp.cli.view import TerminalView
     from nnexp.config.schema import ConfigError
     from nnexp.sweep.compose import jobs
-    from nnexp.sweep.supervisor import SweepWork
-    from nnexp.sweep.work import Work
-    from nnexp.tracking.locations import SweepTaken
+    from nnexp.sweep.compose.loader import command_hydra
 
     overrides, path = given.settings, jobs.search_path(given.flags.get("--config-dir", ""))
     main = given.flags.get("--config-name", jobs.MAIN)
@@ -163,8 +162,26 @@ def _command(given: Arguments, process: Recorder | None) -> int:
     if given.command:
         if given.sweep:
             raise ConfigError(f"{given.command}: expected without -m; --dry-run lists a sweep's jobs")
-        _launch(given, overrides, None)
+        _print(given)
         return 0
+    # What is composed for the check is there for the launch.
+    with command_hydra() as hydra:
+        return _train(given, process, hydra)
+
+
+def _train(given: Arguments, process: Recorder | None, hydra: Hydra) -> int:
+    from nnexp.cli.errors import Stop
+    from nnexp.cli.terminal import console
+    from nnexp.cli.view import TerminalView
+    from nnexp.config.schema import ConfigError
+    from nnexp.sweep.compose import jobs
+    from nnexp.sweep.plugins import register
+    from nnexp.sweep.supervisor import SweepWork
+    from nnexp.sweep.work import Work
+    from nnexp.tracking.locations import SweepTaken
+
+    overrides, path = given.settings, jobs.search_path(given.flags.get("--config-dir", ""))
+    main = given.flags.get("--config-name", jobs.MAIN)
     view = TerminalView(console(), "--runs" in given.flags)
     if given.sweep:
         plan = jobs.plan(overrides, path, main)
@@ -178,6 +195,7 @@ def _command(given: Arguments, process: Recorder | None) -> int:
             view.say(_left_out(plan.repeated))
         swept = SweepWork(view, overrides, plan.most, process, given.kept())
         swept.find_earlier(first)
+        register(swept)
         work: Work = swept
     else:
         config = jobs.single(overrides, path, main)
@@ -185,7 +203,8 @@ def _command(given: Arguments, process: Recorder | None) -> int:
         work = Work(view, overrides, None, given.kept())
         work.find_earlier(config)
     try:
-        _launch(given, jobs.as_axes(overrides) if given.sweep else overrides, work)
+        launch = hydra.multirun if given.sweep else hydra.run
+        launch(main, _job(work), jobs.composed_from(overrides, path, given.sweep))
     except BaseException as error:
         if not isinstance(error.__cause__ if isinstance(error, Stop) else error, SweepTaken):
             work.end("KILLED" if not isinstance(error, Exception) else "FAILED")
@@ -243,17 +262,14 @@ def _end_stale(overrides: list[str]) -> int:
     return 0
 
 
-def _launch(given: Arguments, overrides: list[str], work: Any) -> None:
-    """Hand the command to Hydra, whose launcher calls the job for each composed config."""
-    import hydra
+def _job(work: Work) -> Callable[[DictConfig], float]:
+    """What Hydra calls with the config of each job that its launcher does not hand to ``work`` itself."""
     from hydra.core.hydra_config import HydraConfig
-    from omegaconf import DictConfig, OmegaConf
+    from omegaconf import OmegaConf
 
     from nnexp.cli.errors import Stop
-    from nnexp.config.places import conf
     from nnexp.config.schema import ConfigError, from_mapping
     from nnexp.sweep.identity import code_hash
-    from nnexp.sweep.plugins import register
     from nnexp.sweep.trial import Trial, objective
     from nnexp.tracking.locations import StoreError
 
@@ -269,11 +285,21 @@ def _launch(given: Arguments, overrides: list[str], work: Any) -> None:
         except (ConfigError, StoreError) as error:
             raise Stop(str(error)) from error
 
-    register(work)
+    return run
+
+
+def _print(given: Arguments) -> None:
+    """Let Hydra print what one of its own flags asks for."""
+    import hydra
+
+    from nnexp.config.places import conf
+    from nnexp.sweep.plugins import register
+
+    register()
     before = sys.argv
-    sys.argv = [before[0], *given.for_hydra(overrides)]
+    sys.argv = [before[0], *given.for_hydra(given.settings)]
     try:
-        hydra.main(str(conf()), "config", version_base="1.3")(run)()
+        hydra.main(str(conf()), "config", version_base="1.3")(lambda config: None)()
     finally:
         sys.argv = before
 

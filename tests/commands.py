@@ -77,6 +77,9 @@ def here(
     from nnexp.run import main
     from nnexp.sweep.recording import process
 
+    for name in ("cli.ends", "cli.summary", "pictures.one_run"):
+        # Loaded once, not by each sweep from its own copy of the source.
+        importlib.import_module(f"nnexp.{name}")
     copy_new_stores()
     folder, variables, paths, added = Path.cwd(), dict(os.environ), list(sys.path), list(places._ADDED)
     made_recorder, handlers, level = process.recorder, list(logging.root.handlers), logging.root.level

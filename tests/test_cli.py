@@ -114,7 +114,7 @@ def test_a_signal_ends_the_run_and_its_sweep_as_killed(tmp_path, launcher, numbe
     process = start(tmp_path, *arguments, f"hydra/launcher={launcher}")
     wait_for(lambda: running(tmp_path))
     process.send_signal(number)
-    out, error = process.communicate(timeout=60)
+    out, error = process.communicate(timeout=120)
     assert process.returncode == code, error
     assert "Traceback" not in error
     assert re.search(r"^sgd +0 .* killed ", out, re.MULTILINE)

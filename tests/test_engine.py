@@ -26,7 +26,7 @@ from nnexp.tracking.environment import environment
 LOCAL = ("loky", "threading", "sequential")
 
 
-def soon(true: Callable[[], bool], seconds: float = 20.0) -> bool:
+def soon(true: Callable[[], bool], seconds: float = 90.0) -> bool:
     end = time.monotonic() + seconds
     while not true() and time.monotonic() < end:
         time.sleep(0.02)
@@ -86,7 +86,7 @@ def test_a_killed_worker_costs_nothing_and_its_neighbour_goes_on(tmp_path: Path)
     assert neighbour.read_text() == beside
     for file in (victim, neighbour):
         Path(f"{file}.go").touch()
-    reader.join(20)
+    reader.join(90)
     assert found == {0: str(victim), 1: str(neighbour)}
     assert neighbour.read_text() == beside
 
@@ -168,7 +168,7 @@ def test_ctrl_c_reaches_the_workers_and_ends_no_task(tmp_path: Path) -> None:
         assert all(psutil.pid_exists(pid) for pid in begun(tmp_path))
         for name in "abcd":
             (tmp_path / f"{name}.go").touch()
-        out, _ = running.communicate(timeout=20)
+        out, _ = running.communicate(timeout=90)
     assert sorted(out.splitlines()) == [f"0 {tmp_path}/a", f"1 {tmp_path}/b", "stopped 1"]
 
 
@@ -176,7 +176,7 @@ def test_workers_do_not_outlive_a_parent_that_was_killed(tmp_path: Path) -> None
     with program(tmp_path) as running:
         assert soon(lambda: len(begun(tmp_path)) == 2)
         running.kill()
-        running.wait(20)
+        running.wait(90)
     assert soon(lambda: not any(psutil.pid_exists(pid) for pid in begun(tmp_path)))
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from nnexp import inside
 from nnexp.data import Spiral
+from nnexp.inside import plane
 from nnexp.inside.histograms import gradients_of
 from nnexp.inside.plane import filter_norms, losses
 from nnexp.losses import CrossEntropy
@@ -90,6 +91,17 @@ def test_a_path_out_of_the_plane_is_said_to_be() -> None:
     assert all(off[0] == 0 for off in shown.off)
     for true, drawn in zip(shown.true_loss, shown.plane_loss, strict=True):
         assert true[0] == pytest.approx(drawn[0])
+
+
+def test_a_plane_of_much_work_has_fewer_points_or_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    solved = problem("float32")
+    assert plane.affordable_size(solved) == 101
+    each = solved.samples * solved.network.work
+    monkeypatch.setattr(plane, "MOST_WORK", 30 * 30 * each)
+    assert inside.loss_plane(walks(solved)).loss.shape == (30, 30)
+    monkeypatch.setattr(plane, "MOST_WORK", 20 * 20 * each)
+    with pytest.raises(ValueError, match="takes too long"):
+        inside.loss_plane(walks(solved))
 
 
 def test_the_grid_holds_the_loss_of_the_networks_at_its_points() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import children, here, in_store, made_store, nnexp, runs, start, wait_for
+from commands import here, in_store, made_store, nnexp, runs, start, wait_for
 from conftest import surroundings
 from readme import guide
 from required import need_module
@@ -232,17 +231,3 @@ def test_an_error_in_a_group_is_logged_and_counted(lab: Path) -> None:
     text = log.read_text()
     assert re.search(r"ERROR\] - jobs 3, 4, 5 failed together and were trained alone\nTraceback", text)
     assert "ValueError" in text
-
-
-def test_a_signal_while_own_parts_train_ends_the_runs_as_killed(lab: Path) -> None:
-    made_store(lab)
-    sweep = start(
-        lab, "--config-dir", "my_conf", *SWEEP, "budget.iterations=100000000", "tracking.flush_seconds=0.2",
-        env=surroundings(),
-    )  # fmt: skip
-    wait_for(lambda: children(sweep.pid))
-    wait_for(lambda: any(run.data.metrics for run in runs(lab)))
-    sweep.send_signal(signal.SIGINT)
-    sweep.communicate(timeout=120)
-    assert sweep.returncode == 130
-    assert {run.info.status for run in runs(lab)} == {"KILLED"}

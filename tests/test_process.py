@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from nnexp.process import Output
 
 PROGRAM = """
@@ -25,13 +23,12 @@ leave(main)
 """
 
 
-@pytest.mark.parametrize("code", [0, 3])
-def test_a_command_that_leaves_has_closed_its_store(code: int, tmp_path: Path) -> None:
+def test_a_command_that_leaves_has_closed_its_store(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, f"sqlite:///{tmp_path}/mlflow.db", str(code)],
+        [sys.executable, "-c", PROGRAM, f"sqlite:///{tmp_path}/mlflow.db", "3"],
         capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
-    assert (done.returncode, done.stdout, done.stderr) == (code, "done\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "done\n", "")
     # The log of a file that nobody has open is in the file.
     assert {file.name for file in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
 

@@ -304,9 +304,12 @@ def test_the_tree_that_a_run_was_made_with_is_written_from_its_record(
 ) -> None:
     clone, work = tmp_path / "clone", tmp_path / "work"
     for name in ("nnexp", "conf"):
-        shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, clone / name)
     git = ["git", "-C", str(clone), "-c", "user.name=me", "-c", "user.email=me@host.example"]
-    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
+    subprocess.run([*git, "init", "-q"], check=True)
+    # Compiled files are used, so that processes need not compile, and are no part of the tree.
+    (clone / ".git" / "info" / "exclude").write_text("__pycache__\n")
+    for words in (["add", "."], ["commit", "-q", "-m", "all"]):
         subprocess.run([*git, *words], check=True)
     changed = clone / "nnexp" / "optim" / "sgd.py"
     changed.write_text(changed.read_text() + "\n# https://me:s3cret@host.example/x\n")

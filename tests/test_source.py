@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from nnexp.sweep.source import frozen_source, import_from
+from nnexp.sweep.source import frozen_source, import_from, loaded_from
 
 
 def test_it_is_frozen_while_another_thread_imports(tmp_path: Path) -> None:
@@ -25,14 +25,17 @@ def test_it_is_frozen_while_another_thread_imports(tmp_path: Path) -> None:
             if number > 500:
                 sys.modules.pop(f"nnexp_test_module_{(number - 500) % 1000}", None)
 
+    code = tmp_path / "code"
+    with frozen_source(code, {}):
+        assert (code / "nnexp" / "run.py").exists()
     thread = threading.Thread(target=importing)
     before, interval = dict(sys.modules), sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     thread.start()
     try:
-        for _ in range(10):
-            with frozen_source(tmp_path / "code", {}):
-                assert str(tmp_path / "code") in sys.path
+        for _ in range(100):
+            with loaded_from(code):
+                assert str(code) in sys.path
     finally:
         over.set()
         thread.join()
@@ -40,7 +43,6 @@ def test_it_is_frozen_while_another_thread_imports(tmp_path: Path) -> None:
         for name in set(sys.modules) - set(before):
             if name.startswith("nnexp_test_module_"):
                 del sys.modules[name]
-    assert (tmp_path / "code" / "nnexp" / "run.py").exists()
 
 
 def test_modules_from_outside_are_copied_and_loaded_from_the_copy(

@@ -6,11 +6,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
-
-import pytest
 
 from nnexp.tracking.locations import on_local_disk
 from nnexp.tracking.mlflow_store import Store
@@ -18,19 +15,36 @@ from nnexp.tracking.mlflow_store import Store
 PROGRAM = "import sys; from nnexp.tracking.mlflow_store import Store; Store.open(sys.argv[1], 'nnexp')"
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_process_that_is_ended_while_it_makes_a_store_leaves_none_half_made(
-    number: signal.Signals, tmp_path: Path
-) -> None:
+HALF = """
+import sys
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+tables = 0
+
+@event.listens_for(Engine, "after_cursor_execute")
+def wait(connection, cursor, statement, *_):
+    global tables
+    tables += "CREATE TABLE" in statement
+    if tables == 10:
+        print("ten tables", flush=True)
+        sys.stdin.read()
+"""
+"""Of some fifty steps."""
+
+
+def test_a_process_that_is_ended_while_it_makes_a_store_leaves_none_half_made(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    with subprocess.Popen([sys.executable, "-c", PROGRAM, uri], stderr=subprocess.DEVNULL) as process:
-        part = tmp_path / ".mlflow.db.part"
-        # MLflow makes its tables in some fifty steps of 10 to 20 ms each.
-        while process.poll() is None and not (part.exists() and part.stat().st_size > 100_000):
-            time.sleep(0.002)
-        process.send_signal(number)
-    assert process.returncode != 0
-    assert not (tmp_path / "mlflow.db").exists()
+    for number in (signal.SIGINT, signal.SIGKILL):
+        with subprocess.Popen(
+            [sys.executable, "-c", HALF + PROGRAM, uri], stdin=-1, stdout=-1, stderr=subprocess.DEVNULL
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ten tables\n"
+            assert (tmp_path / ".mlflow.db.part").exists()
+            process.send_signal(number)
+            process.wait(90)
+        assert process.returncode != 0
+        assert not (tmp_path / "mlflow.db").exists()
     done = subprocess.run([sys.executable, "-c", PROGRAM, uri], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     assert {file.name for file in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}

@@ -17,7 +17,10 @@ TWO = ("-m", "optimizer=sgd", "seed=0,1", *SMALL, "hydra.launcher.n_jobs=1")
 
 
 def shell(place: Path, words: str) -> int:
-    command = shlex.join([sys.executable, "-m", "nnexp.run", *TWO])
+    # Outputs that are closed from the start are for the process that records to inherit; others cost one less.
+    more = [] if words.startswith(">&-") else ["hydra/launcher=basic"]
+    settings = [word for word in TWO if not (more and word.startswith("hydra.launcher"))]
+    command = shlex.join([sys.executable, "-m", "nnexp.run", *settings, *more])
     return subprocess.run(
         ["bash", "-c", f"{command} {words}"], cwd=place, timeout=300, check=False
     ).returncode
@@ -31,7 +34,7 @@ def test_a_sweep_is_recorded_though_nobody_reads_what_it_says(tmp_path: Path, wo
     assert [run.info.status for run in runs(tmp_path, "sweep")] == ["FINISHED"]
 
 
-@pytest.mark.parametrize("name", ["what?", "a%20b", "it's", "100%", "two words"])
+@pytest.mark.parametrize("name", ["what?", "a%20b 100%", "it's two words"])
 def test_the_store_is_below_the_folder_whatever_its_name(tmp_path: Path, name: str) -> None:
     place = tmp_path / name
     place.mkdir()

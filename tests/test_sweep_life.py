@@ -6,15 +6,13 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import SMALL, children, here, made_store, runs, start, wait_for
+from commands import SMALL, children, here, made_store, nnexp, runs, start, wait_for
 from mlflow import MlflowClient
-from mlflow.entities import Param, RunTag
+from mlflow.entities import Metric, Param, RunTag
 
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.protocol import milliseconds
@@ -99,15 +97,13 @@ def test_an_edit_of_the_source_does_not_change_later_jobs(tmp_path, own_source):
 def test_runs_of_changed_code_are_run_again_unless_told_otherwise(tmp_path, own_source):
     package, environment = own_source
     # What is the fact here is the code, not who trains.
-    arguments = [sys.executable, "-m", "nnexp.run", "-m", "seed=0,1", *SMALL, "hydra/launcher=basic"]
-    made_store(tmp_path)
+    arguments = ["-m", "seed=0,1", *SMALL, "hydra/launcher=basic"]
 
     def sweep(*more):
-        return subprocess.run(
-            [*arguments, *more], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
+        return nnexp(tmp_path, *arguments, *more, env=environment)
 
-    assert sweep().returncode == 0
+    # The copy is still as the source of this process.
+    assert here(tmp_path, *arguments).returncode == 0
     first = [run.info.run_id for run in runs(tmp_path)]
     with open(package / "training" / "problem.py", "a") as file:
         file.write("# An edit.\n")
@@ -139,9 +135,10 @@ def test_a_store_receives_what_plain_calls_give(tmp_path):
     ours.finish("FINISHED", ended=9_000)
     plain = client.create_run(store.experiment_id, 1_000, {"kind": "run"}, "run").info.run_id
     for at in range(180):
-        for key in COLUMNS[1:]:
-            if np.isfinite(value := float(rows[key][at])):
-                client.log_metric(plain, key, value, 1_000 + round(rows.seconds[at] * 1000), at)
+        when = 1_000 + round(rows.seconds[at] * 1000)
+        values = {key: float(rows[key][at]) for key in COLUMNS[1:]}
+        points = [Metric(key, value, when, at) for key, value in values.items() if np.isfinite(value)]
+        client.log_batch(plain, metrics=points)
     client.log_metric(plain, "improvements", 5.0, milliseconds(), 179)
     client.log_batch(plain, params=[Param(*item) for item in list(params.items())[:100]])
     client.log_batch(plain, params=[Param(*item) for item in list(params.items())[100:]])

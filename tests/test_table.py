@@ -14,11 +14,13 @@ import pytest
 from nnexp import testing
 from nnexp.config.schema import Config
 from nnexp.config.settings import ConfigError, load_part
-from nnexp.data import Dataset, Table, arrays
+from nnexp.data import Dataset, Points, Table, arrays
 from nnexp.data.streams import streams
+from nnexp.losses import BinaryCrossEntropy, CrossEntropy, Loss
+from nnexp.network import MLP, Sigmoid, Softmax
 from nnexp.sweep.compose.jobs import compose
 from nnexp.sweep.identity import config_hash
-from nnexp.training import RunSettings, train
+from nnexp.training import Budget, RunSettings, train
 from tests.data_files import people
 
 
@@ -188,7 +190,14 @@ TEXT = "x,z,y\n1,2,a\n3,4,b\n5,six,a\n7,8,b\n"
         (TEXT, {"features": ["x"], "categorical": ["z"]}, "dataset.categorical: z is not among the columns"),
         (TEXT.replace("b", "a"), {"features": ["x"]}, r"dataset.target=y: all rows are of one class \(a\)"),
         (TEXT.replace("six", ""), {}, r"dataset.path=t\.csv: row 3, column z: missing; dataset.missing=mean or drop"),
-        (TEXT.replace("six", "inf"), {}, r"dataset.path=t\.csv: row 3, column z: expected a finite number"),
+        (TEXT.replace("six", "inf"), {}, r"dataset.path=t\.csv: row 3, column z: expected a number of at most 1e\+38"),
+        (TEXT.replace("six", "1e300"), {}, r"row 3, column z: expected a number of at most 1e\+38"),
+        (TEXT, {"features": ["x", "x"]}, "dataset.features: x is there twice"),
+        (TEXT.replace("x,z", "x,x"), {}, r"cannot be read as csv \(two columns have the name x\)"),
+        # pandas takes the first values as names of rows, or leaves the last away.
+        ("x,y\n1,2,a\n3,4,b\n", {}, r"\(rows have more values than the first line has names\)"),
+        ("," + TEXT.replace("\n", "\n0,").rstrip("0,"), {}, "column 1 has no name; name the columns"),
+        (TEXT.replace("six", "6"), {"split": {"test": "t_more.csv"}}, "no training row is of class c"),
         (TEXT.replace("4,b", "4,"), {"features": ["x"]}, r"row 2, column y: missing; expected a value to predict"),
         ("x,y\n", {}, "dataset.path=.*: there are no rows"),
         ("", {}, "dataset.path=.*: the file is empty"),
@@ -199,7 +208,7 @@ TEXT = "x,z,y\n1,2,a\n3,4,b\n5,six,a\n7,8,b\n"
         (TEXT, {"split": {"tests": 0.1}}, "dataset.split.tests: unknown; expected validation and test"),
         (TEXT, {"split": {"test": 0.6, "validation": 0.4}}, "dataset.split: shares of validation and test add up"),
         (TEXT, {"features": ["x"], "split": {"test": 0.1}}, "dataset.split.test=0.1: there are too few samples"),
-        (TEXT, {"features": ["x"], "task": "numbers"}, r"row 1, column y: a is not a number"),
+        (TEXT, {"features": ["x"], "task": "numbers"}, r"row 1, column y: a is not a number; dataset.task=classes"),
         (TEXT, {"path": "t.txt"}, r"expected a file whose name ends in .csv, .parquet, .npz"),
     ],
 )  # fmt: skip
@@ -209,6 +218,7 @@ def test_what_is_wrong_is_one_clear_line(
     monkeypatch.chdir(tmp_path)
     for name in ("t.csv", "t.txt"):
         Path(name).write_text(text, encoding="utf-8")
+    Path("t_more.csv").write_text("x,z,y\n1,2,c\n", encoding="utf-8")
     values = {"path": "t.csv", "target": "y", "name": "table"} | settings
     with pytest.raises(ConfigError, match=line) as caught:
         load_part("dataset", values, Dataset).sizes()
@@ -221,8 +231,38 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", x=np.array([{}]), y=np.zeros(1))
     with pytest.raises(ConfigError, match="cannot be read as npz"):
         Table(path=str(tmp_path / "t.npz"), target="y").sizes()
+    (tmp_path / "no.npz").write_bytes(b"none")
+    with pytest.raises(ConfigError, match=r"cannot be read as npz \(it is not such a file\)"):
+        Table(path=str(tmp_path / "no.npz"), target="y").sizes()
+    for settings in ({"categorical": ["x"]}, {"split": "x"}):
+        with pytest.raises(ConfigError, match=r"column x of given:.*: expected one value a row, not \(2,\)"):
+            Table.of({"x": np.ones((4, 2)), "z": np.ones(4), "y": [0, 1, 0, 1]}, "y", **settings).sizes()
     with pytest.raises(ConfigError, match="known in that process alone"):
         Table(path="given:0123456789abcdef", target="y").sizes()
+
+
+def test_a_class_of_few_rows_is_for_training() -> None:
+    # A fifth of one or two rows is none; the sizes that are said are those that are drawn.
+    data = arrays(np.arange(43.0)[:, None], np.array([0] * 20 + [1] * 20 + [2, 2] + [3]))
+    split = data.load(streams(0), "float32")
+    assert split.validation is not None
+    assert data.sizes()[2:5] == (27, 8, 8)
+    assert [len(part.y) for part in split if part is not None] == [27, 8, 8]
+    assert np.bincount(split.train.y).tolist() == [12, 12, 2, 1]
+    assert np.bincount(split.validation.y).tolist() == [4, 4]
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(), BinaryCrossEntropy()])
+@pytest.mark.parametrize("values", [[[0.5, 1.5]], [[-1.0, 1.0]]])
+def test_numbers_are_no_probabilities(loss: Loss, values: list[list[float]]) -> None:
+    settings = RunSettings(
+        dataset=Points(inputs=[[1.0]], targets=values),
+        architecture=MLP(hidden=[], output=Softmax() if isinstance(loss, CrossEntropy) else Sigmoid()),
+        loss=loss,
+        budget=Budget(iterations=1),
+    )
+    with pytest.raises(ConfigError, match=r"targets are numbers, .*; expected classes .* or numbers 0 to 1"):
+        train(settings)
 
 
 @pytest.mark.parametrize(

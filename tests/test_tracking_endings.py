@@ -158,7 +158,7 @@ def test_a_signal_ends_a_real_run_as_killed_with_what_it_reached(
         reached = int(line)
         time.sleep(0.1)
         process.send_signal(number)
-        process.communicate(timeout=30)
+        process.communicate(timeout=90)
     assert process.returncode == code
     store = Store.open(uri, "nnexp")
     (run,) = store.client.search_runs([store.experiment_id])

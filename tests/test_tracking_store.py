@@ -257,7 +257,7 @@ def test_two_processes_make_one_store(tmp_path: Path) -> None:
         subprocess.Popen([sys.executable, "-c", program, uri], stdout=-1, stderr=-1, text=True)
         for _ in range(2)
     ]
-    outputs = [process.communicate(timeout=60) for process in processes]
+    outputs = [process.communicate(timeout=120) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert outputs[0][0] == outputs[1][0]
     assert len(Store.open(uri, "shared").client.search_runs([outputs[0][0].strip()])) == 2

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nnexp.pictures.colors import OWN
+from nnexp.tracking.curve_names import PALETTE, TAG, curve_name, place
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.parent import finish_parent, markdown, shared
 from nnexp.tracking.views import MOST_VIEWS, NOTE, PREFIX, comparison, note, too_many
@@ -46,6 +48,23 @@ def test_a_comparison_is_the_same_for_old_and_new_pages_and_fits_an_old_ones_tag
     assert new["orderByKey"] == "params.`seed`"
     assert [chart["metricKey"] for chart in new["compareRunCharts"]] == ["val_loss", "val_accuracy"]  # type: ignore[attr-defined]
     assert [section["display"] for section in new["compareRunSections"]] == [True, False]  # type: ignore[attr-defined]
+
+
+def test_a_group_has_its_methods_name_and_a_colour_of_its_own() -> None:
+    names = {method: curve_name(method) for method in OWN if "+" not in method}
+    assert {method: name.rstrip("\u200b\u200c\u200d\u2060") for method, name in names.items()} == {
+        method: method for method in names
+    }
+    assert len({place(name) for name in names.values()}) == len(names)
+    # A green, an orange, a blue: MLflow's own choice for these was two blues and a black.
+    assert [PALETTE[place(names[method])] for method in ("sgd", "perturb", "random")] == [
+        "#3ba65e",
+        "#be501e",
+        "#137dae",
+    ]
+    (key,) = (json.loads(text) for text in comparison("s", ["sgd"], "loss", "").values())
+    assert key["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": TAG}]
+    assert list(key["groupsExpanded"]) == [f"tag.{TAG}.{curve_name('sgd')}"]
 
 
 def test_a_loss_of_nothing_has_no_logarithmic_axis() -> None:

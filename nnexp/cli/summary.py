@@ -26,6 +26,9 @@ MOST_LINES = 24
 MOST_FAILURES = 4
 """Different reasons of failure that are printed; the record has all."""
 
+LARGEST_WRITTEN_OUT = 10**6
+"""Numbers of this size have an exponent: the loss of a run that is about to diverge has dozens of digits."""
+
 WORDS = ("method", "settings", "status", "run")
 """Columns of texts that may be broken at spaces."""
 
@@ -52,11 +55,13 @@ def print_summary(
         if found is not None:
             needed = found.needed
             if not few or len(rows) > len(found.lines):
+                if few:
+                    out.print()
                 _print_methods(out, found)
             if found.verdict:
                 out.print()
                 out.print(Text(found.verdict, style="bold"))
-                out.print()
+        out.print()
         _print_failures(out, rows)
     if ui_command:
         _say(out, f"Browse: {ui_command}")
@@ -112,6 +117,8 @@ def _estimate(line: Line) -> str:
     half = (high - low) / 2
     if not math.isfinite(half):
         return _number(value, "{:.4g}")
+    if max(abs(low), abs(high)) >= LARGEST_WRITTEN_OUT:
+        return f"{value:.2g} [{low:.2g}, {high:.2g}]"
     # As many decimals as the interval deserves, the same for its ends.
     decimals = min(4, max(0, 1 - math.floor(math.log10(half)))) if half > 0 else 4
     return f"{value:,.{decimals}f} [{low:,.{decimals}f}, {high:,.{decimals}f}]"
@@ -217,4 +224,7 @@ def _others(row: Row, shared: set[str]) -> str:
 
 
 def _number(value: Any, how: str) -> str:
-    return how.format(value) if math.isfinite(value) else ""
+    if not math.isfinite(value):
+        return ""
+    # Counts have commas, and are written out.
+    return f"{value:.3g}" if abs(value) >= LARGEST_WRITTEN_OUT and "," not in how else how.format(value)

@@ -345,6 +345,8 @@ def _value(value: Any, hint: Any, f: Field[Any], name: str, modules: Sequence[st
     converted = typed(value, hint)
     if converted is MISSING or (within is not None and converted is not None and converted not in within):
         example = f", as [{shown(value)}]" if lacks_brackets(value, hint) else ""
+        if within is None and type(value) in (int, float) and str in members(hint):
+            example = f"; a name of digits stands in quotes, as '{name}=\"{value}\"'"
         raise ConfigError(f"{name}={shown(value)}: expected {_expected(hint, f)}{example}")
     if type(converted) is int and abs(converted) > LARGEST:
         raise ConfigError(f"{name}={shown(value)}: expected an integer of at most {LARGEST}")

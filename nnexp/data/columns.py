@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import warnings
+import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -108,14 +110,41 @@ def _read(path: str, state: tuple[int, ...], setting: str) -> Columns:
 
     try:
         if kind == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                data: Any = dict(arrays)
+            data: Any = _arrays(path)
         else:
-            data = pd.read_csv(path) if kind == ".csv" else pd.read_parquet(path)
+            data = _csv(path) if kind == ".csv" else pd.read_parquet(path)
     except Exception as error:  # each reader has errors of its own
         reason = str(error).strip().partition("\n")[0]
         raise ConfigError(f"{said}: cannot be read as {kind[1:]} ({reason})") from error
     return _columns(data, said)
+
+
+def _arrays(path: str) -> dict[str, Array]:
+    # Of other files NumPy says that they could be loaded as a pickle.
+    if not zipfile.is_zipfile(path):
+        raise ValueError("it is not such a file")
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def _csv(path: str) -> Any:
+    """A CSV file as a data frame; what pandas mends in silence is refused.
+
+    Raises:
+        ValueError: a name that is there twice, or rows of more values than there are names.
+    """
+    import pandas as pd
+
+    names = pd.read_csv(path, header=None, nrows=1, dtype=str, skipinitialspace=True).iloc[0].dropna()
+    if names.duplicated().any():
+        raise ValueError(f"two columns have the name {names[names.duplicated()].iloc[0]}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            # Without index_col the first column of rows that are too long would be no column, and names move by one.
+            return pd.read_csv(path, skipinitialspace=True, index_col=False)
+        except pd.errors.ParserWarning as error:
+            raise ValueError("rows have more values than the first line has names") from error
 
 
 def _columns(data: Any, said: str) -> Columns:

@@ -13,6 +13,9 @@ from nnexp.config.settings import Part
 Array = np.ndarray[Any, Any]
 Generators = Mapping[str, np.random.Generator]
 
+LARGEST = 1e38
+"""The size of numbers that are taken: those of float32 end at about three times this."""
+
 
 class Data(NamedTuple):
     """Inputs ``x (..., F, N)`` and targets ``y``: classes ``(..., N)`` int64, or numbers ``(..., C, N)``.

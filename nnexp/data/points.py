@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnexp.config.settings import ConfigError, setting
-from nnexp.data.dataset import Data, Dataset, Generators, Sizes, Split, frozen
+from nnexp.data.dataset import LARGEST, Data, Dataset, Generators, Sizes, Split, frozen
 
 Array = np.ndarray[Any, Any]
 
@@ -41,6 +41,9 @@ class Points(Dataset):
             x, y = np.asarray(self.inputs, np.float64), np.asarray(self.targets, np.float64)
         except ValueError:
             raise ConfigError("dataset.inputs, dataset.targets: expected rows of equal length") from None
+        for name, values in (("inputs", x), ("targets", y)):
+            if values.size and np.abs(values).max() > LARGEST:
+                raise ConfigError(f"dataset.{name}: expected numbers of at most {LARGEST:.0e}")
         if x.ndim != 2 or y.ndim != 2 or len(x) != len(y):
             raise ConfigError(
                 f"dataset.inputs {x.shape}, dataset.targets {y.shape}: expected two tables of equally many rows"

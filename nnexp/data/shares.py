@@ -81,10 +81,10 @@ def drawn(of: Array, shares: Mapping[str, Any], classes: Array | None, rng: np.r
     parts = of.copy()
     shared = np.flatnonzero(of == SHARED)
     kinds = np.zeros(len(shared), np.int64) if classes is None else classes[shared]
-    for kind in np.unique(kinds):
+    names, sizes = np.unique(kinds, return_counts=True)
+    for kind, of_parts in zip(names, counts(shares, sizes).T, strict=True):
         rows = rng.permutation(shared[kinds == kind])
-        sizes = counts(shares, np.array([len(rows)]))[:, 0] if shares else (len(rows), 0, 0)
-        parts[rows] = np.repeat(np.arange(3), sizes)
+        parts[rows] = np.repeat(np.arange(3), of_parts)
     return parts
 
 

@@ -17,7 +17,7 @@ from nnexp.config.places import did_you_mean
 from nnexp.config.settings import ConfigError, plain, setting
 from nnexp.data import columns as files
 from nnexp.data import shares
-from nnexp.data.dataset import Dataset, Generators, Sizes, Split
+from nnexp.data.dataset import LARGEST, Dataset, Generators, Sizes, Split
 
 Array = np.ndarray[Any, Any]
 
@@ -25,6 +25,9 @@ MOST_CLASSES = 20
 """Whole numbers with more different values than these are numbers, unless dataset.task says otherwise."""
 
 NAMES_SHOWN = 12
+
+NAMELESS = "Unnamed: "
+"""The beginning of the names that pandas gives to columns without one."""
 
 
 class Rows(NamedTuple):
@@ -176,7 +179,10 @@ class _Reading:
         pieces, shape = [], ()
         for name in names:
             column = self._column(name, "dataset.features")
-            piece = self._one_hot(column) if name in table.categorical else self._numbers(column, name)
+            if name in table.categorical:
+                piece = self._one_hot(self._one_a_row(column, name))
+            else:
+                piece = self._numbers(column, name)
             shape = column.shape[1:] if len(names) == 1 and column.ndim > 2 else ()
             pieces.append(piece)
         x = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
@@ -199,8 +205,13 @@ class _Reading:
                     )
         y, labels = self._target(target, keep)
         parts, x = parts[keep], x[keep] if not keep.all() else x
-        if not (np.isin(parts, (shares.TRAIN, shares.SHARED))).any():
+        training = np.isin(parts, (shares.TRAIN, shares.SHARED))
+        if not training.any():
             raise ConfigError("dataset.split: no row is left to train")
+        if labels is not None and (unknown := ~np.isin(np.arange(len(labels)), y[training])).any():
+            raise ConfigError(
+                f"dataset.target={table.target}: no training row is of class {labels[int(unknown.argmax())]}"
+            )
         return Rows(x, y, parts, self._shape(x.shape[1], shape), labels)
 
     def _shape(self, features: int, of_array: tuple[int, ...]) -> tuple[int, ...]:
@@ -215,10 +226,19 @@ class _Reading:
         if table.features is None:
             column = table.split if isinstance(table.split, str) else None
             names = [name for name in known if name not in (table.target, column)]
+            if nameless := [name for name in names if name.startswith(NAMELESS)]:
+                # Often the number of the row, which may say what is to be predicted.
+                at = known.index(nameless[0]) + 1
+                raise ConfigError(
+                    f"dataset.path={_file(self.files[0][1])}: column {at} has no name; "
+                    "name the columns to predict from in dataset.features"
+                )
         else:
             names = list(table.features)
         if not names:
             raise ConfigError("dataset.features: expected one column or more beside the target")
+        if again := [name for at, name in enumerate(names) if name in names[:at]]:
+            raise ConfigError(f"dataset.features: {again[0]} is there twice")
         if table.target in names:
             raise ConfigError(
                 f"dataset.features: {table.target} is the target; it cannot be predicted from itself"
@@ -253,7 +273,8 @@ class _Reading:
     def _parts(self) -> Array:
         split, total = self.table.split, sum(self.lengths)
         if isinstance(split, str):
-            words = self._column(split, "dataset.split").astype(str).to_numpy()
+            column = self._column(split, "dataset.split")
+            words = self._one_a_row(column, split).astype(str).to_numpy()
             known = np.isin(words, shares.PARTS)
             if not known.all():
                 place = self._place(~known, split)
@@ -263,6 +284,14 @@ class _Reading:
         names = [name.rpartition(".")[2] for name, _ in self.files[1:]]
         parts = [first, *(shares.PARTS.index(name) for name in names)]
         return np.repeat(np.array(parts, np.int64), self.lengths) if total else np.empty(0, np.int64)
+
+    def _one_a_row(self, column: Any, name: str) -> Any:
+        """The column, which is no array of several values a row."""
+        if isinstance(column, np.ndarray):
+            raise ConfigError(
+                f"column {name} of {_file(self.files[0][1])}: expected one value a row, not {column.shape[1:]}"
+            )
+        return column
 
     def _numbers(self, column: Any, name: str) -> Array:
         """A column as numbers ``(N, k)``, NaN where missing."""
@@ -279,13 +308,16 @@ class _Reading:
             texts = (values.isna() & column.notna()).to_numpy() | (column.dtype.kind in "mMc")
             if texts.any():
                 text = column[int(texts.argmax())]
-                raise ConfigError(
-                    f"{self._place(texts, name)}: {text!s} is not a number; name the column in "
-                    "dataset.categorical, or leave it out of dataset.features"
+                advice = (
+                    "dataset.task=classes would make it a class"
+                    if name == self.table.target
+                    else "name the column in dataset.categorical, or leave it out of dataset.features"
                 )
+                raise ConfigError(f"{self._place(texts, name)}: {text!s} is not a number; {advice}")
             numbers = values.to_numpy(np.float64, na_value=np.nan)[:, None]
-        if np.issubdtype(numbers.dtype, np.floating) and (infinite := np.isinf(numbers).any(axis=1)).any():
-            raise ConfigError(f"{self._place(infinite, name)}: expected a finite number")
+        too_large = (np.abs(numbers) > LARGEST).any(axis=1)
+        if too_large.any():
+            raise ConfigError(f"{self._place(too_large, name)}: expected a number of at most {LARGEST:.0e}")
         return numbers
 
     def _one_hot(self, column: Any) -> Array:

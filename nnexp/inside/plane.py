@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from math import isqrt, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,12 @@ from nnexp.network.layout import Layout
 from nnexp.training.problem import Problem
 
 Array = np.ndarray[Any, Any]
+
+
+MOST_POINTS, FEWEST_POINTS = 101, 21
+
+MOST_WORK = 4 * 10**10
+"""Multiplications of a loss plane's forward passes: some ten seconds."""
 
 
 class Plane(NamedTuple):
@@ -133,18 +139,22 @@ def random_plane(problem: Problem, theta: Array, seed: int = 0) -> Plane:
 
 
 def loss_plane(
-    trajectories: Sequence[Trajectory], plane: Plane | None = None, size: int = 101, margin: float = 0.15
+    trajectories: Sequence[Trajectory],
+    plane: Plane | None = None,
+    size: int | None = None,
+    margin: float = 0.15,
 ) -> Landscape:
     """The training loss over the part of the plane that holds the paths, and the paths themselves.
 
     Args:
         plane: None for :func:`pca_plane` of the trajectories.
-        size: points along each side; all networks are forwarded in batches.
+        size: points along each side; None for :func:`affordable_size`.
         margin: share of the paths' extent that is added on each side.
 
     Raises:
-        ValueError: as :func:`pca_plane`.
+        ValueError: as :func:`pca_plane` and :func:`affordable_size`.
     """
+    size = affordable_size(trajectories[0].problem) if size is None else size
     plane = pca_plane(trajectories) if plane is None else plane
     thetas = [finite_part(path) for path in trajectories]
     points = [plane.coordinates(theta) for theta in thetas]
@@ -162,6 +172,19 @@ def loss_plane(
         tuple(losses(problem, plane.theta(point)) for point in points),
         tuple(plane.distance(theta) for theta in thetas),
     )
+
+
+def affordable_size(problem: Problem) -> int:
+    """Points along each side of a loss plane: as many as take :data:`MOST_WORK`, at most :data:`MOST_POINTS`.
+
+    Raises:
+        ValueError: fewer than :data:`FEWEST_POINTS`, which show nothing.
+    """
+    each = problem.samples * problem.network.work
+    size = min(MOST_POINTS, isqrt(int(MOST_WORK / each)))
+    if size < FEWEST_POINTS:
+        raise ValueError(f"the loss of {problem.samples:,} samples at hundreds of points takes too long")
+    return size
 
 
 def losses(problem: Problem, theta: Array) -> Array:

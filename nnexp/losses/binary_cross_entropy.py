@@ -25,6 +25,8 @@ class BinaryCrossEntropy(Loss):
     output accuracy is the share of samples with ``a > 0.5`` where ``t > 0.5``, and not elsewhere.
     """
 
+    probabilities = True
+
     def check(self, output: Activation, outputs: int = 1) -> None:
         if not isinstance(output, Sigmoid):
             raise ConfigError(f"loss={self.name} after output={output.name}: expected sigmoid outputs")

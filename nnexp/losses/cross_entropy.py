@@ -37,6 +37,8 @@ class CrossEntropy(Loss):
     bounds hold.
     """
 
+    probabilities = True
+
     clip: float | None = setting(
         None, "clips probabilities to [clip, 1 - clip]", Range(0, 0.5, above=True, below=True)
     )

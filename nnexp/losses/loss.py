@@ -40,6 +40,8 @@ class Loss(Part):
     """
 
     group: ClassVar[str] = "loss"
+    probabilities: ClassVar[bool] = False
+    """Whether targets that are no classes have to be probabilities, numbers from 0 to 1."""
 
     def check(self, output: Activation, outputs: int = 1) -> None:
         """Whether the loss can follow the activation of so many outputs.

@@ -40,7 +40,7 @@ class Annealing(SearchMethod):
     """
 
     scale: float = setting(
-        0.02, "standard deviation of a step", Range(0, above=True, log=True, search=(0.001, 1)), per_run=True
+        0.01, "standard deviation of a step", Range(0, above=True, log=True, search=(0.001, 1)), per_run=True
     )
     temperature: float = setting(
         0.03,

@@ -24,7 +24,7 @@ class RandomSearch(SearchMethod):
     option: ClassVar[str] = "random"
 
     scale: float = setting(
-        0.05,
+        0.3,
         "standard deviation of the parameters",
         Range(0, above=True, log=True, search=(0.01, 10)),
         per_run=True,

@@ -42,7 +42,7 @@ class SPSA(GenerationalMethod):
     option: ClassVar[str] = "spsa"
 
     learning_rate: float = setting(
-        0.2, "gain of the first step", Range(0, above=True, log=True, search=(0.0001, 10)), per_run=True
+        0.03, "gain of the first step", Range(0, above=True, log=True, search=(0.0001, 10)), per_run=True
     )
     scale: float = setting(
         0.1,

@@ -304,7 +304,7 @@ def listed(names: list[str], word: str = "and", most: int = NAMED) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 10**6 else f"{value:.3g}"
 
 
 def _signed(value: float) -> str:

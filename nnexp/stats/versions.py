@@ -197,6 +197,13 @@ def _remarks(speed: pd.DataFrame, unpaired: list[str], alpha: float) -> list[str
     needed = fewest_seeds(alpha / len(speed))
     few = f"Fewer than {needed} timings show no difference in time: hydra.launcher.group=1 times each run."
     lines = [few] if (speed["timings"] < needed).all() else []
+    for version, rows in speed.groupby("version", sort=False):
+        shown = rows["verdict"].isin([WORSE, BETTER])
+        if len(rows) > 1 and shown.all() and rows["low"].max() <= rows["high"].min():
+            lines.append(
+                f"{version}: a step takes {rows['ratio'].min():.2f} to {rows['ratio'].max():.2f} times as long for all "
+                "methods alike; so it does on a machine under another load."
+            )
     return lines + ([f"Not compared: {'; '.join(unpaired)}."] if unpaired else [])
 
 

@@ -36,7 +36,7 @@ def report(
         best = tuned.best
         jobs = f"median of {len(best.values)} jobs" if len(best.values) > 1 else "one job"
         lines.append(
-            f"tuned {' '.join(best.settings)}: {measure} {sign * best.value:.4f} ({jobs}; "
+            f"tuned {' '.join(best.settings)}: {measure} {sign * best.value:.4g} ({jobs}; "
             f"{len(tuned.attempts)} trials, {pruned} pruned)"
         )
         if math.isfinite(best.value):

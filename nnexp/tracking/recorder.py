@@ -18,6 +18,7 @@ import numpy as np
 from nnexp.pictures.colors import method_color
 from nnexp.process import writing_to
 from nnexp.tracking import files, journal
+from nnexp.tracking.curve_names import TAG, curve_name
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
 from nnexp.tracking.journal import Beginning, Entry
@@ -111,7 +112,8 @@ def start_tags(config: Any, overrides: Sequence[str]) -> dict[str, str]:
     ``nnexp.data`` is the hash of given data, ``nnexp.metrics`` what the metrics that the run chose are.
     """
     method = str(config.optimizer.name)
-    own = {"nnexp.kind": "run", "nnexp.method": method, "mlflow.runColor": method_color(method)}
+    own = {"nnexp.kind": "run", "nnexp.method": method}
+    own |= {"mlflow.runColor": method_color(method), TAG: curve_name(method)}
     if data := config.dataset.digest():
         own["nnexp.data"] = data
     own |= metric_tag(config.metrics)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnexp.tracking import locations
+from nnexp.tracking.curve_names import TAG, curve_name
 from nnexp.tracking.protocol import Shared
 
 PREFIX = "mlflow.sharedViewState."
@@ -69,7 +70,7 @@ def _picture_steps(client: Any, run_id: str) -> list[int]:
 def comparison(
     sweep: str, methods: Sequence[str], loss: str, accuracy: str, log: bool = True
 ) -> dict[str, str]:
-    """The tag of a view with charts of ``loss`` and ``accuracy`` against iterations, means by method.
+    """The tag of a view with charts of ``loss`` and ``accuracy`` against iterations, means by method in its colour.
 
     The page loads 100 runs and groups only those: sorted by seed they are of all methods.
 
@@ -85,9 +86,9 @@ def comparison(
     state = _state(sweep, [loss, *([accuracy] if accuracy else [])]) | {
         "groupBy": {
             "aggregateFunction": "average",
-            "groupByKeys": [{"mode": "param", "groupByData": "optimizer.name"}],
+            "groupByKeys": [{"mode": "tag", "groupByData": TAG}],
         },
-        "groupsExpanded": {f"param.optimizer.name.{method}": False for method in methods},
+        "groupsExpanded": {f"tag.{TAG}.{curve_name(method)}": False for method in methods},
         "compareRunCharts": charts,
         "compareRunSections": [
             _section("s", "Methods", columns=2),

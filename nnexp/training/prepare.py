@@ -14,6 +14,7 @@ from nnexp.data.dataset import Sizes, Split
 from nnexp.data.generated import Generated
 from nnexp.data.loading import load
 from nnexp.data.streams import streams
+from nnexp.losses.loss import Loss
 from nnexp.network.architecture import MLP
 from nnexp.network.limits import TooLarge, ask
 from nnexp.network.network import Network, as_shape
@@ -83,6 +84,7 @@ def _prepare(settings: RunSettings, log_every: int | None, snapshots: int, like:
     sizes = settings.dataset.sizes()
     network = _sized(settings, sizes)
     split = _data(settings, source)
+    _check_targets(settings.loss, split)
     settings.loss.check(network.output, sizes.outputs)
     alike = like is not None and (like.settings.loss, like.settings.metrics) == (
         settings.loss,
@@ -183,6 +185,18 @@ def _data(settings: RunSettings, source: dict[str, np.random.Generator]) -> Spli
     if settings.streams == "notebook" and isinstance(dataset, Generated):
         return split._replace(train=notebook_data(dataset, settings.seeds.dataset or 0, settings.dtype))
     return split
+
+
+def _check_targets(loss: Loss, split: Split) -> None:
+    for data in split:
+        if data is None or not loss.probabilities or np.issubdtype(data.y.dtype, np.integer):
+            continue
+        least, most = data.y.min(), data.y.max()
+        if least < 0 or most > 1:
+            raise ConfigError(
+                f"loss={loss.name}: the dataset's targets are numbers, {least:.4g} to {most:.4g}; expected "
+                "classes (of a table by dataset.task=classes) or numbers 0 to 1; loss=squared_error takes any"
+            )
 
 
 def _method(settings: RunSettings) -> Method:

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from nnexp.config.places import conf
 from nnexp.results import load_runs
 
-STATED = re.compile(r"# Mean (.+) of seeds 0 to 4: ([\d.]+)\. A run takes ([\d.]+) seconds of one core\.")
+STATED = re.compile(r"# Mean (.+) of seeds 0 to 4: ([\d.e-]+)\. A run takes ([\d.]+) seconds of one core\.")
 COLUMNS = {
     "test accuracy": "test_accuracy",
     "held-out accuracy": "val_accuracy",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nnexp.config.places import conf, groups
+from nnexp.config.places import groups
 from nnexp.config.schema import Config, ConfigError, from_mapping
 from nnexp.config.settings import group_key, hints, shown
 from nnexp.sweep.compose.axes import check_count
@@ -65,6 +65,17 @@ def as_axes(arguments: Sequence[str]) -> list[str]:
     return made
 
 
+def composed_from(overrides: Sequence[str], search_path: Sequence[str], sweep: bool) -> list[str]:
+    """The overrides that Hydra composes a command's config from.
+
+    They have the one of ``hydra.mode`` that Hydra's own command adds, which the files of jobs show.
+    """
+    made = [*search_path, *(as_axes(overrides) if sweep else overrides)]
+    if not any(text.startswith("hydra.mode=") for text in overrides):
+        made.append(f"hydra.mode={'MULTIRUN' if sweep else 'RUN'}")
+    return made
+
+
 def plan(overrides: Sequence[str], search_path: Sequence[str] = (), name: str = MAIN) -> Plan:
     """The jobs of a sweep, composed; :func:`check` says whether they can be.
 
@@ -77,7 +88,7 @@ def plan(overrides: Sequence[str], search_path: Sequence[str] = (), name: str = 
     from nnexp.sweep.compose.composer import Composer
     from nnexp.sweep.sweeper import expansion
 
-    with _composed([*search_path, *as_axes(overrides)], name=name) as (loader, config):
+    with _composed(composed_from(overrides, search_path, True), name=name) as (loader, config):
         _check_mode(config, "MULTIRUN")
         _check_folder(config, overrides, "sweep")
         _check_launcher(config)
@@ -127,7 +138,7 @@ def single(overrides: Sequence[str], search_path: Sequence[str] = (), name: str 
     from nnexp.training.prepare import prepare
 
     with (
-        _composed([*search_path, *overrides], sweep=False, name=name) as (_, config),
+        _composed(composed_from(overrides, search_path, False), sweep=False, name=name) as (_, config),
         explained(overrides),
     ):
         _check_mode(config, "RUN")
@@ -290,22 +301,20 @@ def _composed(
     overrides: Sequence[str], sweep: bool = True, name: str = MAIN
 ) -> Iterator[tuple[ConfigLoader, DictConfig]]:
     """Hydra's config loader, and the config that these overrides make; Hydra's own is afterwards what it was."""
-    import hydra
-    from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    from nnexp.sweep.compose.loader import command_hydra
     from nnexp.sweep.plugins import register
 
     register()
     _check_options(overrides)
     before = HydraConfig.instance().cfg
     try:
-        with hydra.initialize_config_dir(str(conf()), version_base="1.3", job_name="run"):
-            loader = GlobalHydra.instance().config_loader()
+        with command_hydra() as hydra:
             with explained(overrides):
                 mode = RunMode.MULTIRUN if sweep else RunMode.RUN
-                config = loader.load_configuration(name, list(overrides), mode)
-            yield loader, config
+                config = hydra.config_loader.load_configuration(name, list(overrides), mode)
+            yield hydra.config_loader, config
     finally:
         HydraConfig.instance().cfg = before
