@@ -9,7 +9,7 @@ import pytest
 from commands import here
 from readme import PAGES, ROOT, TEXT
 
-COMMANDS = re.findall(r"(?:^|&& \S*)python -m nnexp\.run( .*)?$", TEXT, re.MULTILINE)
+COMMANDS = sorted(set(re.findall(r"(?:^|&& \S*)python -m nnexp\.run( .*)?$", TEXT, re.MULTILINE)))
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -207,7 +207,8 @@ def test_lost_runs_count_as_the_worst_value_and_are_told_apart() -> None:
     assert np.isnan(record.means(worst=False)[1, 2])
     found = sequential_verdict(record)
     assert (
-        "3 of adam diverged, 1 of random failed; they count as val_loss moons 0.7, spiral 1.1" in found.text
+        "3 of adam diverged, 1 of random failed; they count as validation loss moons 0.7, spiral 1.1"
+        in found.text
     )
     assert "Without them: sgd - adam" in found.text
     assert found.pairs.loc[0, "seeds_without_lost"] <= found.pairs.loc[0, "seeds"]
@@ -216,14 +217,16 @@ def test_lost_runs_count_as_the_worst_value_and_are_told_apart() -> None:
 def test_the_verdict_says_looks_seeds_and_level() -> None:
     record = recorded(drawn((3, 0, -3), 15))
     found = sequential_verdict(record)
-    assert found.headline == "sgd is better than adam and random by val_loss at 100 iterations."
+    assert found.headline == "sgd is better than adam and random by validation loss at 100 iterations."
     assert "2 of at most 7 looks were taken, at 10 and 15 seeds; 3 of 3 pairs decided" in found.text
     assert "is at most 5% where differences are symmetric" in found.text
     assert "Seeds by method: sgd 15, adam 15, random 15." in found.text
     assert found.pairs["a"].tolist() == ["sgd", "sgd", "adam"]
     assert (found.pairs["difference"] < 0).all()
     equal = sequential_verdict(recorded(drawn((0, 0, 0), 40)))
-    assert equal.headline.startswith("Not enough evidence which of sgd, adam and random is best by val_loss")
+    assert equal.headline.startswith(
+        "Not enough evidence which of sgd, adam and random is best by validation loss"
+    )
     assert "Undecided is no evidence of being equal; sweep.margin asks for that" in equal.text
     early = sequential_verdict(recorded(drawn((0, 0, 0), 20)))
     assert early.headline.startswith("Not decided yet which of sgd, adam and random is best")
@@ -232,14 +235,14 @@ def test_the_verdict_says_looks_seeds_and_level() -> None:
 def test_accuracies_are_better_where_they_are_higher() -> None:
     design = replace(DESIGN, measure="val_accuracy", higher=True, worst={"moons": 0.5, "spiral": 0.33})
     found = sequential_verdict(recorded(drawn((3, 0, -3), 15), design))
-    assert found.headline == "random is better than sgd and adam by val_accuracy at 100 iterations."
+    assert found.headline == "random is better than sgd and adam by validation accuracy at 100 iterations."
     assert (found.pairs["difference"] > 0).all()
 
 
 def test_methods_that_are_the_same_within_the_margin_are_named_together() -> None:
     found = sequential_verdict(recorded(drawn((0, 0, -3), 40), replace(DESIGN, margin=1.0)))
     assert found.headline == (
-        "sgd and adam are the same within 1 by val_loss at 100 iterations, and better than random."
+        "sgd and adam are the same within 1 by validation loss at 100 iterations, and better than random."
     )
     assert "and another 5% for claims of sameness" in found.text
 
@@ -250,6 +253,6 @@ def test_skewed_differences_are_said() -> None:
     made[0] -= made[0].mean()
     found = sequential_verdict(recorded(made))
     assert "Skewed differences: " in found.text
-    assert "6 to 16 %" in found.text
+    assert "6 to 16%" in found.text
     names = found.pairs[["a", "b"]].to_numpy()
     assert found.pairs["skewed"].tolist() == ["sgd" in row for row in names]

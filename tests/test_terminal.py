@@ -96,7 +96,7 @@ def test_of_very_many_variants_the_best_of_each_method_is_shown() -> None:
     text = printed([*rows, row(40, "random", 0, 2.0)])
     assert "The best of each method; 39 more are in the report:" in text
     assert "sgd learning_rate=0.4" in text
-    assert "41 methods and variants: the report compares them." in text
+    assert "41 settings: the report compares the best of each method," in text
 
 
 def test_tasks_stand_apart() -> None:
@@ -121,7 +121,7 @@ def test_lines_tell_of_the_whole_command_and_of_groups_that_take_long(tmp_path: 
     spool.make()
     spool.tell(7, Live("sgd", 18, 2, 3400, 10_000, 0.31234))
     with SweepProgress(Console(file=out, width=80), 30, 28) as progress:
-        progress.live, progress.running = spool.told, 2
+        progress.live, progress.running = spool.told, lambda: 2
         progress.ended(ended(28, "sgd", 0.5))
         progress._say(live=True)
         spool.over(7)

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 FEW_RUNS = 12
 """Up to so many runs have a row each."""
 
+MOST_COMPARED = 12
+"""Methods with their variants that are compared at a command's end; of more the report compares the best of each."""
+
 MOST_LINES = 24
-"""Methods with their variants that are listed; of more the best of each method."""
+"""Methods with their variants, on all tasks, that are listed; of more the best of each method."""
 
 MOST_FAILURES = 4
 """Different reasons of failure that are printed; the record has all."""
@@ -84,7 +87,9 @@ def _say(out: Console, line: str, style: str = "") -> None:
 
 def _print_methods(out: Console, found: Ends) -> None:
     lines = found.lines
-    if len(lines) > MOST_LINES:
+    variants = {line.method for line in lines}
+    methods = {name.split(" ")[0] for name in variants}
+    if len(lines) > MOST_LINES or len(variants) > max(MOST_COMPARED, len(methods)):
         best: dict[tuple[str, str], Line] = {}
         for line in lines:
             best.setdefault((line.task, line.method.split(" ")[0]), line)

@@ -42,7 +42,8 @@ class SweepProgress:
     def __init__(self, console: Console, total: int, begun: int = 0) -> None:
         self._console, self._total = console, total
         self.done = self._begun = begun
-        self.failed = self.running = 0
+        self.failed = 0
+        self.running: Callable[[], int] = int
         self.live: Callable[[], Sequence[Live]] = tuple
         self._best: dict[str, float] = {}
         self._measure, self._sign = "training loss", 1.0
@@ -118,7 +119,7 @@ class SweepProgress:
 
     def _state(self) -> str:
         elapsed = monotonic() - self._start
-        words = [f"{self.failed} failed", f"{min(self.running, self._total - self.done)} running"]
+        words = [f"{self.failed} failed", f"{min(self.running(), self._total - self.done)} running"]
         trained = self.done - self._begun
         # The first one or two say little of the rest.
         if trained > 2 and self.done < self._total:

@@ -157,7 +157,7 @@ def importance_bars(found: Importance, measure: str = "loss") -> Picture:
     place.set_xlabel(
         f"rise of squared error when shuffled\n(share of the variance of {LABELS.get(measure, measure).split(' (')[0]})"
     )
-    sure = "" if found.r2 > 0.1 else ": it predicts nothing, and these bars mean nothing"
+    sure = "" if found.r2 > 0.1 else ":\nit predicts nothing, and these bars mean nothing"
     title = f"{found.runs} runs; forest's R² on runs it had not seen: {found.r2:.2f}{sure}"
     place.set_title(title, fontsize=8, loc="left", color="#555555")
     return figure

@@ -74,3 +74,13 @@ def spoken(about: Measure) -> str:
     'validation accuracy'
     """
     return about.label.split(" (")[0]
+
+
+def spoken_name(column: str) -> str:
+    """The name of a column's measure in sentences; of a metric of which only the column is known, the column.
+
+    >>> spoken_name("val_loss"), spoken_name("val_f1")
+    ('validation loss', 'val_f1')
+    """
+    about = measures().get(column)
+    return column if about is None else spoken(about)

@@ -234,7 +234,13 @@ def _ranks(material: Material) -> dict[str, str] | None:
 def hyperparameters(material: Material) -> list[dict[str, Any]]:
     """Parallel coordinates, importance and a heat map for each method that was tried with many settings."""
     sections = []
-    for method, rows in material.all_runs.groupby("method", sort=False):
+    # The best first.
+    names = [name.split(" ")[0] for name in material.methods]
+    for method in dict.fromkeys([*names, *material.all_runs["method"]]):
+        rows = material.all_runs[material.all_runs["method"] == method]
+        if rows.empty:
+            # Not an optimizer's name where --method names another setting.
+            continue
         settings = varied(rows)
         if not settings or rows["variant"].nunique() < LEAST_SETTINGS:
             continue

@@ -94,10 +94,10 @@ def caption(comparison: Comparison) -> str:
     """What the numbers are, in one sentence."""
     counts = sorted({cell.n for cell in cells(comparison) if cell.n})
     runs = "–".join(str(n) for n in dict.fromkeys((counts[0], counts[-1]))) if counts else "0"
-    noun = "run" if runs == "1" else "runs"
     what = comparison.about.label
+    means = f"Mean {what} ± half its {comparison.confidence:.0%} interval over {runs} runs"
     return (
-        f"Mean {what} ± half its {comparison.confidence:.0%} interval over {runs} {noun} at equal "
+        f"{means if runs != '1' else f'{what[0].upper()}{what[1:]} of one run'} at equal "
         f"{LABELS.get(comparison.axis, comparison.axis).split(' (')[0]}; bold: the best of a task, and those not "
         "shown to differ from it (paired permutation test, Holm)."
         + (

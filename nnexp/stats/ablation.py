@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from nnexp.losses.measures import spoken_name
 from nnexp.results import budget_axis
 from nnexp.results.labels import cells, shown
 from nnexp.stats.holm import holm
@@ -16,6 +17,7 @@ from nnexp.stats.measure import default_measure
 from nnexp.stats.pairs import paired_interval, seed_shares
 from nnexp.stats.permutation import sign_flip
 from nnexp.stats.scores import read_scores
+from nnexp.stats.verdict import UNITS
 
 Array = np.ndarray[Any, Any]
 
@@ -152,7 +154,8 @@ def text(found: Ablation, confidence: float = 0.95) -> str:
     """The table in Markdown, with what the base is and what lower or higher means."""
     base = ", ".join(f"{name}={level}" for name, level in found.base.items())
     lines = [
-        f"Effects on {found.measure} at equal {found.axis}, paired by seed, in place of the base ({base}):",
+        f"Effects on {spoken_name(found.measure)} at equal {UNITS[found.axis]}, paired by seed, in place of the base "
+        f"({base}):",
         "",
         f"| factor | level | kind | effect | {confidence:.0%} interval | p (Holm) | seeds |",
         "| --- | --- | --- | --- | --- | --- | --- |",

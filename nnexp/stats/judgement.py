@@ -67,7 +67,12 @@ def judge(
         for axis in axes or budget_first(runs, history)
     }
     missing = missing_cells(runs, task, method)
+    ranks = {
+        name.split(" ")[0]: at for at, name in [*enumerate(next(iter(comparisons.values())).methods)][::-1]
+    }
     tuning = tuning_table(cells(runs, task, method))
+    # The best first, as everywhere.
+    tuning = tuning.sort_values("method", key=lambda names: names.map(ranks), kind="stable")
     sequential = None if design is None else sequential_verdict(design)
     head = headline(comparisons) if sequential is None else sequential.headline
     sections = [f"At equal {UNITS[axis]}\n{found.verdict}" for axis, found in comparisons.items()]

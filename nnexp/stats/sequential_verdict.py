@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from nnexp.losses.measures import spoken_name
 from nnexp.stats.design import DesignRecord, counted
 from nnexp.stats.sequential import (
     DIFFERENT,
@@ -17,7 +18,7 @@ from nnexp.stats.sequential import (
     pair_differences,
     repeated_interval,
 )
-from nnexp.stats.verdict import cost
+from nnexp.stats.verdict import cost, count
 
 Array = np.ndarray[Any, Any]
 
@@ -107,7 +108,7 @@ def _skewed(values: Array) -> bool:
 
 def _headline(record: DesignRecord, decision: Decision, pairs: pd.DataFrame) -> str:
     design = record.design
-    where = f"by {design.measure} at {cost(pd.Series(design.at), design.axis)}"
+    where = f"by {spoken_name(design.measure)} at {cost(pd.Series(design.at), design.axis)}"
     best = _best(record, pairs)
     beaten = [name for name in design.methods if name not in best]
     if len(best) == 1:
@@ -133,25 +134,25 @@ def _best(record: DesignRecord, pairs: pd.DataFrame) -> list[str]:
 def _text(
     record: DesignRecord, decision: Decision, pairs: pd.DataFrame, seeds: dict[str, int], headline: str
 ) -> str:
-    design, count = record.design, len(pairs)
+    design, number = record.design, len(pairs)
     taken = [str(look["seeds"]) for look in record.looks]
     total = len(design.plan.looks)
     lines = [
         headline,
         f"Sequential: {len(taken)} of at most {total} looks were taken, at {_listed(taken)} seeds; "
-        f"{decision.decided} of {_number_of(count, 'pair')} decided. The chance of any false claim, over all "
-        f"{_number_of(count, 'pair')} and all looks, is at most {design.alpha:.0%} where differences are symmetric"
+        f"{decision.decided} of {count(number, 'pair')} decided. The chance of any false claim, over all "
+        f"{count(number, 'pair')} and all looks, is at most {design.alpha:.0%} where differences are symmetric"
         + ("" if design.margin is None else f", and another {design.alpha:.0%} for claims of sameness")
         + ".",
         "Seeds by method: " + ", ".join(f"{name} {many}" for name, many in seeds.items()) + ".",
     ]
-    level = 1 - design.alpha / count
+    level = 1 - design.alpha / number
     leading = pairs["a"].isin(_best(record, pairs))
     order = pairs.assign(leading=~leading, outcome=pairs["outcome"].map([DIFFERENT, SAME, UNDECIDED].index))
     shown = pairs.loc[order.sort_values(["leading", "outcome"], kind="stable").index]
     lines += [_pair(row, record, level) for _, row in shown.head(MOST_LINES).iterrows()]
-    if count > MOST_LINES:
-        lines.append(f"- {count - MOST_LINES} more pairs are in the table.")
+    if number > MOST_LINES:
+        lines.append(f"- {number - MOST_LINES} more pairs are in the table.")
     if (pairs["outcome"] == UNDECIDED).any() and record.seen >= design.most:
         told = "Undecided is no evidence of being equal"
         if design.margin is None:
@@ -167,7 +168,7 @@ def _text(
     if told := counted(record.lost(), design.methods):
         values = ", ".join(f"{task} {value:.4g}" for task, value in design.worst.items())
         lines.append(
-            f"Lost runs: {told}; they count as {design.measure} {values}, which was fixed before the first look. "
+            f"Lost runs: {told}; they count as {spoken_name(design.measure)} {values}, fixed before the first look. "
             "Without them: " + _without(pairs) + "."
         )
     lines += [
@@ -181,7 +182,7 @@ def _text(
 
 
 def _pair(row: pd.Series, record: DesignRecord, level: float) -> str:
-    measure = record.design.measure
+    measure = spoken_name(record.design.measure)
     around = (
         "no interval so early" if np.isnan(row["low"])
         else f"{level:.1%} interval [{row['low']:.3g}, {row['high']:.3g}]"
@@ -199,10 +200,6 @@ def _without(pairs: pd.DataFrame) -> str:
         f"{row.a} - {row.b} {row.difference_without_lost:+.3g} ({row.seeds_without_lost} seeds)"
         for row in pairs.head(MOST_LINES).itertuples()
     )
-
-
-def _number_of(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _listed(names: list[str]) -> str:

@@ -82,7 +82,7 @@ def verdict(
         )
     few = [_too_few(deciding, confidence), _unseen(tasks, summary)]
     lines += filter(None, [*few, _by_task(tasks, methods, pairs, summary, about)])
-    lines += [_spent(summary, axis), *_stopped(scores, summary)]
+    lines += [_spent(summary, axis, methods), *_stopped(scores, summary)]
     if left_out:
         lines.append(f"Tasks without any answer, left out: {'; '.join(left_out.values())}.")
     if axis == "seconds":
@@ -157,10 +157,7 @@ def _shapes(row: pd.Series, about: Measure) -> str:
     if not row["shapes_differ"] or math.isnan(row["p"]):
         return ""
     level = "which holds for any shapes" if about.share else "which holds roughly"
-    return (
-        f" Their answers differ in shape, to which p speaks too; that means are equal has p {_p(row['p_mean'])}, "
-        f"{level}."
-    )
+    return f" Their answers differ in shape, which p counts too; for equal means alone p {_p(row['p_mean'])}, {level}."
 
 
 def _needed(row: pd.Series) -> str:
@@ -225,11 +222,11 @@ def _by_task(
     return "By task, the best: " + "; ".join(parts) + "."
 
 
-def _spent(summary: pd.DataFrame, axis: str) -> str:
+def _spent(summary: pd.DataFrame, axis: str, methods: list[str]) -> str:
     """What the methods had spent by then in the other costs."""
     last = summary[summary["task"] == summary["task"].iloc[-1]]
     parts = []
-    for row in last.itertuples():
+    for row in last.sort_values("method", key=lambda names: names.map(methods.index)).itertuples():
         spent = [
             f"{_amount(float(getattr(row, name)))} {name}"
             for name in ("evaluations", "seconds")

@@ -26,8 +26,8 @@ from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.log_file import write_timings
 from nnexp.sweep.longer import go_on_longer
 from nnexp.sweep.plan import unbatched
-from nnexp.sweep.trial import Ended, Trial
-from nnexp.sweep.view import SweepView, View
+from nnexp.sweep.trial import Trial
+from nnexp.sweep.view import View
 from nnexp.sweep.work import OPENING, Work
 from nnexp.tracking import journal, locations
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
@@ -258,21 +258,17 @@ class SweepWork(Work):
         start = perf_counter()
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
 
-        def ended(progress: SweepView, one: Ended) -> None:
-            progress.running = batch.running
-            progress.ended(one)
-
         try:
             with (
                 frozen_source(code, outside, sweep.until is not None or sweep.trials is not None),
                 self.view.sweep(max(runs, len(self.rows) + len(rest)), len(self.rows)) as progress,
                 Interrupts(spool.stop, self.view.say) as interrupts,
             ):
-                progress.live = spool.told
+                progress.live, progress.running = spool.told, lambda: batch.running
                 if choice.elsewhere:
                     # The summary's packages take a second to load, and this process only waits.
                     threading.Thread(target=load_summary, args=(self.view,), name="nnexp-load").start()
-                batch.run(lambda one: ended(progress, one))
+                batch.run(progress.ended)
                 # Not from a source that was edited meanwhile.
                 load_summary(self.view)
                 recording.settle()

@@ -60,9 +60,9 @@ class RunView(Protocol):
 
 
 class SweepView(Protocol):
-    """Progress of a sweep; ``running`` is how many jobs are being trained, ``live`` gives how far they are."""
+    """Progress of a sweep; ``running`` gives how many jobs are being trained, ``live`` how far they are."""
 
-    running: int
+    running: Callable[[], int]
     live: Callable[[], Sequence[Live]]
 
     def ended(self, one: Ended) -> None:
