@@ -18,6 +18,7 @@ import readme
 from conftest import Command
 from test_figures import grid_of_runs
 
+from nnexp.report import tables
 from nnexp.report.__main__ import main
 from nnexp.report.insight import one_seed
 from nnexp.report.material import Material, load_material
@@ -67,6 +68,19 @@ def test_a_large_sweep_is_drawn_coarser(material: Material, page: str) -> None:
 
 def test_the_same_runs_give_the_same_page(material: Material, page: str) -> None:
     assert render(material) == page
+
+
+def test_a_method_that_has_no_run_of_a_task_is_missing_once(material: Material) -> None:
+    runs = material.runs
+    other = runs[runs["variant"] == "sgd"].assign(task="other")
+    both = pd.concat([runs, other], ignore_index=True)
+    cells = pd.MultiIndex.from_product([["other"], ["random"], sorted(set(runs["replicate"]))])
+    missing = pd.DataFrame(cells.to_list(), columns=["task", "variant", "replicate"])
+    missing = missing.assign(status="missing", reason="", run_id="")
+    found = tables.failures(dataclasses.replace(material, runs=both, missing=missing), {})
+    assert [[cell.text for cell in row[:4]] for row in found.rows] == [["other", "random", "all", "missing"]]
+    one_left = tables.failures(dataclasses.replace(material, runs=both, missing=missing[1:]), {})
+    assert len(one_left.rows) == len(missing) - 1
 
 
 def test_the_page_says_the_verdict_and_names_what_is_missing(material: Material, page: str) -> None:

@@ -41,6 +41,20 @@ def test_a_setting_that_varies_in_another_method_alone_is_not_named():
     assert label(runs)["variant"].tolist() == ["sgd", "random scale=0.1", "random scale=0.5"]
 
 
+def test_tasks_that_differ_in_much_are_named_by_what_tells_them_apart():
+    runs = table(
+        **{
+            "optimizer.name": ["adam"] * 3,
+            "architecture.activation.name": [None, "relu", "tanh"],
+            "architecture.name": ["layers", "mlp", "mlp"],
+            "architecture.hidden": [None, [128], [16]],
+            "dataset.name": ["digits", "digits", "iris"],
+            "dataset.classes": [None, None, 3],
+        }
+    )
+    assert label(runs)["task"].tolist() == ["layers digits", "mlp digits", "mlp iris"]
+
+
 def test_tasks_are_what_varies_and_is_no_methods_own():
     runs = table(
         **{

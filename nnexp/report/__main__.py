@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
         "--format", default="html", metavar="|".join(FORMATS), help="the page, or the paper's table"
     )
     made.add_argument(
-        "--measure", help="what methods are compared by; null: test_loss, else val_loss, else loss"
+        "--measure", help="what methods are compared by; without: test_loss, else val_loss, else loss"
     )
     made.add_argument(
         "--axis", metavar="|".join(AXES), help="equal cost of the paper's table; that of the budget without"

@@ -28,7 +28,8 @@ from nnexp.results import StoreError
 Array = np.ndarray[Any, Any]
 
 SIZE, STEPS, SHADES = 96, 48, 24
-MOST_METHODS = 12
+MOST_METHODS = 20
+"""Methods that are looked into; of more the best by the verdict."""
 
 
 def insights(material: Material, size: int = SIZE) -> dict[str, Any]:
@@ -51,6 +52,8 @@ def _insight(material: Material, task: str, size: int) -> dict[str, Any]:
     if not paths:
         return {"seed": seed, "why": "No weights were kept."}
     found: dict[str, Any] = {"seed": seed, "clocks": _clocks(paths)}
+    finished = set(runs.loc[runs["replicate"].astype(str) == seed, "variant"])
+    found["beyond"] = len(finished - set(chosen["variant"]))
     found["losses"] = {path.label: numbers(path.loss) for path in paths}
     if all(has_boundary(path.problem) for path in paths):
         found["boundary"] = _boundary(paths, size)

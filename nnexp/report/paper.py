@@ -16,6 +16,9 @@ from nnexp.stats import Comparison
 from nnexp.stats.comparison import ALL
 from nnexp.stats.standing import BETTER
 
+LARGEST_WRITTEN_OUT = 10**6
+"""Numbers of this size have an exponent."""
+
 FORMATS = ("latex", "markdown", "csv")
 
 
@@ -38,8 +41,10 @@ class Cell(NamedTuple):
         if not math.isfinite(self.mean):
             return "–"
         half = (self.high - self.low) / 2
-        mean = f"{self.mean:.{self.decimals}f}"
-        return f"{mean} ± {half:.{self.decimals}f}" if math.isfinite(half) else mean
+        # Losses of runs that are about to diverge have dozens of digits.
+        written = f".{self.decimals}f" if abs(self.mean) < LARGEST_WRITTEN_OUT else ".2g"
+        mean = f"{self.mean:{written}}"
+        return f"{mean} ± {half:{written}}" if math.isfinite(half) else mean
 
 
 def cells(comparison: Comparison) -> list[Cell]:

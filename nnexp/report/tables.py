@@ -148,7 +148,18 @@ def _levels(levels: pd.Series, confidence: float) -> str:
 
 
 def failures(material: Material, colors: dict[str, str]) -> Table:
-    """A row a cell of the grid without a finished run: what became of it, and why."""
+    """A row a cell of the grid without a finished run: what became of it, and why.
+
+    A method that has no run at all of a task has one row, for all seeds.
+    """
+    missing = material.missing
+    seeds = material.runs["replicate"].nunique()
+    without = missing[missing["status"] == "missing"].groupby(["task", "variant"])["replicate"]
+    if seeds > 1 and (never := without.transform("size") == seeds).any():
+        all_seeds = missing.loc[never[never].index].drop_duplicates(["task", "variant"])
+        missing = missing.drop(never[never].index.difference(all_seeds.index))
+        missing = missing.assign(replicate=missing["replicate"].astype(object))
+        missing.loc[all_seeds.index, "replicate"] = "all"
     rows = [
         [
             Cell(str(row["task"]), str(row["task"])),
@@ -158,12 +169,12 @@ def failures(material: Material, colors: dict[str, str]) -> Table:
             Cell(str(row["reason"] or ""), str(row["reason"] or "")),
             Cell(str(row["run_id"] or ""), str(row["run_id"] or "")),
         ]
-        for _, row in material.missing.head(MOST_RUNS).iterrows()
+        for _, row in missing.head(MOST_RUNS).iterrows()
     ]
     titles = ["task", "method", "seed", "status", "reason", "run"]
-    rest = len(material.missing) - len(rows)
+    rest = len(missing) - len(rows)
     note = "Pruned: left out, for the trial's first seeds were worse than the median trial's." * bool(
-        (material.missing["status"] == "pruned").any()
+        (missing["status"] == "pruned").any()
     )
     note += f" {rest} more are not listed." if rest else ""
     right = [False, False, True, False, False, False]

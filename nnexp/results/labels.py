@@ -24,6 +24,9 @@ NO_RESULT = ("optimizer.block",)
 LONGEST = 60
 """Characters of a value in a label; longer ones are told apart by a digest."""
 
+MOST_SETTINGS = 3
+"""Settings that a task is named by; where more vary, by those that tell tasks apart."""
+
 BEST = {"finished": 0, "diverged": 1, "running": 2, "killed": 3, "failed": 4}
 """Which of several runs of one cell counts: the one that got furthest, then the latest."""
 
@@ -187,7 +190,7 @@ def _task_columns(runs: pd.DataFrame, taken: set[str]) -> list[str]:
             {"name": runs[PATH].map(_file), "digest": runs[DIGEST].map(shown)}
         ).drop_duplicates()
         known.add(DIGEST if data["name"].is_unique and data["digest"].is_unique else PATH)
-    return [
+    varied = [
         name
         for name in runs
         if name not in known
@@ -195,6 +198,21 @@ def _task_columns(runs: pd.DataFrame, taken: set[str]) -> list[str]:
         and "." in name + ("." if name in ("dtype", "streams", "accumulate") else "")
         and _tells(runs, name)
     ]
+    return varied if len(varied) <= MOST_SETTINGS else _needed(runs, varied)
+
+
+def _needed(runs: pd.DataFrame, columns: list[str]) -> list[str]:
+    """The columns that tell tasks apart, of several that do the dataset's name first, then names of other options."""
+    kept: list[str] = []
+    cells = pd.Series("", index=runs.index)
+    for name in sorted(
+        columns, key=lambda name: (name != "dataset.name", not name.endswith(".name"), name.count("."))
+    ):
+        finer = cells + "\0" + _text(runs[name])
+        if finer.nunique() > cells.nunique():
+            kept.append(name)
+            cells = finer
+    return [name for name in columns if name in kept]
 
 
 def _given(runs: pd.DataFrame) -> pd.Series:

@@ -135,7 +135,7 @@ def compare(
     sign = -1.0 if about.higher else 1.0
     pairs = _pairs(scores, scores.values, scores.orders, sign, confidence, seed, about.share)
     if not pairs["n_pairs"].any():
-        raise ValueError("seed: expected two methods with a common one")
+        raise ValueError("no two methods have runs of the same task and seed")
     if design is not None:
         families = [pairs[(pairs["task"] == ALL) == over] for over in (True, False)]
         ruled = [by_design(rows, scores, design, measure, axis) for rows in families if len(rows)]

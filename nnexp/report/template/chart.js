@@ -13,6 +13,7 @@ function element(parent, name, attributes, text) {
 function shortNumber(value) {
   if (value === null || value === undefined || !isFinite(value)) return "–";
   const size = Math.abs(value);
+  if (size >= 1e7) return value.toExponential(1);
   if (size >= 1000) return Math.round(value).toLocaleString("en");
   if (size !== 0 && size < 0.001) return value.toExponential(1);
   return String(Number(value.toPrecision(4)));
@@ -27,11 +28,19 @@ function niceTicks(low, high, count) {
   return ticks;
 }
 
+// Whether one value would press all others together: that of a run that is about to diverge.
+function farApart(positive, known) {
+  if (positive.length < known.length / 2) return false;
+  const sorted = [...positive].sort((a, b) => a - b);
+  return sorted[sorted.length - 1] > 100 * quantile(sorted, 0.5);
+}
+
 // A scale of values to 0..1. A logarithmic one gives zero a place of its own below the least positive value.
 function makeScale(values, log) {
   const known = values.filter((v) => v !== null && isFinite(v));
   let low = Math.min(...known), high = Math.max(...known);
   const positive = known.filter((v) => v > 0);
+  if (!log && farApart(positive, known)) log = true;
   if (log && positive.length) {
     const least = Math.min(...positive), most = Math.max(...positive, least * 1.01);
     const foot = low <= 0 ? 0.08 : 0;

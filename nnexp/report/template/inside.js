@@ -12,6 +12,7 @@ function insideView(data, state) {
 
   function absent(found) {
     const missing = data.methods.map((m) => m.name).filter((name) => found.losses && !found.losses[name]);
+    if (found.beyond) return ` ${missing.length} more methods are not shown.`;
     return missing.length ? ` Without a finished run of this seed: ${missing.join("; ")}.` : "";
   }
 
@@ -37,6 +38,7 @@ function insideView(data, state) {
     cards.replaceChildren();
     drawn = [];
     const found = task().boundary, now = clock();
+    document.getElementById("boundaries-title").textContent = task().no_boundary ? "Predictions" : "Decision boundaries";
     if (!found) {
       element(cards, "p", { class: "note" }, task().no_boundary || task().why || "");
       for (const [name, shown] of Object.entries(task().predictions || {})) {

@@ -47,7 +47,7 @@
   function finals() {
     const found = data.finals[state.task] || {};
     const label = (data.measures[state.measure] || { label: "" }).label;
-    const groups = data.methods.map((m) => ({
+    const groups = data.methods.filter((m) => data.tasks.length < 2 || (found[m.name] || []).length).map((m) => ({
       name: m.name, color: m.color,
       values: (found[m.name] || []).filter((run) => run[state.measure] !== null)
         .map((run) => ({ value: run[state.measure], title: `${m.name}, seed ${run.seed}: ${shortNumber(run[state.measure])}` })),
