@@ -13,6 +13,7 @@ SUBCOMMANDS = {
     "run": "train one run, or a sweep with -m; also without the word run",
     "report": "say which method of a sweep is better, and write its page",
     "replay": "train recorded runs again, and compare the numbers",
+    "sync": "record what was trained while the store was away",
 }
 """What each is for; only those that are there are offered."""
 

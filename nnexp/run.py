@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from nnexp.cli.arguments import Arguments
     from nnexp.config.schema import Config
-    from nnexp.sweep.recording.process import RecordingProcess
+    from nnexp.sweep.recording.process import Recorder
     from nnexp.sweep.work import Work
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -104,7 +104,7 @@ def _hydra(given: Arguments) -> int:
             process.close()
 
 
-def _guarded(given: Arguments, process: RecordingProcess | None) -> int:
+def _guarded(given: Arguments, process: Recorder | None) -> int:
     full = os.environ.get("HYDRA_FULL_ERROR")
     wants_traceback = bool(os.environ.get("NNEXP_TRACEBACK") or full)
     # Hydra then raises what goes wrong instead of printing it and ending the process.
@@ -148,7 +148,7 @@ def _guarded(given: Arguments, process: RecordingProcess | None) -> int:
             del os.environ["HYDRA_FULL_ERROR"]
 
 
-def _command(given: Arguments, process: RecordingProcess | None) -> int:
+def _command(given: Arguments, process: Recorder | None) -> int:
     from nnexp.config.schema import ConfigError
     from nnexp.sweep.compose import jobs
     from nnexp.sweep.compose.loader import command_hydra
@@ -159,8 +159,6 @@ def _command(given: Arguments, process: RecordingProcess | None) -> int:
         return _list(overrides, path, main, given.sweep)
     if given.command == "--end-stale":
         return _end_stale(path + overrides)
-    if given.command == "--import-unrecorded":
-        return _import_unrecorded(path + overrides, given.words)
     if given.command:
         if given.sweep:
             raise ConfigError(f"{given.command}: expected without -m; --dry-run lists a sweep's jobs")
@@ -171,7 +169,7 @@ def _command(given: Arguments, process: RecordingProcess | None) -> int:
         return _train(given, process, hydra)
 
 
-def _train(given: Arguments, process: RecordingProcess | None, hydra: Hydra) -> int:
+def _train(given: Arguments, process: Recorder | None, hydra: Hydra) -> int:
     from nnexp.cli.errors import Stop
     from nnexp.cli.terminal import console
     from nnexp.cli.view import TerminalView
@@ -262,35 +260,6 @@ def _end_stale(overrides: list[str]) -> int:
         print(f"{name}: KILLED, {why}")
     print(f"{len(ended)} stale run{'s' if len(ended) != 1 else ''} in experiment {store.experiment}")
     return 0
-
-
-def _import_unrecorded(overrides: list[str], given: list[str]) -> int:
-    """Record what journals below folders hold, each run once."""
-    from nnexp.config.error import ConfigError
-    from nnexp.sweep.compose import jobs
-    from nnexp.tracking.bring_in import bring_in
-    from nnexp.tracking.mlflow_store import Store
-
-    (config,) = jobs.compose([overrides])
-    uri = config.tracking.uri
-    stores: dict[str, Store] = {}
-
-    def store(experiment: str) -> Store:
-        if experiment not in stores:
-            stores[experiment] = Store.open(uri, experiment)
-        return stores[experiment]
-
-    for place in given:
-        if place != RUNS and not Path(place).is_dir():
-            raise ConfigError(f"--import-unrecorded {place}: expected a folder that is there")
-    code = 0
-    for place in given or [RUNS]:
-        brought = bring_in(store, Path(place))
-        for problem in brought.problems:
-            print(f"nnexp: {problem}", file=sys.stderr)
-            code = 1
-        print(f"{place}: {brought.runs} brought in, {brought.there} were there already")
-    return code
 
 
 def _job(work: Work) -> Callable[[DictConfig], float]:

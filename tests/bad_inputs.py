@@ -28,7 +28,6 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
     (("--conf-file", "os.path"), "--conf-file os.path: expected a part"),
     (("--help", "optimzer"), "--help optimzer: unknown group; expected .*; did you mean optimizer?"),
     (("--help", "optimizer=adm"), "--help optimizer=adm: unknown; expected .*; did you mean adam?"),
-    (("--import-unrecorded", "nowhere"), "--import-unrecorded nowhere: expected a folder"),
     (("nonsense",), "nonsense: expected setting=value"),
     (("",), "'': expected setting=value"),
     (("seed=1", "two words"), "two words: expected setting=value"),

@@ -34,12 +34,29 @@ ENDLESS = (*LONG, "budget.evaluations=null", "budget.seconds=100")
 """Searches that a test ends."""
 
 
-def nnexp(place: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m nnexp.run`` in ``place``."""
-    command = [sys.executable, "-m", "nnexp.run", *arguments]
+def nnexp(
+    place: Path, *arguments: str, module: str = "nnexp.run", **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m`` of a module in ``place``."""
+    command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(
         command, cwd=place, capture_output=True, text=True, timeout=300, check=False, **options
     )
+
+
+def sync(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """``python -m nnexp.sync`` in ``place``, in this process."""
+    from nnexp.sync import main
+
+    copy_new_stores()
+    folder, out, err = Path.cwd(), io.StringIO(), io.StringIO()
+    os.chdir(place)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(list(arguments))
+    finally:
+        os.chdir(folder)
+    return subprocess.CompletedProcess(list(arguments), code, out.getvalue(), err.getvalue())
 
 
 def here(
@@ -48,7 +65,7 @@ def here(
     """The same in this process, an eighth of the cost: where exit code, words, files or records are the fact.
 
     Args:
-        recorder: whether a sweep may have a process that records; else it records by itself, as a resumed one.
+        recorder: whether a sweep may have a process that records; else a thread of this one does.
         env: the environment; None for this process's own.
 
     A sweep's runs are trained here too, unless ``hydra.launcher.n_jobs`` asks for more than one worker.
@@ -65,7 +82,7 @@ def here(
         importlib.import_module(f"nnexp.{name}")
     copy_new_stores()
     folder, variables, paths, added = Path.cwd(), dict(os.environ), list(sys.path), list(places._ADDED)
-    wanted, handlers, level = process.wanted, list(logging.root.handlers), logging.root.level
+    made_recorder, handlers, level = process.recorder, list(logging.root.handlers), logging.root.level
     out, err = io.StringIO(), io.StringIO()
     if env is not None:
         os.environ.clear()
@@ -75,14 +92,14 @@ def here(
     # One worker is this process itself.
     os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
     if not recorder:
-        process.wanted = lambda overrides: False
+        process.recorder = process.RecordingHere
     os.chdir(place)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main(list(arguments))
     finally:
         os.chdir(folder)
-        process.wanted = wanted
+        process.recorder = made_recorder
         os.environ.clear()
         os.environ.update(variables)
         sys.path[:], places._ADDED[:] = paths, added
@@ -170,4 +187,4 @@ def children(pid: int, what: bytes = b"popen_loky") -> list[int]:
 
 def recorders(pid: int) -> list[int]:
     """The process that records for a process, if there is one."""
-    return children(pid, b"recording.server")
+    return children(pid, b"nnexp.sync")

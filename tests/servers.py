@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from conftest import surroundings
 from required import lacking, need_module
@@ -122,23 +123,32 @@ def mlflow_server(place: Path, database: str, port: int = 0) -> Iterator[Server]
 
 
 @contextmanager
-def losing_answers(uri: str, path: str, wanted: Callable[[bytes], bool], times: int) -> Iterator[str]:
-    """The address of a proxy before a server, which loses its first answers to what is wanted of ``path``."""
-    left = [times]
+def proxy(
+    uri: str, instead: Callable[[str, bytes, Callable[[], tuple[int, str, bytes]]], Any]
+) -> Iterator[str]:
+    """The address of a proxy before a server.
+
+    Args:
+        instead: takes path, body and what asks the server; gives status, kind and content of the answer, None for none.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def forward(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             own = {name: text for name, text in self.headers.items() if name.lower() != "host"}
             request = urllib.request.Request(uri + self.path, body or None, own, method=self.command)
-            try:
-                with urllib.request.urlopen(request, timeout=60) as answer:
-                    status, kind, content = answer.status, answer.headers["Content-Type"], answer.read()
-            except urllib.error.HTTPError as error:
-                status, kind, content = error.code, error.headers["Content-Type"], error.read()
-            if left[0] and self.path.endswith(path) and wanted(body):
-                left[0] -= 1
+
+            def ask() -> tuple[int, str, bytes]:
+                try:
+                    with urllib.request.urlopen(request, timeout=60) as answer:
+                        return answer.status, answer.headers["Content-Type"], answer.read()
+                except urllib.error.HTTPError as error:
+                    return error.code, error.headers["Content-Type"], error.read()
+
+            answer = instead(self.path, body, ask)
+            if answer is None:
                 return
+            status, kind, content = answer
             self.send_response(status)
             self.send_header("Content-Type", kind or "text/plain")
             self.send_header("Content-Length", str(len(content)))
@@ -150,13 +160,41 @@ def losing_answers(uri: str, path: str, wanted: Callable[[bytes], bool], times: 
         def log_message(self, *_: object) -> None:
             pass
 
-    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=proxy.serve_forever)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{proxy.server_port}"
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
-        proxy.shutdown()
+        server.shutdown()
         thread.join()
-        proxy.server_close()
+        server.server_close()
+
+
+@contextmanager
+def losing_answers(uri: str, path: str, wanted: Callable[[bytes], bool], times: int) -> Iterator[str]:
+    """The address of a proxy before a server, which loses its first answers to what is wanted of ``path``."""
+    left = [times]
+
+    def instead(asked: str, body: bytes, ask: Callable[[], Any]) -> Any:
+        answer = ask()
+        if left[0] and asked.endswith(path) and wanted(body):
+            left[0] -= 1
+            return None
+        return answer
+
+    with proxy(uri, instead) as address:
+        yield address
     assert not left[0], "nothing was lost"
+
+
+@contextmanager
+def answering_500(uri: str) -> Iterator[tuple[str, threading.Event]]:
+    """The address of a proxy before a server, and what makes it answer 500 to everything but ``/health``."""
+    broken = threading.Event()
+
+    def instead(asked: str, body: bytes, ask: Callable[[], Any]) -> Any:
+        return (500, "text/plain", b"broken") if broken.is_set() and asked != "/health" else ask()
+
+    with proxy(uri, instead) as address:
+        yield address, broken

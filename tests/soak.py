@@ -160,7 +160,7 @@ def repetition(stage: Stage, seconds: float, say: Callable[[str], None]) -> int:
         if process.returncode == 0 and not (_lost(done) and not _complete(stage.place)):
             return total
         if stage.chance.random() < 0.5 or _lost(done):
-            brought = nnexp(stage.place, "--import-unrecorded", "runs", *stage.command()[len(SWEEP) :])
+            brought = nnexp(stage.place, module="nnexp.sync")
             check(brought.returncode, brought.stdout + brought.stderr, (0,))
             say(brought.stdout.strip())
         more = [f"sweep.resume={again}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
@@ -11,31 +10,30 @@ from pathlib import Path
 import pytest
 from test_recording import short
 
-from nnexp.tracking.bring_in import bring_in, write_parent
+from nnexp.tracking import journal
+from nnexp.tracking.bring_in import bring_in
 from nnexp.tracking.claim import CLAIM, Claim
 from nnexp.tracking.journal import Beginning
 from nnexp.tracking.locations import SweepTaken
 
 
 def test_a_sweep_that_runs_brings_in_its_own_and_one_that_wakes_up_does_so_no_more(tmp_path: Path) -> None:
-    _, _, spool, store = short(tmp_path)
+    case = short(tmp_path)
+    store = case.store
     begin = Beginning("sweep", {}, {"nnexp.sweep_id": "one", CLAIM: "token"}, 1)
-    write_parent(spool.journal, "nnexp", begin)
-    file = spool.journal / "000000" / "run.json"
-    text = json.loads(file.read_text())
-    text["begin"][2]["nnexp.sweep_id"] = "one"
-    file.write_text(json.dumps(text))
+    said = {"uri": None, "store": store.uri, "experiment": "nnexp", "begin": begin}
+    journal.append(case.folder / journal.PARENT, [journal.framed("begin", b"", **said)])
     parent = store.start_parent(*begin)
     # Another process, which is alive.
     other = {"nnexp.process": f"{socket.gethostname()}:{os.getppid()}"}
     parent.record(tags=other | {"nnexp.heartbeat": str(int(time.time()))})
-    brought = bring_in(lambda _: store, tmp_path)
+    brought = bring_in(lambda *_: store, tmp_path)
     assert (brought.runs, brought.there) == (0, 0)
     (problem,) = brought.problems
-    assert problem.endswith(f"unrecorded: {other['nnexp.process']} still works on sweep one")
+    assert problem.endswith(f"journal: {other['nnexp.process']} still works on sweep one")
     assert len(store.search("tags.`nnexp.kind` = 'run'")) == 0
     parent.record(tags={"nnexp.heartbeat": "1000"})
-    assert bring_in(lambda _: store, tmp_path)[:2] == (1, 0)
+    assert bring_in(lambda *_: store, tmp_path)[:2] == (1, 0)
     (found,) = store.search("tags.`nnexp.kind` = 'sweep'")
     assert found.info.status == "KILLED"
     with pytest.raises(SweepTaken, match="has gone on with it"):

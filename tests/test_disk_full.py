@@ -15,18 +15,23 @@ import pytest
 from commands import LONG, here, in_store, made_store, nnexp, running, start, wait_for
 from recorded import settings
 from sqlalchemy import event
-from test_recording import short
+from test_recording import delivered, short
 
 from nnexp.cli.summary import print_summary
 from nnexp.cli.terminal import console
+from nnexp.sweep.compose.jobs import compose
 from nnexp.sweep.log_file import LogFile
-from nnexp.sweep.recording import recording
-from nnexp.sweep.recording.recording import Home, Recording
+from nnexp.sweep.recording.process import RecordingHere
+from nnexp.sweep.recording.recording import Recording, lost
+from nnexp.sweep.recording.spool import Spool
+from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import Row
 from nnexp.sweep.work import Work
 from nnexp.tracking import journal
+from nnexp.tracking.deliver import Delivery
 from nnexp.tracking.locations import StoreFull
 from nnexp.tracking.mlflow_store import Store
+from nnexp.tracking.parent_file import TRIES
 
 FULL = "OperationalError) database or disk is full"
 
@@ -67,26 +72,34 @@ def fill(place: Path) -> None:
             file.write(b"0" * 4096)
 
 
-def test_a_run_that_a_full_store_does_not_take_is_kept_and_failed_in_table_and_store(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_a_run_that_a_full_store_does_not_take_is_kept_and_failed_in_the_store(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(recording, "PAUSES", (0.0, 0.0))
-    job, made, spool, store = short(tmp_path)
-    full = limit(store)
-    with Recording({0: job}, lambda _: Home(store, None), {}, spool, 1) as recorded:
-        recorded._begin(job, made.started, {})
-        full(True)
-        result = recorded.take(job, made)
-        # Room comes back before the sweep ends.
-        full(False)
-    assert (result.status, result.run_id) == ("failed", "")
-    assert FULL in result.reason
-    assert result.reason.endswith("; its files are in " + str(tmp_path / "unrecorded" / "000000"))
-    (run,) = store.client.search_runs([store.experiment_id])
+    case = short(tmp_path)
+    full = limit(case.store)
+    told: list[tuple[str, dict[str, str]]] = []
+
+    def tell(what: str, **said: str) -> None:
+        told.append((what, said))
+
+    delivery = Delivery(case.folder, lambda *_: case.store, tell)
+    file = case.folder / "000000.run"
+    delivery._go_on(file, journal.scan(file).records[:1])
+    full(True)
+    for _ in range(TRIES - 1):
+        with pytest.raises(Exception, match="database or disk is full"):
+            delivery.look()
+    delivery.look()
+    ((what, said),) = told
+    assert (what, said["name"]) == ("kept", "000000")
+    assert FULL in said["why"]
+    # Room comes back before the sweep ends.
+    full(False)
+    delivery._fail()
+    (run,) = case.store.client.search_runs([case.store.experiment_id])
     assert (run.info.status, run.data.tags["nnexp.status"]) == ("FAILED", "failed")
     assert FULL in run.data.tags["nnexp.reason"]
-    (entry,) = journal.entries(tmp_path)
-    assert len(journal.read(entry).made.rows.iteration) == len(made.rows.iteration)
+    assert len(journal.read(file).made.rows.iteration) == len(case.made.rows.iteration)
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -111,35 +124,31 @@ def test_a_sweep_whose_end_the_store_does_not_take_has_failed(tmp_path: Path) ->
     assert said[0].startswith("the sweep's parent run could not be finished: ")
 
 
-def test_a_folder_of_artifacts_that_is_full_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "PAUSES", (0.0, 0.0))
+def test_a_folder_of_artifacts_that_is_full_is_named(tmp_path: Path) -> None:
     with small_disk(tmp_path / "artifacts", "4k"):
-        job, made, spool, store = short(tmp_path)
-        with Recording({0: job}, lambda _: Home(store, None), {}, spool, 1) as recorded:
-            result = recorded.take(job, made)
-        assert f"No space left on device: '{tmp_path / 'artifacts'}'); its files are in" in result.reason
-        (run,) = store.client.search_runs([store.experiment_id])
+        case = short(tmp_path)
+        (told,) = delivered(case)
+        assert f"No space left on device: '{tmp_path / 'artifacts'}'" in told[1]["why"]
+        (run,) = case.store.client.search_runs([case.store.experiment_id])
         assert run.info.status == "FAILED"
-    assert journal.read(tmp_path / "unrecorded" / "000000").made.status == "finished"
+    assert journal.read(tmp_path / "journal" / "000000.run").made.status == "finished"
 
 
-def test_a_run_that_nobody_can_keep_ends_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "PAUSES", (0.0, 0.0))
-    job, made, spool, store = short(tmp_path)
-    full = limit(store)
-    with (
-        small_disk(tmp_path / "other", "4k"),
-        Recording({0: job}, lambda _: Home(store, None), {}, spool, 1) as recorded,
-    ):
-        spool.folder = tmp_path / "other" / "spool"
+def test_a_run_that_nobody_can_keep_ends_the_sweep(tmp_path: Path) -> None:
+    (config,) = compose([["optimizer=sgd", "budget.iterations=50", "tracking=lean"]])
+    job = Trial(0, config, [], tmp_path / "0" / "run.log", "code")
+    with small_disk(tmp_path / "other", "4k"):
+        spool = Spool(tmp_path / "other" / "spool")
         spool.make()
         fill(tmp_path / "other")
-        full(True)
-        result = recorded.take(job, made._replace(folder=None, files={"a": b"0" * 9999}))
+        recording = Recording(RecordingHere(), {journal.ENTRY: "token"}, spool, 1)
+        made = lost(RuntimeError("no worker"))._replace(files={"a": b"0" * 9999})
+        ((_, result),) = recording.take_all([(job, made)])
         # Also for workers, which look for a file.
         assert not list(spool.folder.iterdir())
         assert spool.stopped
-    assert result.reason.endswith(f"; it is lost, for {tmp_path}/other/unrecorded cannot be written either")
+    assert result.status == "failed"
+    assert result.reason == f"not recorded; it is lost, for {tmp_path}/other/journal cannot be written"
 
 
 def test_a_store_that_a_full_disk_has_no_room_for_is_no_bad_input(tmp_path: Path) -> None:

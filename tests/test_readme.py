@@ -15,7 +15,7 @@ COMMANDS = sorted(set(re.findall(r"(?:^|&& \S*)python -m nnexp\.run( .*)?$", TEX
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_readme_works(tmp_path, command):
     arguments = shlex.split(command)
-    trains = not {"--help", "--cfg", "--dry-run", "--end-stale", "--import-unrecorded"} & set(arguments)
+    trains = not {"--help", "--cfg", "--dry-run", "--end-stale"} & set(arguments)
     done = here(tmp_path, *arguments, *(["budget.iterations=20", "tracking=lean"] if trains else []))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs").exists() == (trains or "--end-stale" in arguments)

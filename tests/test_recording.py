@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from nnexp.sweep.compose.jobs import compose
-from nnexp.sweep.recording import recording
-from nnexp.sweep.recording.recording import Home, Recording
 from nnexp.sweep.recording.spool import Spool, journal_entry
 from nnexp.sweep.trial import Trial
+from nnexp.tracking import journal
+from nnexp.tracking.deliver import Delivery
 from nnexp.tracking.environment import environment
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.outcome import Outcome, outcome
@@ -32,11 +34,10 @@ class Failing:
 
 
 class Short(NamedTuple):
-    """A short run that has ended, and where it is to be recorded."""
+    """A short run that has ended, in a journal, and where it is to be recorded."""
 
-    job: Trial
     made: Outcome
-    spool: Spool
+    folder: Path
     store: Store
 
 
@@ -47,25 +48,30 @@ def short(tmp_path: Path, *more: str) -> Short:
     spool.make()
     job = Trial(0, config, [], tmp_path / "0" / "run.log", "code")
     ended = outcome(run, config, environment() | {"git": None}, 1, 2)
-    made = spool.keep(journal_entry(job, {}, 1, ended))
+    spool.keep(journal_entry(job, {journal.ENTRY: "token"}, 1, ended))
     store = Store.open(f"sqlite:///{tmp_path}/mlflow.db", "nnexp")
-    return Short(job, made, spool, store)
+    return Short(ended, spool.journal, store)
 
 
-def taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> Any:
-    """The store, and the result of a short run."""
-    monkeypatch.setattr(recording, "PAUSES", (0.0, 0.0))
-    job, made, spool, store = short(tmp_path)
-    store.client = Failing(store.client, name, times)  # type: ignore[assignment]
-    with Recording({0: job}, lambda _: Home(store, None), {}, spool, 1) as recorded:
-        return store, recorded.take(job, made)
+def delivered(case: Short) -> list[tuple[str, dict[str, str]]]:
+    """What is told while a journal is delivered, tried again as long as it must be."""
+    told: list[tuple[str, dict[str, str]]] = []
+    delivery = Delivery(case.folder, lambda *_: case.store, lambda what, **said: told.append((what, said)))
+    for _ in range(9):
+        with suppress(OSError, MlflowException):
+            delivery.look()
+            break
+    delivery.close()
+    return told
 
 
 @pytest.mark.parametrize("name", ["create_run", "log_batch", "set_terminated"])
-def test_what_is_recorded_again_is_whole(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, result = taken(tmp_path, monkeypatch, name, 2)
-    assert result.status == "finished"
-    whole(tmp_path, store)
+def test_what_is_recorded_again_is_whole(name: str, tmp_path: Path) -> None:
+    case = short(tmp_path)
+    case.store.client = Failing(case.store.client, name, 2)  # type: ignore[assignment]
+    assert [what for what, _ in delivered(case)] == ["recorded"]
+    whole(tmp_path, case.store)
+    assert not case.folder.exists()
 
 
 def whole(tmp_path: Path, store: Store) -> None:
@@ -78,17 +84,17 @@ def whole(tmp_path: Path, store: Store) -> None:
     assert (tmp_path / "artifacts" / run.info.run_id / "artifacts" / "history.parquet").is_file()
 
 
-@pytest.mark.parametrize(
-    ("name", "place"), [("log_batch", "unrecorded/000000"), ("set_terminated", "artifacts")]
-)
-def test_what_cannot_be_recorded_is_kept_and_said(
-    name: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, result = taken(tmp_path, monkeypatch, name, 99)
-    assert result.status == "failed"
-    assert result.reason.startswith("not recorded (OSError: the store is away); its files are in ")
-    assert place in result.reason
-    assert len(list((tmp_path / place).rglob("history.parquet"))) == 1
+@pytest.mark.parametrize("name", ["log_batch", "set_terminated"])
+def test_what_cannot_be_recorded_is_kept_and_said(name: str, tmp_path: Path) -> None:
+    case = short(tmp_path)
+    good = case.store.client
+    case.store.client = Failing(good, name, 99)  # type: ignore[assignment]
+    (told,) = delivered(case)
+    assert told == ("kept", {"name": "000000", "why": "OSError: the store is away"})
+    assert [file.name for file in journal.left(case.folder)] == ["000000.run"]
+    case.store.client = good
+    assert [what for what, _ in delivered(case)] == ["recorded"]
+    whole(tmp_path, case.store)
 
 
 class Gone(BaseException):
@@ -99,7 +105,8 @@ class Gone(BaseException):
     "last", ["create_run", "log_batch", "log_inputs", "log_image", "log_outputs", "set_terminated"]
 )
 def test_what_another_process_began_is_gone_on_with(last: str, tmp_path: Path) -> None:
-    job, made, spool, store = short(tmp_path, "tracking.figures=true", "tracking.model=true")
+    case = short(tmp_path, "tracking.figures=true", "tracking.model=true")
+    store = case.store
     good = store.client
 
     class Client:
@@ -115,27 +122,14 @@ def test_what_another_process_began_is_gone_on_with(last: str, tmp_path: Path) -
             return call
 
     store.client = Client()  # type: ignore[assignment]
-    first = Recording({0: job}, lambda _: Home(store, None), {}, spool, 1)
     with pytest.raises(Gone):
-        first.take(job, made)
+        delivered(case)
     store.client = good
-    with Recording({0: job}, lambda _: Home(store, None), {}, spool, 1) as recorded:
-        recorded.adopt(store.client.search_runs([store.experiment_id]))
-        result = recorded.take(job, made)
-    assert result.status == "finished"
+    delivered(case)
     (run,) = store.client.search_runs([store.experiment_id])
-    assert run.info.run_id == result.run_id
     assert len(run.inputs.dataset_inputs) == 1
     assert len(run.outputs.model_outputs) == 1
     names = [file.path for file in store.client.list_artifacts(run.info.run_id, "images")]
-    assert len(names) == 2 * len(made.images)
+    assert len(names) == 2 * len(case.made.images)
     whole(tmp_path, store)
-
-
-def test_what_another_process_began_and_nobody_takes_ends_as_killed(tmp_path: Path) -> None:
-    job, _, spool, store = short(tmp_path)
-    store.start("left", {}, {"nnexp.job": "0"})
-    with Recording({0: job}, lambda _: Home(store, None), {}, spool, 1) as recorded:
-        recorded.adopt(store.client.search_runs([store.experiment_id]))
-    (run,) = store.client.search_runs([store.experiment_id])
-    assert run.info.status == "KILLED"
+    assert not case.folder.exists()

@@ -29,12 +29,11 @@ from commands import (
 from nnexp.sweep.compose.jobs import compose
 from nnexp.sweep.identity import code_hash
 from nnexp.sweep.recording import process as recording_process
-from nnexp.sweep.recording import remote as remote_recording
-from nnexp.sweep.recording.process import Lost, RecordingProcess, wanted
-from nnexp.sweep.recording.recording import lost
-from nnexp.sweep.recording.remote import RemoteRecording
+from nnexp.sweep.recording.process import RecordingProcess
+from nnexp.sweep.recording.recording import JournalParent, Recording
 from nnexp.sweep.recording.spool import Spool
 from nnexp.sweep.trial import Trial
+from nnexp.tracking import journal
 from nnexp.tracking.claim import CLAIM
 from nnexp.tracking.journal import Beginning
 from nnexp.tracking.locations import StoreError
@@ -52,57 +51,87 @@ def alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def opened(process: RecordingProcess, uri: str) -> Any:
-    beginning = Beginning("sweep", {"a": "1"}, {"nnexp.sweep_id": "one", CLAIM: "token"}, 1)
-    return process.call("open_sweep", uri, "nnexp", beginning)
+def parent_file(folder: Path, uri: str) -> None:
+    """Begin a sweep's journal."""
+    begin = Beginning("sweep", {"a": "1"}, {"nnexp.sweep_id": "one", CLAIM: "token"}, 1)
+    said = {"uri": uri, "store": uri, "experiment": "nnexp", "begin": begin}
+    journal.append(folder / journal.PARENT, [journal.framed("begin", b"", **said)])
 
 
-def test_it_does_as_it_is_told_and_closes_its_store(process: RecordingProcess, tmp_path: Path) -> None:
-    home = opened(process, f"sqlite:///{tmp_path}/runs/mlflow.db").result()
-    process.call("on_parent", "finish", ("FINISHED",), {}).result()
+def never() -> bool:
+    return False
+
+
+def opened(process: RecordingProcess, folder: Path, uri: str) -> bool:
+    parent_file(folder, uri)
+    process.begin(folder, "nnexp")
+    return process.wait(lambda: process.parent is not None, never)
+
+
+def recording_of(process: RecordingProcess, tmp_path: Path, uri: str) -> tuple[Recording, Trial]:
+    (config,) = compose([["optimizer=sgd", f"tracking.uri={uri}"]])
+    job = Trial(0, config, [], tmp_path / "0" / "run.log", code_hash(config))
+    spool = Spool(tmp_path / "spool")
+    spool.make()
+    tags = {"nnexp.sweep_id": "one", journal.ENTRY: "token"}
+    return Recording(process, tags, spool, 1), job
+
+
+def test_it_delivers_a_journal_and_closes_its_store(process: RecordingProcess, tmp_path: Path) -> None:
+    folder, uri = tmp_path / "journal", f"sqlite:///{tmp_path}/runs/mlflow.db"
+    assert opened(process, folder, uri)
+    recording, job = recording_of(process, tmp_path, uri)
+    ((_, taken),) = recording.take_all([(job, RuntimeError("no worker"))])
+    assert (taken.status, taken.run_id) == ("failed", "")
+    recording.settle()
+    (settled,) = recording.results().values()
+    JournalParent(process, folder, never).finish("FINISHED")
     process.close()
     assert {file.name for file in (tmp_path / "runs").iterdir()} == {"mlflow.db", "mlflow.db.lock"}
-    (parent,) = runs(tmp_path, "sweep")
-    assert (parent.info.run_id, parent.info.status) == (home.parent, "FINISHED")
+    (parent,), (run,) = runs(tmp_path, "sweep"), runs(tmp_path)
+    assert parent.info.status == "FINISHED"
+    assert (run.info.run_id, run.info.status) == (settled.run_id, "FAILED")
     # Signs of life are those of the sweep's own process.
     assert parent.data.tags["nnexp.process"].endswith(f":{os.getpid()}")
+    assert not folder.exists()
 
 
-def test_errors_come_back_as_what_they_are(process: RecordingProcess) -> None:
-    with pytest.raises(StoreError, match=r"tracking.uri=sqlite:////proc/no.db: expected an SQLite file"):
-        opened(process, "sqlite:////proc/no.db").result()
+def test_a_store_that_cannot_be_opened_is_said(process: RecordingProcess, tmp_path: Path) -> None:
+    assert not opened(process, tmp_path / "journal", "sqlite:////proc/no.db")
+    assert isinstance(process.error, StoreError)
+    assert "tracking.uri=sqlite:////proc/no.db: expected an SQLite file" in str(process.error)
+    recording, _ = recording_of(process, tmp_path, "sqlite:////proc/no.db")
+    assert recording.stopped, "training would be in vain"
 
 
 def test_what_it_logs_is_logged_here(
     process: RecordingProcess, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    opened(process, uri).result()
-    (config,) = compose([["optimizer=sgd", f"tracking.uri={uri}"]])
-    job = Trial(0, config, [], tmp_path / "0" / "run.log", code_hash(config))
-    Spool(tmp_path / "spool").make()
-    process.call("begin", {0: job}, {}, tmp_path / "spool", tmp_path, 1).result()
+    assert opened(process, tmp_path / "journal", uri)
     with sqlite3.connect(tmp_path / "mlflow.db") as store:
-        store.execute("alter table runs rename to gone")
-    result = process.call("take", 0, lost(RuntimeError("no worker"))).result()
+        store.execute("alter table metrics rename to gone")
+        store.execute("alter table runs rename to gone_too")
+    recording, job = recording_of(process, tmp_path, uri)
+    list(recording.take_all([(job, RuntimeError("no worker"))]))
+    recording.settle()
+    (result,) = recording.results().values()
     assert result.status == "failed"
     assert result.reason.startswith("not recorded (MlflowException: ")
-    said = [
-        record.getMessage() for record in caplog.records if record.name == "nnexp.sweep.recording.recording"
-    ]
-    tries = [text for text in said if text.startswith("job 0 could not be recorded")]
+    assert result.reason.endswith(f"its files are in {tmp_path}/journal/000000.run")
+    said = [record.getMessage() for record in caplog.records if record.name == "nnexp.tracking.deliver"]
+    tries = [text for text in said if text.startswith("000000.run could not be recorded")]
     assert len(tries) == 3
-    assert all("no such table: runs" in text for text in tries)
-    process.call("end").result()
+    assert all("no such table: runs" in text for text in said)
 
 
-@pytest.mark.parametrize("moment", ["at once", "asked"])
-def test_calls_to_one_that_is_gone_say_so(process: RecordingProcess, tmp_path: Path, moment: str) -> None:
-    calls = [opened(process, f"sqlite:///{tmp_path}/mlflow.db")] if moment == "asked" else []
+def test_one_that_is_killed_is_started_again(process: RecordingProcess, tmp_path: Path) -> None:
     os.kill(recorders(os.getpid())[0], signal.SIGKILL)
-    for call in [*calls, process.call("end")]:
-        with pytest.raises(Lost):
-            call.result()
+    assert opened(process, tmp_path / "journal", f"sqlite:///{tmp_path}/mlflow.db")
+    (recorder,) = recorders(os.getpid())
+    os.kill(recorder, signal.SIGKILL)
+    JournalParent(process, tmp_path / "journal", never).finish("FINISHED")
+    assert process.ended
 
 
 def test_it_ignores_signals_and_ends_with_its_sweep(tmp_path: Path) -> None:
@@ -171,7 +200,8 @@ def test_a_sweep_whose_recorder_is_killed_records_each_run_once(tmp_path: Path, 
     assert sweep.returncode == 0, out + error
     finished(tmp_path, 6 if "seed=0,1,2" in settings else 2)
     (log,) = (tmp_path / "runs" / "hydra").glob("*/*/sweep.log")
-    assert "recording goes on" in log.read_text()
+    # The log begins with the first batch.
+    assert "the process that records is gone (exit code -9) and is started again" in error + log.read_text()
 
 
 def test_a_sweep_that_is_interrupted_after_its_recorder_was_killed_ends_its_runs(tmp_path: Path) -> None:
@@ -208,7 +238,7 @@ def test_signs_of_life_go_on_when_the_recorder_is_killed_while_a_group_trains(tm
     assert {run.info.status for run in runs(tmp_path)} == {"KILLED"}
 
 
-def test_a_sweep_resumed_by_a_config_file_records_by_itself(tmp_path: Path) -> None:
+def test_a_sweep_resumed_by_a_config_file_is_recorded_whole(tmp_path: Path) -> None:
     sweep = ("-m", "optimizer=sgd", *SMALL)
     assert here(tmp_path, *sweep, "seed=0").returncode == 0
     (parent,) = runs(tmp_path, "sweep")
@@ -220,38 +250,23 @@ def test_a_sweep_resumed_by_a_config_file_records_by_itself(tmp_path: Path) -> N
     finished(tmp_path, 2)
 
 
-def test_one_that_hangs_is_killed_in_the_end(
-    process: RecordingProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(recording_process, "QUIT_SECONDS", 0.5)
-    (recorder,) = recorders(os.getpid())
-    asked = process.call("end")
-    os.kill(recorder, signal.SIGSTOP)
-    process.close()
-    assert not alive(recorder)
-    assert "did not end and was killed" in caplog.text
-    with pytest.raises(Lost):
-        asked.result(5)
-
-
 def test_an_interrupted_sweep_does_not_wait_for_one_that_hangs(
     process: RecordingProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote_recording, "HURRY_SECONDS", 0.5)
-    opened(process, f"sqlite:///{tmp_path}/mlflow.db").result()
-    spool = Spool(tmp_path / "spool")
-    spool.make()
-
-    def here() -> Any:
-        raise AssertionError("nothing is to be recorded here")
-
+    monkeypatch.setattr(recording_process, "HURRY_SECONDS", 0.5)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    assert opened(process, tmp_path / "journal", uri)
     (recorder,) = recorders(os.getpid())
-    recording = RemoteRecording(process, {}, {}, spool, tmp_path, 1, here)
-    recording.__enter__()
     os.kill(recorder, signal.SIGSTOP)
-    recording.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
-    # What it had to record is about to be removed, so it may not go on.
+    recording, job = recording_of(process, tmp_path, uri)
+    list(recording.take_all([(job, RuntimeError("no worker"))]))
+    recording.spool.stop()
+    recording.settle()
+    (result,) = recording.results().values()
+    assert result.reason.startswith("not recorded (the store did not answer); its files are in ")
+    process.close()
     assert not alive(recorder)
+    assert [file.name for file in journal.left(tmp_path / "journal")] == ["000000.run"]
 
 
 def test_bad_input_leaves_no_process_behind(tmp_path: Path) -> None:
@@ -263,17 +278,3 @@ def test_bad_input_leaves_no_process_behind(tmp_path: Path) -> None:
     assert len(error.splitlines()) == 1
     assert left
     assert not any(alive(pid) for pid in left)
-
-
-@pytest.mark.parametrize(
-    ("overrides", "answer"),
-    [
-        ("seed=1,2", True),
-        ("seed=1 hydra/launcher=batched sweep.resume=false", True),
-        ("seed=1 hydra/launcher=basic", False),
-        ("seed=1 sweep.resume=true", False),
-        ("seed=1 +sweep.resume=20260101-000000-abcdef", False),
-    ],
-)
-def test_only_new_sweeps_in_groups_have_one(overrides: str, answer: bool) -> None:
-    assert wanted(overrides.split()) is answer

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from commands import here, nnexp
-from conftest import surroundings
-from servers import Server, free_port, mlflow_server, postgresql
+from commands import here, nnexp, start, sync, wait_for
+from servers import Server, answering_500, free_port, mlflow_server, postgresql
 
 from nnexp.config.schema import from_mapping
 from nnexp.results import load_config, load_history, load_runs, load_snapshots
+from nnexp.tracking.journal import has_ended
 from nnexp.training import train
 
 METHODS = ("random", "perturb", "sgd")
@@ -108,30 +106,13 @@ def test_the_tables_are_those_that_training_here_gives(server: Server) -> None:
         np.testing.assert_array_equal(snapshots.theta, again.snapshots.theta)
 
 
-def test_a_server_that_stands_still_for_a_while_loses_and_doubles_nothing(
-    server: Server, tmp_path: Path
-) -> None:
-    sweep = ["-m", f"optimizer={','.join(METHODS)}", "seed=range(0,4)", *SMALL, "tracking=lean"]
-    place = [f"tracking.uri={server.uri}", "tracking.experiment=still"]
-    command = [sys.executable, "-m", "nnexp.run", *sweep, *place]
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=surroundings(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as running:
-        assert running.stdout is not None
-        out = []
-        while not out or not out[-1].startswith("[2/12]"):
-            out.append(running.stdout.readline())
-            assert out[-1], "".join(out)
-        server.send(signal.SIGSTOP)
-        try:
-            time.sleep(3)
-            assert running.poll() is None
-        finally:
-            server.send(signal.SIGCONT)
-        rest, _ = running.communicate(timeout=120)
-    assert running.returncode == 0, "".join(out) + rest
-    (parent,) = recorded(server, "still", "sweep")
-    runs = recorded(server, "still", "run")
+SWEEP = ("-m", f"optimizer={','.join(METHODS)}", "seed=range(0,4)", *SMALL, "tracking=lean")
+
+
+def each_once(server: Server, experiment: str) -> None:
+    """Every run of the sweep is there once with all its points, none twice, and its files."""
+    (parent,) = recorded(server, experiment, "sweep")
+    runs = recorded(server, experiment, "run")
     assert sorted(
         (run.data.params["optimizer.name"], int(run.data.params["seed"])) for run in runs
     ) == sorted((method, seed) for method in METHODS for seed in range(4))
@@ -143,6 +124,57 @@ def test_a_server_that_stands_still_for_a_while_loses_and_doubles_nothing(
         expected = expected or sorted(set(steps))
         assert steps == expected
         assert "history.parquet" in {file.path for file in ask.list_artifacts(run.info.run_id)}
+
+
+def all_trained(place: Path) -> bool:
+    files = list(place.glob("runs/hydra/*/*/journal/0*"))
+    return len(files) == 12 and all(has_ended(file) for file in files)
+
+
+def test_a_server_that_stands_still_costs_no_training_and_loses_and_doubles_nothing(
+    server: Server, tmp_path: Path
+) -> None:
+    where = (f"tracking.uri={server.uri}", "tracking.experiment=still")
+    sweep = start(tmp_path, *SWEEP, *where)
+    wait_for(lambda: list(tmp_path.glob("runs/hydra/*/*/journal/*.done")))
+    server.send(signal.SIGSTOP)
+    try:
+        # All runs are trained to their ends meanwhile.
+        wait_for(lambda: all_trained(tmp_path))
+        assert len(list(tmp_path.glob("runs/hydra/*/*/journal/*.run"))) > 0
+        assert sweep.poll() is None
+    finally:
+        server.send(signal.SIGCONT)
+    out, error = sweep.communicate(timeout=120)
+    assert sweep.returncode == 0, out + error
+    each_once(server, "still")
+    assert not list(tmp_path.rglob("journal"))
+
+
+def test_a_server_that_answers_500_is_asked_again_and_what_it_missed_is_synchronised(
+    server: Server, tmp_path: Path
+) -> None:
+    with answering_500(server.uri) as (uri, broken):
+        where = (f"tracking.uri={uri}", "tracking.experiment=broken")
+        sweep = start(tmp_path, *SWEEP, *where)
+        wait_for(lambda: list(tmp_path.glob("runs/hydra/*/*/journal/*.done")))
+        broken.set()
+        wait_for(lambda: all_trained(tmp_path))
+        sweep.send_signal(signal.SIGINT)
+        out, error = sweep.communicate(timeout=120)
+        assert sweep.returncode == 130, out + error
+        (command,) = re.findall(r"To bring them in: python -m nnexp\.sync (.+)", out)
+        broken.clear()
+        done = sync(tmp_path, *command.split())
+        assert done.returncode == 0, done.stdout + done.stderr
+        runs = recorded(server, "broken", "run")
+        jobs = [run.data.tags["nnexp.job"] for run in runs]
+        assert sorted(jobs, key=int) == [str(number) for number in range(12)]
+        again = sync(tmp_path)
+        assert again.stdout == "runs: 0 brought in, 0 were there already\n"
+        resumed = nnexp(tmp_path, *SWEEP, *where, "sweep.resume=true")
+        assert "12 runs are there and skipped" in resumed.stdout, resumed.stdout + resumed.stderr
+    each_once(server, "broken")
 
 
 @pytest.mark.parametrize("sweep", [[], ["-m"]])

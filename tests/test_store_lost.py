@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import SMALL, here, in_store, made_store, recorders, runs, start, wait_for
+from commands import SMALL, here, in_store, made_store, recorders, runs, start, sync, wait_for
 
 from nnexp.tracking.connections import close
+from nnexp.tracking.journal import has_ended
 
 SWEEP = (
     "-m", "optimizer=random", "seed=range(0,3)", "architecture.hidden=[3]",
@@ -58,8 +59,8 @@ def test_what_was_trained_for_a_store_that_is_gone_is_kept_and_brought_in_once(
     wait_for(lambda: in_store(tmp_path, "select 1 from runs where status = 'FINISHED'"))
     change(tmp_path)
     out = ended(sweep)
-    (command,) = re.findall(r"Not recorded: 3 runs\. To bring them in: python -m nnexp\.run (.+)", out)
-    brought = here(tmp_path, *command.split())
+    (command,) = re.findall(r"Not recorded: 3 runs\. To bring them in: python -m nnexp\.sync (.+)", out)
+    brought = sync(tmp_path, *command.split())
     assert brought.returncode == 0, brought.stderr
     assert brought.stdout.endswith(": 3 brought in, 0 were there already\n")
     found, (parent,) = runs(tmp_path), runs(tmp_path, "sweep")
@@ -70,10 +71,10 @@ def test_what_was_trained_for_a_store_that_is_gone_is_kept_and_brought_in_once(
         folder = Path(run.info.artifact_uri.removeprefix("file://"))
         assert (folder / "history.parquet").is_file()
         assert run.data.metrics["evaluations"] == 300000
-    again = here(tmp_path, *command.split())
+    again = sync(tmp_path, *command.split())
     # Its folder was removed with the last entry.
     assert again.returncode == 2
-    assert again.stderr.endswith("/unrecorded: expected a folder that is there\n")
+    assert again.stderr.endswith("/journal: expected a folder that is there\n")
     # The sweep is whole, and its next start finds all of it.
     resumed = here(tmp_path, *SWEEP, "sweep.resume=true")
     assert "3 runs are there and skipped" in resumed.stdout, resumed.stdout + resumed.stderr
@@ -86,8 +87,8 @@ def test_what_ended_before_a_sweep_was_killed_is_there_when_it_is_resumed(tmp_pa
     wait_for(lambda: in_store(tmp_path, "select 1 from runs where status = 'FINISHED'"))
     (recorder,) = recorders(sweep.pid)
     os.kill(recorder, signal.SIGSTOP)
-    waiting = "runs/hydra/*/*/unrecorded/000001/run.json"
-    wait_for(lambda: list(tmp_path.glob(waiting)))
+    waiting = "runs/hydra/*/*/journal/000001.run"
+    wait_for(lambda: any(has_ended(file) for file in tmp_path.glob(waiting)))
     sweep.kill()
     os.kill(recorder, signal.SIGKILL)
     sweep.communicate()
@@ -97,9 +98,9 @@ def test_what_ended_before_a_sweep_was_killed_is_there_when_it_is_resumed(tmp_pa
     assert [run.data.tags["nnexp.job"] for run in found] == ["0", "1", "2"]
     assert {run.info.status for run in found} == {"FINISHED"}
     assert re.search("[23] runs are there and skipped", resumed.stdout), resumed.stdout
-    assert not list(tmp_path.glob("runs/hydra/*/*/unrecorded"))
+    assert not list(tmp_path.glob("runs/hydra/*/*/journal"))
 
 
 def test_a_recorded_sweep_leaves_no_journal(tmp_path: Path) -> None:
     assert here(tmp_path, "-m", "seed=0,1", *SMALL).returncode == 0
-    assert not list(tmp_path.rglob("unrecorded"))
+    assert not list(tmp_path.rglob("journal"))

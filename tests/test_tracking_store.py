@@ -289,20 +289,3 @@ def _no_stray_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.chdir(place)
     yield
     assert not list(place.iterdir())
-
-
-def test_files_of_a_folder_are_moved_or_copied_and_nothing_is_done_twice(
-    store: Store, tmp_path: Path
-) -> None:
-    run = store.start("moved", {}, {})
-    place = Path(store.uri.removeprefix("sqlite:///")).parent / "artifacts" / run.run_id / "artifacts"
-    folder = tmp_path / "made"
-    for name, content in (("a.txt", b"first"), ("deep/b.txt", b"second")):
-        files.write(folder, {name: content})
-        run.move_files(folder)
-        run.move_files(folder)
-        assert (place / name).read_bytes() == content
-        shutil.rmtree(folder, ignore_errors=True)
-    assert (place / "a.txt").read_bytes() == b"first"
-    names = {entry.path for entry in store.client.list_artifacts(run.run_id)}
-    assert names == {"a.txt", "deep"}

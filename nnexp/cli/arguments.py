@@ -23,7 +23,7 @@ SHORT = {
 PRINTING = ("--cfg", "--info", "--hydra-help", "--shell-completion")
 """Flags of Hydra's that print something and train nothing."""
 
-COMMANDS = ("--dry-run", "--end-stale", "--import-unrecorded", *PRINTING)
+COMMANDS = ("--dry-run", "--end-stale", *PRINTING)
 """What a command does other than to train; one of them at most."""
 
 PLAIN = ("--multirun", "--run", "--runs", "--help", "--version", "--resolve", *COMMANDS)
@@ -41,7 +41,7 @@ VALUED = ("--cfg", "--package", "--config-dir", "--config-name", "--conf-file")
 
 FLAGS = tuple(dict.fromkeys((*PLAIN, *VALUED)))
 
-WITH_WORDS = ("--help", "--import-unrecorded", "--shell-completion")
+WITH_WORDS = ("--help", "--shell-completion")
 """Flags beside which words may stand that are no settings."""
 
 

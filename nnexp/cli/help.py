@@ -30,8 +30,6 @@ nnexp: train neural networks by any method, recorded in MLflow.
   --runs            at the end print a row for each run of a large sweep too
   --dry-run         list the jobs and check them; train nothing
   --end-stale       mark runs as KILLED whose process is gone
-  --import-unrecorded [FOLDER]
-                    record what was trained while the store was away
   --cfg job         print the composed config
   --help [GROUP]    this text, or the settings of one group or option, as
                     --help optimizer=sgd

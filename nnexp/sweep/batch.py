@@ -15,7 +15,6 @@ from nnexp.sweep.engines.engine import EngineError, check_engine, run_tasks
 from nnexp.sweep.identity import package_hash
 from nnexp.sweep.plan import plan
 from nnexp.sweep.recording.recording import Recording
-from nnexp.sweep.recording.remote import RemoteRecording
 from nnexp.sweep.recording.spool import Spool
 from nnexp.sweep.trial import Ended, Trial
 from nnexp.sweep.worker import Done, Task, train
@@ -78,7 +77,7 @@ class Batch:
         runs: int,
         engine: EngineChoice,
         spool: Spool,
-        recording: Recording | RemoteRecording,
+        recording: Recording,
         retries: int = 0,
         fail_fast: bool = False,
         outside: Sequence[str] = (),
@@ -103,7 +102,7 @@ class Batch:
         for attempt in range(self.retries + 1):
             again: list[Trial] = []
             last = attempt == self.retries
-            for outcomes in self._outcomes(groups):
+            for outcomes in self._outcomes(groups, last):
                 good: list[tuple[Trial, Outcome | Exception]] = []
                 for job, made in outcomes:
                     failed = isinstance(made, Exception) or (made is not None and made.status == "failed")
@@ -123,7 +122,7 @@ class Batch:
                 return
 
     def _outcomes(
-        self, groups: list[list[Trial]]
+        self, groups: list[list[Trial]], last: bool
     ) -> Iterator[list[tuple[Trial, Outcome | Exception | None]]]:
         """Every group's jobs with their outcomes, an exception where a worker was lost, None where not begun."""
         tasks = [
@@ -131,6 +130,7 @@ class Batch:
                 pickle.dumps(group),
                 self.recording.tags,
                 self.runs,
+                last,
                 str(self.spool.folder),
                 package_hash(),
                 git_state(),

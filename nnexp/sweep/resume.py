@@ -182,7 +182,13 @@ def find(
     run = store.resume_parent(parent.info.run_id, token)
     left = parent.data.tags.get(JOURNAL, "")
     if left and Path(left).is_dir():
-        bring_in(lambda _: store, Path(left))
+        try:
+            bring_in(lambda *_: store, Path(left))
+        except StoreError as error:
+            # Who had the sweep before has not yet seen that it is gone on with; its runs are trained again.
+            LOG.warning("%s", error)
+        # What was left may have ended it.
+        store.client.update_run(parent.info.run_id, status="RUNNING")
     run.record(tags={JOURNAL: str(place or "")})
     if place is not None:
         move(parent.data.tags.get(CHECKPOINTS), place.with_name(FOLDER), run)

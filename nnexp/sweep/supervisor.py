@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
 from nnexp.data.loading import forget
+from nnexp.process import writing_to
 from nnexp.sweep import commands
 from nnexp.sweep.background_call import Later, load_summary
 from nnexp.sweep.checkpoints import notes
@@ -25,13 +26,13 @@ from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.log_file import write_timings
 from nnexp.sweep.longer import go_on_longer
 from nnexp.sweep.plan import unbatched
-from nnexp.sweep.trial import Ended, Trial
-from nnexp.sweep.view import SweepView, View
+from nnexp.sweep.trial import Trial
+from nnexp.sweep.view import View
 from nnexp.sweep.work import OPENING, Work
 from nnexp.tracking import journal, locations
-from nnexp.tracking.bring_in import write_parent
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
+from nnexp.tracking.locations import StoreError, StoreLost
 from nnexp.tracking.parent import UNTIL
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
@@ -39,11 +40,9 @@ from nnexp.tracking.source import Sources
 from nnexp.training.checkpoint import FOLDER
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from nnexp.sweep.batch import EngineChoice
-    from nnexp.sweep.recording.process import RecordingProcess
-    from nnexp.sweep.recording.server import Opened
+    from nnexp.sweep.recording.process import Recorder
+    from nnexp.sweep.recording.recording import Recording
     from nnexp.sweep.resume import Earlier, Found
     from nnexp.tracking.mlflow_store import Store
 
@@ -57,7 +56,7 @@ class SweepWork(Work):
         view: shows progress and the table.
         overrides: of the whole command.
         jobs: how many there will be.
-        process: records jobs that are trained in groups; without it this process does.
+        process: records jobs that are trained in groups; without it one is started for them.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class SweepWork(Work):
         view: View,
         overrides: Sequence[str],
         jobs: int,
-        process: RecordingProcess | None = None,
+        process: Recorder | None = None,
         flags: Sequence[str] = (),
     ) -> None:
         super().__init__(view, overrides, jobs, flags)
@@ -79,6 +78,7 @@ class SweepWork(Work):
         self._opened_with: Config | None = None
         self._claim: Claim | None = None
         self._journal: Path | None = None
+        self._recording: Recording | None = None
         self._sources = Sources()
         self.token = secrets.token_hex(8)
         self.closing: list[str] = []  # lines that the command ends with
@@ -102,7 +102,7 @@ class SweepWork(Work):
         store = None if file is not None and not file.exists() else self.store(config)
         self.chosen = choose(store, config.tracking.experiment, config.sweep, self.overrides)
 
-    def _begin(self, config: Config, process: RecordingProcess | None = None) -> None:
+    def _begin(self, config: Config) -> None:
         """Once, begin to open the store and the parent run, or find the sweep that is to be resumed.
 
         MLflow takes seconds to load and to open a store, which the first jobs need not wait for.
@@ -115,14 +115,8 @@ class SweepWork(Work):
         locations.resolve(config.tracking.uri)
         self.find_earlier(config)
         if self.chosen is None:
-            self._opened_with, opening = config, None
-            if process is not None:
-                self.view.say(OPENING)
-                where = config.tracking.uri, config.tracking.experiment
-                # Here, before anything else is asked for.
-                process.call("remember", locations.credentials())
-                opening = process.call("open_sweep", *where, self._beginning(config))
-            self._opener = Later(lambda: self._open(config, process, opening))
+            self._opened_with = config
+            self._opener = Later(lambda: self._open(config))
             return
         from nnexp.sweep import resume
 
@@ -148,31 +142,47 @@ class SweepWork(Work):
         params = {"overrides": words, "jobs": str(self.jobs)}
         return Beginning(f"sweep {self.sweep_id}", params, tags, self._started)
 
-    def _open(self, config: Config, process: RecordingProcess | None, opening: Future[Opened] | None) -> None:
-        if process is not None and opening is not None:
-            from nnexp.sweep.recording.process import Lost
-            from nnexp.sweep.recording.remote import RemoteParent
-            from nnexp.tracking.pages import Pages
-
-            try:
-                opened = opening.result()
-            except Lost:
-                LOG.warning(
-                    "the recording process ended before it had opened the store: this process opens it"
-                )
-            else:
-                self._home = Pages(opened.uri, config.tracking.experiment, opened.experiment_id)
-                self._parent = RemoteParent(process, opened.parent, lambda: self.store(config))
-                self._sources.record(self._parent)
-                return
+    def _open(self, config: Config) -> None:
         self._home = store = self.store(config)
-        begun = [] if opening is None else self._recorded(store, "sweep")
-        if begun:
-            self._parent = store.run(begun[0].info.run_id)
-        else:
-            self._parent = store.start_parent(*self._beginning(config))
+        self._parent = store.start_parent(*self._beginning(config))
         self._claim = Claim(self._parent, self.token)
         self._sources.record(self._parent)
+
+    def _follow(self, config: Config, folder: Path) -> Recorder:
+        """Once, let the process that records follow the sweep's journal, which says what the parent run begins with.
+
+        Raises:
+            StoreError: the sweep that is to be resumed is not there.
+            OSError: the journal cannot be written.
+        """
+        from nnexp.sweep.recording.process import recorder
+        from nnexp.sweep.recording.recording import JournalParent
+
+        if self._journal is not None:
+            assert self._process is not None
+            return self._process
+        self._journal = folder
+        self.find_earlier(config)
+        if self.chosen is not None:
+            self._begin(config)
+        else:
+            self._opened_with = config
+            self.view.say(OPENING)
+        process = self._process = self._process or recorder()
+        uri = config.tracking.uri and locations.public(config.tracking.uri)
+        begin = journal.framed(
+            "begin", uri=uri, store=locations.resolve(config.tracking.uri), experiment=config.tracking.experiment,
+            begin=self._parent_beginning(),
+        )  # fmt: skip
+        with writing_to(folder):
+            journal.append(folder / journal.PARENT, [begin], sync=True)
+        self._parent = JournalParent(process, folder, self._stopped)
+        self._sources.record(self._parent)
+        process.begin(folder, config.tracking.experiment)
+        return process
+
+    def _stopped(self) -> bool:
+        return self._recording is not None and self._recording.stopped
 
     def _parent_beginning(self) -> Beginning:
         if self._earlier is None:
@@ -180,13 +190,10 @@ class SweepWork(Work):
             return self._beginning(self._opened_with)
         parent = self._earlier.parent
         own = {key: text for key, text in parent.data.tags.items() if key.startswith("nnexp.")}
+        own[CLAIM] = self.token
         return Beginning(
             str(parent.info.run_name), dict(parent.data.params), own, int(parent.info.start_time)
         )
-
-    def _recorded(self, store: Store, kind: str) -> list[Any]:
-        """What is there of this sweep: its parent (kind ``sweep``), or its runs."""
-        return store.search(f"tags.`nnexp.kind` = '{kind}' and tags.`nnexp.sweep_id` = '{self.sweep_id}'")
 
     def store(self, config: Config) -> Store:
         """The store that a config names, which checks that the sweep is still this command's."""
@@ -217,16 +224,12 @@ class SweepWork(Work):
             KeyboardInterrupt: on a signal, after what was running was recorded as KILLED.
         """
         from nnexp.sweep.batch import Batch
-        from nnexp.sweep.recording.recording import Home, Recording
-        from nnexp.sweep.recording.remote import RemoteRecording
+        from nnexp.sweep.recording.recording import Recording
         from nnexp.sweep.recording.spool import Spool
         from nnexp.sweep.source import frozen_source
 
-        self.find_earlier(jobs[0].config)
-        process = self._process if self.chosen is None else None
-        self._journal = place.absolute() / journal.FOLDER
         self._sources.note({job.code: job.config for job in jobs})
-        self._begin(jobs[0].config, process)
+        process = self._follow(jobs[0].config, place.absolute() / journal.FOLDER)
         known = {job.number: self._found(job) for job in jobs}
         rest = [job for job in jobs if (claim := known[job.number]) is None or claim.result is None]
         results = {number: claim.result for number, claim in known.items() if claim and claim.result}
@@ -241,35 +244,12 @@ class SweepWork(Work):
             longer = go_on_longer(self._earlier.store, self._earlier.children, rest, spool.checkpoints)
         for note in [*longer, *notes(spool.checkpoints, rest)]:
             self.view.say(note)
-        try:
-            write_parent(self._journal, jobs[0].config.tracking.experiment, self._parent_beginning())
-        except OSError as error:
-            self.view.say(
-                f"{self._journal} cannot be written ({error.strerror}): what is not recorded will be lost"
-            )
         code = spool.folder / "code"
         by_number = {job.number: job for job in rest}
-        tags = {"nnexp.sweep_id": self.sweep_id}
+        tags = {"nnexp.sweep_id": self.sweep_id, journal.ENTRY: self.token}
         outside = outside_files(kinds_of([job.config for job in rest]))
 
-        def home(job: Trial) -> Home:
-            self._ready()
-            assert self._claim is not None
-            here.keep_alive(self._claim)
-            store = self.store(job.config)
-            return Home(store, self._parent_in(store))
-
-        here = Recording(by_number, home, tags, spool, runs)
-
-        def go_on() -> Recording:
-            self._come_home()
-            for store in {self.store(job.config) for job in rest}:
-                here.adopt(self._recorded(store, "run"))
-            return here
-
-        recording: Recording | RemoteRecording = here
-        if process is not None:
-            recording = RemoteRecording(process, by_number, tags, spool, code, runs, go_on)
+        recording = self._recording = Recording(process, tags, spool, runs)
         if names := unbatched([job.config for job in rest]):
             self.view.say(f"{', '.join(names)}: trained one run at a time, for the method cannot be batched")
         if choice.elsewhere:
@@ -278,31 +258,27 @@ class SweepWork(Work):
         start = perf_counter()
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
 
-        def ended(progress: SweepView, one: Ended) -> None:
-            progress.ended(one)
-            if one.result is None:
-                return
-            self._add(one.job, one.result)
-            results[one.job.number] = one.result
-            if one.result.status in ("finished", "diverged"):
-                self._replace(known[one.job.number])
-
         try:
             with (
                 frozen_source(code, outside, sweep.until is not None or sweep.trials is not None),
                 self.view.sweep(max(runs, len(self.rows) + len(rest)), len(self.rows)) as progress,
                 Interrupts(spool.stop, self.view.say) as interrupts,
-                recording,
             ):
                 progress.live, progress.running = spool.told, lambda: batch.running
-                if process is not None and choice.elsewhere:
+                if choice.elsewhere:
                     # The summary's packages take a second to load, and this process only waits.
                     threading.Thread(target=load_summary, args=(self.view,), name="nnexp-load").start()
-                batch.run(lambda one: ended(progress, one))
+                batch.run(progress.ended)
                 # Not from a source that was edited meanwhile.
                 load_summary(self.view)
+                recording.settle()
         finally:
-            spool.remove()
+            recording.close()
+            for number, result in recording.results().items():
+                results[number] = result
+                self._add(by_number[number], result)
+                if result.status in ("finished", "diverged") and process.error is None:
+                    self._replace(known[number])
         # Those of a later batch's parts.
         self._sources.record(self._parent)
         times = {
@@ -348,12 +324,12 @@ class SweepWork(Work):
             self.view.say("\n".join(self.closing))
 
     def _say_unrecorded(self) -> None:
-        """The same, and remove from the journal what the store has."""
+        """Say how what the store does not have gets there."""
         if self._journal is None:
             super()._say_unrecorded()
             return
-        recorded = [] if self._lost else [row.job for row in self.rows if row.run_id]
-        if left := journal.drop(self._journal, recorded):
+        lost = self._process is not None and isinstance(self._process.error, StoreLost)
+        if left := len(journal.entries(self._journal) if lost else journal.left(self._journal)):
             self._say_left(left, self._journal)
 
     @property
@@ -361,19 +337,21 @@ class SweepWork(Work):
         """Whether a job failed, or was never begun."""
         return super().failed or len(self.rows) < (self.jobs or 0)
 
-    def _come_home(self) -> None:
-        """Open here what a process had opened that is gone."""
-        self._ready()
-        assert self._opened_with is not None
-        store = self.store(self._opened_with)
-        if self._home is not store and self._parent is not None:
-            parent = store.run(self._parent.run_id)
-            self._home, self._parent, self._claim = store, parent, Claim(parent, self.token)
-
     def _ready(self) -> None:
-        """Wait until the store is open and the parent is there."""
+        """Wait until the store is open and the parent is there.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
         if self._opener is not None:
             self._opener.result()
+        process = self._process
+        if self._journal is not None and process is not None and self._home is None:
+            process.wait(lambda: process.parent is not None, self._stopped)
+            if process.parent is None:
+                kept = f"the store does not answer; what was trained is in {self._journal}"
+                raise process.error or StoreError(kept)
+            self._home = process.parent[0]
 
     def _found(self, job: Trial) -> Found | None:
         """What a resumed sweep has of the job already; a result goes to the table."""

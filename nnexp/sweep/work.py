@@ -21,14 +21,14 @@ from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import Row, View
 from nnexp.tracking import locations
 from nnexp.tracking.claim import CHECKPOINTS, CONTINUED, RESUMES
-from nnexp.tracking.journal import FOLDER
+from nnexp.tracking.journal import FOLDER, RUN
 from nnexp.tracking.locations import StoreLost, SweepTaken, conceal
 from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.parent import finish_parent
 from nnexp.tracking.recorder import RunResult
 
 if TYPE_CHECKING:
-    from nnexp.sweep.recording.remote import RemoteParent
+    from nnexp.sweep.recording.recording import JournalParent
     from nnexp.sweep.resume import Found
     from nnexp.tracking.mlflow_store import MlflowRun, Store
     from nnexp.tracking.pages import Pages
@@ -61,7 +61,7 @@ class Work:
         self._limits: set[float | None] = set()
         self._stores: dict[tuple[str | None, str], Store] = {}
         self._opening = threading.Lock()
-        self._parent: MlflowRun | RemoteParent | None = None
+        self._parent: MlflowRun | JournalParent | None = None
         self._home: Pages | None = None
         self._lost = self._unfinished = False
         self._resumed: Found | None = None
@@ -162,7 +162,7 @@ class Work:
                     on_rows=progress.rows,
                     on_start=started,
                     runs=self.jobs or 1,
-                    place=job.log.parent.absolute() / FOLDER / f"{job.number:06}",
+                    place=job.log.parent.absolute() / FOLDER / f"{job.number:06}{RUN}",
                     source=source_files(config, job.code) if self.jobs is None else None,
                     checkpoint=checkpoint,
                 )
@@ -238,7 +238,7 @@ class Work:
             self._say_left(len(folders), Path(os.path.commonpath(folders)))
 
     def _say_left(self, runs: int, folder: Path) -> None:
-        command = shlex.join(["python", "-m", "nnexp.run", "--import-unrecorded", str(folder)])
+        command = shlex.join(["python", "-m", "nnexp.sync", str(folder)])
         self.view.say(f"Not recorded: {runs} run{'s' if runs != 1 else ''}. To bring them in: {command}")
 
     @property

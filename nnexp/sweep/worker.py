@@ -36,14 +36,15 @@ LOG = logging.getLogger(__name__)
 class Task(NamedTuple):
     """Jobs to train together, pickled, and what they need to know of their sweep.
 
-    ``tags`` are those of all its runs, ``runs`` is how many it has, ``spool`` the folder for rows, ``code`` the hash of
-    nnexp's code, ``git`` the state of its source, ``outside`` the files of other modules in the sweep's copy of the
-    source, ``process`` the sweep's own.
+    ``tags`` are those of all its runs, ``runs`` is how many it has, ``last`` says that a job that fails is not tried
+    again, ``spool`` is the folder beside the journal, ``code`` the hash of nnexp's code, ``git`` the state of its
+    source, ``outside`` the files of other modules in the sweep's copy of the source, ``process`` the sweep's own.
     """
 
     jobs: bytes
     tags: dict[str, str]
     runs: int
+    last: bool
     spool: str
     code: str
     git: dict[str, Any] | None
@@ -96,23 +97,15 @@ def train(task: Task) -> Done:
     outcomes, group_error = _outcomes(task, jobs, spool, written)
     training = sum(one.seconds for one in outcomes if one is not None)
     outcomes = [
-        None if made is None else _kept(spool, job, task, made)
+        made
+        if made is None or (made.status == "failed" and not task.last)
+        else spool.keep(journal_entry(job, task.tags, task.runs, made))
         for job, made in zip(jobs, outcomes, strict=True)
     ]
     if all(one is not None and one.status != "killed" for one in outcomes):
         for checkpoint in written:
             checkpoint.remove()
     return Done(outcomes, training, perf_counter() - begun, len(jobs), group_error)
-
-
-def _kept(spool: Spool, job: Trial, task: Task, made: Outcome) -> Outcome:
-    """The outcome with its files in the journal, or with its files where that cannot be written."""
-    try:
-        return spool.keep(journal_entry(job, task.tags, task.runs, made))
-    except OSError as error:
-        # Who records tries once more, and says what is wrong.
-        LOG.info("job %d: %s", job.number, error)
-        return made
 
 
 def _outcomes(
@@ -156,7 +149,9 @@ def _together(task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpo
         for parts in group.train(min(config.tracking.flush_seconds for config in configs)):
             if parts:
                 spool.tell(jobs[0].number, _live(group, configs[0], [rows for _, rows in parts]))
-            spool.put(started, [(jobs[at].number, rows) for at, rows in parts if not group.runs[at].ended])
+            for at, rows in parts:
+                if not group.runs[at].ended:
+                    spool.put(jobs[at], task.tags, task.runs, started, rows)
             checkpoint.look()
             if spool.stopped:
                 error = Stopped("the sweep was stopped")

@@ -11,7 +11,7 @@ from nnexp.tracking.locations import StoreLost, SweepTaken
 CLAIM = "nnexp.claim"
 """The tag that holds the token."""
 
-JOURNAL = "nnexp.unrecorded"
+JOURNAL = "nnexp.journal"
 """The tag that says where the sweep's journal is, on the machine of its process."""
 
 CHECKPOINTS = "nnexp.checkpoints"

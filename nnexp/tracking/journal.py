@@ -1,47 +1,64 @@
-"""Runs on this machine's disk from their end until their store has them, readable without pickle.
+"""Runs on this machine's disk until their store has them: one file a run, which is only appended to.
 
-An entry is a folder: ``run.json``, what the run leaves below ``files/``, and where there are any ``model/``
-and images in ``arrays.npz``. It appears whole: it is written under another name, then renamed.
+A record is a head (:data:`HEAD`: sign, length, CRC-32) and what it says: a line of JSON with its ``kind``, then
+bytes. The file of a run has ``begin``, rows as they come, and at the run's end ``file``, ``model`` and ``arrays``,
+then ``end``. It is read without pickle, and as large as what the run leaves, and 72 bytes for each row that came
+before the end.
 """
 
 from __future__ import annotations
 
+import io
 import json
-import shutil
-from collections.abc import Collection
+import logging
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import numpy as np
 
-from nnexp.tracking import files
+from nnexp.tracking.files import HISTORY_FILE, rows_of
 from nnexp.tracking.outcome import Outcome
 from nnexp.tracking.protocol import DatasetRecord
-from nnexp.training.record import join
+from nnexp.training.record import History, join
 
-FOLDER = "unrecorded"
-"""The name of folders of entries; ``sweep.json`` in it says what the sweep's parent run began with."""
+LOG = logging.getLogger(__name__)
 
-ARRAYS = "arrays.npz"
+FOLDER = "journal"
+"""The name of folders of runs' files."""
+
+RUN, DONE, PARENT = ".run", ".done", "sweep.parent"
+"""Endings of a run's file, and once its store has it; the file of the parent run."""
 
 ENTRY = "nnexp.entry"
-"""The tag by which a run without a sweep is found."""
+"""The tag by which a store's run is known to be that of a file."""
 
-FORMAT = 1
+WHOLE = ("iteration", "evaluations")
+"""Columns of whole numbers."""
+
+SIGN = b"nxr2"
+HEAD = struct.Struct("<4sII")
 
 SCALARS = (
-    "status",
-    "reason",
-    "trace",
-    "started",
-    "ended",
-    "iterations",
-    "evaluations",
-    "seconds",
-    "tags",
-    "numbers",
+    *("status", "reason", "trace", "started", "ended", "iterations", "evaluations", "seconds"),
+    *("tags", "numbers"),
 )
+
+
+class Record(NamedTuple):
+    """One record: what it says, its bytes, and where in the file it begins."""
+
+    said: dict[str, Any]
+    content: bytes
+    place: int
+
+    @property
+    def kind(self) -> str:
+        """What it is."""
+        return str(self.said["kind"])
 
 
 class Beginning(NamedTuple):
@@ -56,9 +73,11 @@ class Beginning(NamedTuple):
 class Entry(NamedTuple):
     """A run that has ended, with all that its store is to have of it.
 
-    ``last`` are the tags that it ends with; ``per_decade`` how many of its rows the store is sent.
+    ``uri`` is the store's as ``tracking.uri`` names it; ``last`` are the tags that the run ends with;
+    ``per_decade`` how many of its rows the store is sent.
     """
 
+    uri: str | None
     experiment: str
     begin: Beginning
     last: dict[str, str]
@@ -66,83 +85,200 @@ class Entry(NamedTuple):
     made: Outcome
 
 
-def write(folder: Path, entry: Entry) -> Outcome:
-    """Write an entry in place of one that is there; the outcome with its files in the entry.
+class Contents(NamedTuple):
+    """What is in a file: whole records, where the next one begins, and notes on what is not whole."""
+
+    records: list[Record]
+    end: int
+    notes: list[str]
+
+
+def framed(kind: str, content: bytes = b"", **said: Any) -> bytes:
+    """A record as bytes."""
+    payload = json.dumps({"kind": kind, **said}).encode() + b"\n" + content
+    return HEAD.pack(SIGN, len(payload), zlib.crc32(payload)) + payload
+
+
+def append(file: Path, records: Iterable[bytes], sync: bool = False) -> None:
+    """Append records as a whole or not at all; with ``sync`` they are on the disk when this returns.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: they cannot be written.
     """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(file, "ab", buffering=0) as opened:
+        before = opened.seek(0, os.SEEK_END)
+        try:
+            rest = memoryview(b"".join(records))
+            while rest:
+                rest = rest[opened.write(rest) :]
+            if sync:
+                os.fsync(opened.fileno())
+        except OSError:
+            opened.truncate(before)
+            raise
+
+
+def scan(file: Path, start: int = 0) -> Contents:
+    """The whole records from the byte ``start`` on. One that is cut short or damaged is left out, with a note."""
+    with open(file, "rb") as opened:
+        opened.seek(start)
+        data = opened.read()
+    found: list[Record] = []
+    notes: list[str] = []
+    at = 0
+    while at < len(data):
+        record, size = _record(data, at, start)
+        if record is not None:
+            found.append(record)
+            at += size
+            continue
+        following = data.find(SIGN, at + 1)
+        while following >= 0 and _record(data, following, start)[0] is None:
+            following = data.find(SIGN, following + 1)
+        if following < 0:
+            notes.append(f"{file}: the last record, at byte {start + at}, is not whole and is left out")
+            break
+        notes.append(f"{file}: damaged from byte {start + at} to {start + following}")
+        at = following
+    return Contents(found, start + at, notes)
+
+
+def since(file: Path, start: int) -> list[Record]:
+    """The whole records of a file that goes on, behind the one that began at ``start - 1``; all from 0 on."""
+    return [record for record in scan(file, max(start - 1, 0)).records if record.place >= start]
+
+
+def _record(data: bytes, at: int, start: int) -> tuple[Record | None, int]:
+    """The record at a place and its size, None if it is not whole."""
+    if at + HEAD.size > len(data):
+        return None, 0
+    sign, length, check = HEAD.unpack_from(data, at)
+    payload = data[at + HEAD.size : at + HEAD.size + length]
+    if sign != SIGN or len(payload) < length or zlib.crc32(payload) != check:
+        return None, 0
+    line, _, content = payload.partition(b"\n")
+    return Record(json.loads(line), content, start + at), HEAD.size + length
+
+
+def begun(uri: str | None, experiment: str, begin: Beginning, per_decade: int | None) -> bytes:
+    """The first record of a run's file."""
+    return framed("begin", uri=uri, experiment=experiment, begin=begin, per_decade=per_decade)
+
+
+def rows_record(rows: History) -> bytes:
+    """A record of rows, whose columns are numbers of eight bytes."""
+    columns = np.stack([np.asarray(column, np.float64) for column in rows.values()])
+    return framed("rows", columns.tobytes(), columns=list(rows))
+
+
+def rows_in(record: Record) -> History:
+    """The rows of :func:`rows_record`."""
+    names = record.said["columns"]
+    columns = zip(names, np.frombuffer(record.content).reshape(len(names), -1), strict=True)
+    return History((name, column.astype(np.int64) if name in WHOLE else column) for name, column in columns)
+
+
+def ended(entry: Entry) -> Iterator[bytes]:
+    """The records of a run that has ended."""
     made = entry.made
-    part = folder.with_name(f".{folder.name}-{uuid4().hex}")
-    try:
-        part.mkdir(parents=True)
-        files.write(part / "files", made.files)
-        files.write(part / "model", made.model)
-        arrays: dict[str, Any] = {f"image/{step}": image for step, image in made.images}
-        if made.example is not None:
-            arrays["example"] = made.example
-        if arrays:
-            with open(part / ARRAYS, "wb") as file:
-                np.savez(file, **arrays)
-        text = {
-            "format": FORMAT, "experiment": entry.experiment, "begin": entry.begin, "last": entry.last,
-            "per_decade": entry.per_decade, "made": {name: getattr(made, name) for name in SCALARS},
-            "dataset": made.dataset,
-        }  # fmt: skip
-        (part / "run.json").write_text(json.dumps(text), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        part.rename(folder)
-    except OSError:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    return made._replace(files={}, folder=str(folder / "files"))
+    yield begun(entry.uri, entry.experiment, entry.begin, entry.per_decade)
+    for kind, files in (("file", made.files), ("model", made.model)):
+        for path, content in files.items():
+            yield framed(kind, content, path=path)
+    arrays: dict[str, Any] = {f"image/{step}": image for step, image in made.images}
+    if made.example is not None:
+        arrays["example"] = made.example
+    if arrays:
+        out = io.BytesIO()
+        np.savez(out, **arrays)
+        yield framed("arrays", out.getvalue())
+    scalars = {name: getattr(made, name) for name in SCALARS}
+    yield framed("end", made=scalars, last=entry.last, dataset=made.dataset)
 
 
-def read(folder: Path) -> Entry:
-    """The entry in a folder.
+def read(file: Path) -> Entry:
+    """The run in a file; one that has not ended was killed, with the rows that there are.
 
     Raises:
-        ValueError: it is damaged, or of another version.
+        ValueError: nothing of it is whole, or what it left is damaged.
     """
-    try:
-        text = json.loads((folder / "run.json").read_text("utf-8"))
-        if text["format"] != FORMAT:
-            raise ValueError(f"format {text['format']}, expected {FORMAT}")
-        images, example = [], None
-        if (folder / ARRAYS).exists():
-            with open(folder / ARRAYS, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-                steps = [name.partition("/")[2] for name in arrays.files if name.startswith("image/")]
-                images = [(int(step), arrays[f"image/{step}"]) for step in steps]
-                example = arrays["example"] if "example" in arrays.files else None
-        history = folder / "files" / files.HISTORY_FILE
-        rows = files.rows_of(history) if history.exists() else join([])
-        place = folder / "model"
-        found = sorted(one for one in place.rglob("*") if one.is_file())
-        model = {one.relative_to(place).as_posix(): one.read_bytes() for one in found}
-        dataset = text["dataset"]
-        if dataset is not None:
-            name, digest, columns, profile, context = dataset
-            dataset = DatasetRecord(name, digest, tuple(map(tuple, columns)), profile, context)
-        made = Outcome(
-            **text["made"], rows=rows, files={}, images=images, model=model, example=example, dataset=dataset,
-            folder=str(folder / "files"),
-        )  # fmt: skip
-        return Entry(text["experiment"], Beginning(*text["begin"]), text["last"], text["per_decade"], made)
-    except Exception as error:
-        raise ValueError(f"{folder}: damaged ({type(error).__name__}: {error})") from error
+    found, _, notes = scan(file)
+    begins = [record for record in found if record.kind == "begin"]
+    if not begins:
+        raise ValueError(notes[0] if notes else f"{file}: it has no record")
+    for note in notes:
+        if "damaged" in note:
+            raise ValueError(note)
+        LOG.warning("%s", note)
+    first = begins[-1]
+    begin = Beginning(*first.said["begin"])
+    # A later try takes the place of an earlier one.
+    mine = [record for record in found if record.place >= first.place]
+    files = {
+        kind: {one.said["path"]: one.content for one in mine if one.kind == kind}
+        for kind in ("file", "model")
+    }
+    images: list[tuple[int, Any]] = []
+    example = None
+    for record in (one for one in mine if one.kind == "arrays"):
+        with np.load(io.BytesIO(record.content), allow_pickle=False) as arrays:
+            steps = [name.partition("/")[2] for name in arrays.files if name.startswith("image/")]
+            images = [(int(step), arrays[f"image/{step}"]) for step in steps]
+            example = arrays["example"] if "example" in arrays.files else None
+    history = files["file"].get(HISTORY_FILE)
+    rows = (
+        join([rows_in(one) for one in found if one.kind == "rows"])
+        if history is None
+        else rows_of(io.BytesIO(history))
+    )
+    said = next((one.said for one in mine if one.kind == "end"), None) or _killed(begin, rows)
+    dataset = said["dataset"]
+    if dataset is not None:
+        name, digest, columns, profile, context = dataset
+        dataset = DatasetRecord(name, digest, tuple(map(tuple, columns)), profile, context)
+    made = Outcome(
+        **said["made"], rows=rows, files=files["file"], images=images, model=files["model"], example=example,
+        dataset=dataset,
+    )  # fmt: skip
+    return Entry(
+        first.said["uri"], first.said["experiment"], begin, said["last"], first.said["per_decade"], made
+    )
+
+
+def _killed(begin: Beginning, rows: History) -> dict[str, Any]:
+    """What the last record of a run would say whose process is gone."""
+    last = {name: column[-1].item() if len(column) else 0 for name, column in rows.items()}
+    ended = begin.started + round(1000 * last["seconds"])
+    reason = "its process is gone"
+    scalars: tuple[Any, ...]
+    scalars = (
+        "killed",
+        reason,
+        "",
+        begin.started,
+        ended,
+        last["iteration"],
+        last["evaluations"],
+        last["seconds"],
+        {},
+        {},
+    )
+    tags = {"nnexp.status": "killed", "nnexp.reason": reason, "nnexp.iterations": str(last["iteration"])}
+    return {"made": dict(zip(SCALARS, scalars, strict=True)), "last": tags, "dataset": None}
+
+
+def has_ended(file: Path) -> bool:
+    """Whether the file has the record of its run's end."""
+    return any(record.kind == "end" for record in scan(file).records)
 
 
 def entries(place: Path) -> list[Path]:
-    """The entries below ``place``, in order."""
-    found = (file.parent for file in place.rglob("run.json") if file.parents[1].name == FOLDER)
-    return sorted(folder for folder in found if not folder.name.startswith("."))
+    """The files of runs below ``place``, in order, those with the ending :data:`DONE` among them."""
+    found = {*place.rglob(f"*{RUN}"), *place.rglob(f"*{DONE}")}
+    return sorted(file for file in found if file.parent.name == FOLDER)
 
 
-def drop(place: Path, numbers: Collection[int]) -> int:
-    """Remove the entries of these jobs, and the folder if it is empty then; how many are left."""
-    for number in numbers:
-        shutil.rmtree(place / f"{number:06}", ignore_errors=True)
-    left = len(entries(place))
-    if not left:
-        shutil.rmtree(place, ignore_errors=True)
-    return left
+def left(folder: Path) -> list[Path]:
+    """The files in a folder whose runs no store has."""
+    return sorted(folder.glob(f"*{RUN}"))

@@ -119,7 +119,7 @@ def resolve(uri: str | None = None) -> str:
     given = conceal(uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT)
     if given.startswith(_SQLITE):
         name = given.removeprefix(_SQLITE)
-        if not name or name.startswith(":") or name.endswith("/") or "?" in name:
+        if not name or name.startswith(":") or name.endswith("/") or "?" in Path(name).name:
             raise StoreError(f"tracking.uri={given}: expected a file, as in {DEFAULT}")
         # From where the command ran, whatever the working directory of a job is.
         return _SQLITE + str((_folder or Path.cwd()) / Path(name).expanduser())

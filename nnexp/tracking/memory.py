@@ -50,9 +50,6 @@ class MemoryRun:
     def log_files(self, contents: Mapping[str, bytes]) -> None:
         self.artifacts.update(contents)
 
-    def move_files(self, folder: Path) -> None:
-        self.log_artifacts(folder)
-
     def log_images(self, images: Iterable[tuple[int, Array]], key: str = "boundary") -> None:
         self.images.setdefault(key, {}).update(images)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
@@ -82,39 +81,6 @@ class MlflowRun:
         with tempfile.TemporaryDirectory(prefix="nnexp-") as place:
             files.write(Path(place), contents)
             self.log_artifacts(Path(place))
-
-    def move_files(self, folder: Path) -> None:
-        """Record all files below ``folder``; where they are moved, a link is left in its place.
-
-        Raises:
-            FileNotFoundError: they are gone.
-        """
-        if not folder.exists():
-            raise FileNotFoundError(f"{folder} is gone")
-        if self._folder is None:
-            self.log_artifacts(folder)
-            return
-        if self._folder.exists() and folder.samefile(self._folder):
-            return
-        with writing_to(self._folder.parents[1]):
-            self._folder.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                if folder.is_symlink():
-                    raise IsADirectoryError(f"{folder} is another run's")
-                folder.rename(self._folder)
-            except OSError:
-                # Another disk, or files that are there already.
-                for file in (one for one in sorted(folder.rglob("*")) if one.is_file()):
-                    place = self._folder / file.relative_to(folder)
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(file, place)
-                return
-        try:
-            folder.symlink_to(self._folder, target_is_directory=True)
-        except OSError:
-            # Who tries again looks for them where they were.
-            self._folder.rename(folder)
-            raise
 
     def log_images(self, images: Iterable[tuple[int, Array]], key: str = "boundary") -> None:
         """Record ``(step, image)`` pairs as steps of the picture ``key``, which the UI shows with a slider.

@@ -38,8 +38,8 @@ class Outcome(NamedTuple):
     ``status`` is finished, diverged, failed or killed; ``started`` and ``ended`` are ms since 1970; ``rows``
     the whole history; ``numbers`` single metrics of the last iteration; ``files`` contents by path;
     ``images`` pairs of iteration and boundary image; ``model`` the files of the model and ``example`` its
-    inputs ``(N, F)``; ``trace`` the traceback of an error. ``folder`` is where the files are if they are
-    not in ``files``: on this machine, to be moved from there.
+    inputs ``(N, F)``; ``trace`` the traceback of an error. ``kept`` is the journal's file of an outcome that is there,
+    and here without rows but the last, files, images and model.
     """
 
     status: str
@@ -58,7 +58,7 @@ class Outcome(NamedTuple):
     model: dict[str, bytes]
     example: Array | None
     dataset: DatasetRecord | None
-    folder: str | None = None
+    kept: str | None = None
 
 
 def wanted(setting: bool | str, runs: int) -> bool:

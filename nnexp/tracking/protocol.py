@@ -84,9 +84,6 @@ class Run(Protocol):
     def log_files(self, contents: Mapping[str, bytes]) -> None:
         """Record artifacts by path."""
 
-    def move_files(self, folder: Path) -> None:
-        """Record all files below ``folder``, which need not be there afterwards, nor if this was done before."""
-
     def log_images(self, images: Iterable[tuple[int, Array]], key: str = "boundary") -> None:
         """Record ``(step, image)`` pairs, images ``(height, width, 3)`` uint8, as steps of one picture."""
 

@@ -22,7 +22,7 @@ from nnexp.tracking.curve_names import TAG, curve_name
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
 from nnexp.tracking.journal import Beginning, Entry
-from nnexp.tracking.locations import StoreLost, SweepTaken
+from nnexp.tracking.locations import StoreLost, SweepTaken, public
 from nnexp.tracking.metric_tag import metric_tag
 from nnexp.tracking.outcome import Outcome, optional, outcome, per_decade, reason_of
 from nnexp.tracking.plain import flatten, to_yaml
@@ -150,7 +150,7 @@ def record_run(
         on_rows: called with each batch of rows.
         on_start: called with the run's id and page once it exists.
         runs: how many the whole command has.
-        place: a folder for what could not be recorded; without it an error of the store is raised.
+        place: a journal's file for what could not be recorded; without it an error of the store is raised.
         source: files of :func:`nnexp.tracking.source.source_files`, of a run without a parent.
         checkpoint: of the group; when it is written the run gets the files that it would leave if it ended then.
     """
@@ -180,9 +180,10 @@ def record_run(
         assert error is not None
         if place is None:
             raise error
-        entry = Entry(config.tracking.experiment, begin, ends, per_decade(config.tracking.points, runs), made)
+        where = config.tracking.uri and public(config.tracking.uri), config.tracking.experiment
+        entry = Entry(*where, begin, ends, per_decade(config.tracking.points, runs), made)
         with writing_to(place.parent):
-            journal.write(place, entry)
+            journal.append(place, journal.ended(entry), sync=True)
         why = f"not recorded ({reason_of(error)})"
         try:
             run.finish("FAILED", {"nnexp.status": "failed", "nnexp.reason": why})
@@ -265,8 +266,6 @@ def publish(
     run.record(thinning.select(made.rows, last=True), params, tags, made.numbers, made.iterations)
     if made.files:
         run.log_files(made.files)
-    if made.folder is not None:
-        run.move_files(Path(made.folder))
     warnings: list[str] = []
     if made.dataset is not None:
         with optional("dataset", warnings):

@@ -1,178 +1,267 @@
-"""A process that records: it loads MLflow while the command is still composing, and sends while others compute."""
+"""The process that records a sweep: it follows the sweep's journal, and is started again if it dies."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-import pickle
 import signal
-import socket
 import subprocess
 import sys
 import threading
-from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection
-from queue import SimpleQueue
-from typing import Any, NamedTuple
+from pathlib import Path
+from time import monotonic
+from typing import NamedTuple
 
 from nnexp.process import signals_blocked
+from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken, credentials
+from nnexp.tracking.pages import Pages
 
 LOG = logging.getLogger(__name__)
 
-PROGRAM = """\
-import json, sys
-sys.path[:] = json.loads(sys.argv[2])
-from nnexp.sweep.recording.server import main
-main(int(sys.argv[1]), int(sys.argv[3]))
-"""
+PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from nnexp.process import leave; " \
+          "from nnexp.sync import follow; leave(follow)"  # fmt: skip
 
-QUIT_SECONDS = 10.0
-"""How long the process may take to close its store."""
+STARTS = 5
+"""How often the process is started before what it should record is left in the journal."""
 
+PATIENCE_SECONDS, HURRY_SECONDS = 60.0, 15.0
+"""How long the store may take for the next run once all are trained; and in a sweep that was told to stop."""
 
-class Lost(Exception):
-    """The process is gone; a call may have been made or not."""
+ERRORS: dict[str, type[StoreError]] = {"taken": SweepTaken, "lost": StoreLost, "refused": StoreError}
 
 
-class Call(NamedTuple):
-    """A message for the process, and where its answer goes."""
+class Recorded(NamedTuple):
+    """Where a run is recorded."""
 
-    message: bytes
-    answer: Future[Any]
+    run_id: str
+    url: str
 
 
-class RecordingProcess:
-    """A process that makes calls to :class:`nnexp.sweep.recording.server.Server`, one after another.
+class Recorder:
+    """What delivers a sweep's journal, and what is known of it.
 
-    It ends at once when this process is gone, and ignores SIGINT and SIGTERM: what they mean is decided here.
-    What it logs is logged here. ``lost`` is set once it is gone.
+    Attributes:
+        recorded: runs that their store has, by the names of their files.
+        kept: why a run could not be recorded.
+        parent: the store's pages and the parent run's id, once they are there.
+        error: why nothing is recorded any more.
+        on_error: called once there is one.
     """
 
     def __init__(self) -> None:
-        here, there = socket.socketpair()
-        self.lost = threading.Event()
-        self._calls: SimpleQueue[Call | None] = SimpleQueue()
-        self._waiting: deque[Future[Any]] = deque()
-        self._lock = threading.Lock()
-        self._asked = self._closing = False
-        with there, signals_blocked(signal.SIGINT, signal.SIGTERM):
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, str(there.fileno()), json.dumps(sys.path), str(os.getpid())],
-                pass_fds=[there.fileno()],
-                stdin=subprocess.DEVNULL,
-            )
-            self._connection = Connection(here.detach())
-            # Threads that get no signal send and receive: half a message would be the end of all others.
-            self._threads = [
-                threading.Thread(target=work, name=f"nnexp-recording-{name}", daemon=True)
-                for name, work in (("send", self._send), ("receive", self._receive))
-            ]
-            try:
-                for thread in self._threads:
-                    thread.start()
-            except RuntimeError:
-                self.kill()
-                raise
+        self.recorded: dict[str, Recorded] = {}
+        self.kept: dict[str, str] = {}
+        self.parent: tuple[Pages, str] | None = None
+        self.error: StoreError | None = None
+        self.on_error: Callable[[], None] = lambda: None
+        self.ended = False
+        self._said: tuple[Path, str] | None = None
+        self._changed = threading.Condition()
+        self._closing = self._waited = False
+        self._thread: threading.Thread
 
-    def call(self, name: str, *arguments: Any) -> Future[Any]:
-        """The result of a method of the server, or what it raises; :class:`Lost` if the process is gone."""
-        message = pickle.dumps((name, arguments), pickle.HIGHEST_PROTOCOL)
-        call = Call(message, Future())
-        if self._closing:
-            call.answer.set_exception(Lost())
-            return call.answer
-        self._asked = True
-        self._calls.put(call)
-        return call.answer
+    def begin(self, folder: Path, experiment: str) -> None:
+        """Let a journal be delivered from now on."""
+        raise NotImplementedError
 
-    def kill(self) -> int:
-        """End the process now, whatever it does; it has gone when this returns its exit code."""
-        self._process.kill()
-        return self._process.wait()
+    def call(self) -> None:
+        """Let the journal be looked at now."""
+        raise NotImplementedError
 
     def close(self) -> None:
-        """End the process: at once where it was asked for nothing, else after its last call if that comes soon."""
+        """End now; what was not delivered is in the journal."""
+        raise NotImplementedError
+
+    def wait(self, done: Callable[[], bool], stopped: Callable[[], bool]) -> bool:
+        """Wait for a fact as long as the process gets on; whether it has come to pass.
+
+        Args:
+            stopped: whether the sweep was told to stop, so that it is in a hurry.
+        """
+        self.call()
+        since, known = monotonic(), -1
+        with self._changed:
+            while not done() and self.error is None and self._running():
+                if len(self.recorded) + len(self.kept) > known and not stopped():
+                    since, known = monotonic(), len(self.recorded) + len(self.kept)
+                in_a_hurry = self._waited or (stopped() and self.parent is not None)
+                if monotonic() - since > (HURRY_SECONDS if in_a_hurry else PATIENCE_SECONDS):
+                    # Whatever else is waited for has had its time.
+                    self._waited = True
+                    break
+                self._changed.wait(0.2)
+            return done()
+
+    def _running(self) -> bool:
+        return self._thread.is_alive()
+
+    def _hear(self, said: dict[str, str]) -> None:
+        what = said["what"]
+        if what == "log":
+            logging.getLogger(said["name"]).log(int(said["level"]), "%s", said["text"])
+            return
+        with self._changed:
+            if what == "recorded":
+                self._waited = False
+                self.recorded[said["name"]] = Recorded(said["run_id"], said["url"])
+            elif what == "kept":
+                self.kept[said["name"]] = said["why"]
+            elif what == "opened":
+                experiment = "" if self._said is None else self._said[1]
+                self.parent = Pages(said["uri"], experiment, said["experiment_id"]), said["run_id"]
+            elif what == "ended":
+                self.ended = True
+            else:
+                self.error = ERRORS[what](said["why"])
+            self._changed.notify_all()
+        if self.error is not None:
+            self.on_error()
+
+
+class RecordingProcess(Recorder):
+    """A process that delivers a journal; see :func:`nnexp.sync.follow`.
+
+    It loads MLflow as soon as it is there, ends at once when this process is gone, and ignores SIGINT and
+    SIGTERM: what they mean is decided here. What it logs is logged here.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._starts = 0
+        self._start()
+
+    def begin(self, folder: Path, experiment: str) -> None:
+        """Let it follow a journal."""
+        self._said = (folder, experiment)
+        self._send_place()
+
+    def call(self) -> None:
+        """Let it look at the journal now."""
+        self._write(b"\n")
+
+    def close(self) -> None:
+        """End the process now; what it did not deliver is in the journal."""
         self._closing = True
-        try:
-            if self._asked:
-                self._calls.put(None)
-                self._process.wait(QUIT_SECONDS)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            LOG.warning("the process that recorded did not end and was killed")
-        finally:
-            # Nobody is to record after this command has ended.
-            self.kill()
-        self._calls.put(None)
-        for thread in self._threads:
-            thread.join()
-        self._connection.close()
-
-    def _send(self) -> None:
-        while (call := self._calls.get()) is not None:
-            with self._lock:
-                if self.lost.is_set():
-                    call.answer.set_exception(Lost())
-                    continue
-                self._waiting.append(call.answer)
-            # Where the process is gone, who receives says so to all that wait.
-            with suppress(OSError):
-                self._connection.send_bytes(call.message)
-        with suppress(OSError):
-            self._connection.send_bytes(b"")
-
-    def _receive(self) -> None:
-        try:
-            while True:
-                kind, value = pickle.loads(self._connection.recv_bytes())
-                if kind == "log":
-                    logging.getLogger(value.name).handle(value)
-                    continue
-                with self._lock:
-                    answer = self._waiting.popleft()
-                if kind == "error":
-                    answer.set_exception(value)
-                else:
-                    answer.set_result(value)
-        except (EOFError, OSError):
-            # The process is gone; whoever goes on says so.
-            pass
-        except Exception as error:
-            # Nobody may wait for ever.
-            LOG.error("what the process that records answered cannot be read (%s)", error)
-        if not self._closing:
-            # One that is not gone by then is killed.
+        if self.ended or self.error is not None:
+            # It closes its store.
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(1.0)
-            # Not even half alive may it write what is written elsewhere from now on.
-            self.kill()
-        with self._lock:
-            self.lost.set()
-            for answer in self._waiting:
-                answer.set_exception(Lost())
-            self._waiting.clear()
+                self._process.wait(HURRY_SECONDS)
+        self._process.kill()
+        self._process.wait()
+        self._thread.join()
+
+    def _start(self) -> None:
+        self._starts += 1
+        with signals_blocked(signal.SIGINT, signal.SIGTERM):
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, json.dumps(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+            if self._starts == 1:
+                self._thread = threading.Thread(target=self._follow, name="nnexp-recording", daemon=True)
+                self._thread.start()
+        if self._said is not None:
+            self._send_place()
+
+    def _send_place(self) -> None:
+        assert self._said is not None
+        said = {"folder": str(self._said[0]), "pid": os.getpid(), "credentials": credentials()}
+        self._write(json.dumps(said | {"again": self.parent is not None}).encode() + b"\n")
+
+    def _write(self, line: bytes) -> None:
+        assert self._process.stdin is not None
+        # Where it is gone, or its pipe is closed, it is told when it is started again.
+        with suppress(OSError, ValueError):
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+
+    def _follow(self) -> None:
+        """Hear what the process says; start it again where it dies."""
+        while True:
+            process = self._process
+            assert process.stdout is not None
+            for line in process.stdout:
+                try:
+                    self._hear(json.loads(line))
+                except (ValueError, KeyError):
+                    LOG.info("the process that records said: %s", line.decode(errors="replace").rstrip())
+            code = process.wait()
+            for pipe in (process.stdin, process.stdout):
+                # What was on its way to it is in the journal.
+                with suppress(OSError):
+                    assert pipe is not None
+                    pipe.close()
+            if self._closing or self.ended or self.error is not None:
+                break
+            if self._starts >= STARTS:
+                LOG.error("the process that records ended %d times; runs are left in the journal", STARTS)
+                break
+            LOG.warning("the process that records is gone (exit code %s) and is started again", code)
+            try:
+                self._start()
+            except OSError as error:
+                LOG.error(
+                    "the process that records cannot be started (%s); runs are left in the journal", error
+                )
+                break
+        with self._changed:
+            self._changed.notify_all()
 
 
-def begun(overrides: Sequence[str]) -> RecordingProcess | None:
-    """A process for a multirun with these overrides, if it is a new one, in groups, and there can be one more."""
-    if not wanted(overrides):
+class RecordingHere(Recorder):
+    """A thread of this process that delivers a journal, where there cannot be one more process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._called = threading.Event()
+
+    def begin(self, folder: Path, experiment: str) -> None:
+        """Let a journal be delivered from now on."""
+        from nnexp.sync import deliver_live
+
+        def tell(what: str, **said: str) -> None:
+            self._hear({"what": what, **said})
+
+        def wait(seconds: float) -> bool:
+            self._called.wait(seconds)
+            self._called.clear()
+            return self._closing
+
+        self._said = (folder, experiment)
+        arguments = (folder, False, tell, wait)
+        self._thread = threading.Thread(
+            target=deliver_live, args=arguments, name="nnexp-recording", daemon=True
+        )
+        self._thread.start()
+
+    def call(self) -> None:
+        """Let the journal be looked at now."""
+        self._called.set()
+
+    def close(self) -> None:
+        """End after the run that is being delivered; what was not is in the journal."""
+        self._closing = True
+        self.call()
+        if self._said is not None:
+            self._thread.join(HURRY_SECONDS)
+
+
+def begun(overrides: Sequence[str]) -> Recorder | None:
+    """What records a multirun with these overrides, if it is trained in groups."""
+    settings = dict(override.lstrip("+").partition("=")[::2] for override in overrides)
+    if settings.get("hydra/launcher", "batched") != "batched":
         return None
+    return recorder()
+
+
+def recorder() -> Recorder:
+    """What records a sweep: a process of its own, or this one where there cannot be one more."""
     try:
         return RecordingProcess()
     except (OSError, RuntimeError) as error:
-        # The sweep's own process records then.
-        LOG.info("no process that records can be begun (%s)", error)
-        return None
-
-
-def wanted(overrides: Sequence[str]) -> bool:
-    """Whether a multirun is a new one that is trained in groups."""
-    settings = dict(override.lstrip("+").partition("=")[::2] for override in overrides)
-    return (
-        settings.get("sweep.resume", "false") in ("false", "auto")
-        and settings.get("sweep.extend", "null") == "null"
-        and settings.get("hydra/launcher", "batched") == "batched"
-    )
+        LOG.info("no process that records can be begun (%s); this one does", error)
+        return RecordingHere()

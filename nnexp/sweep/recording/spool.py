@@ -1,4 +1,4 @@
-"""A folder that workers on this machine share with their sweep: rows as they come, and the word to stop.
+"""A folder that workers on this machine share with their sweep: the word to stop.
 
 Beside it lie the journal, what has ended until its store has it, and the checkpoints of what goes on.
 """
@@ -7,44 +7,32 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
 
 from nnexp.process import writing_to
 from nnexp.sweep.identity import config_hash
 from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import Live
-from nnexp.tracking import journal
-from nnexp.tracking.journal import Beginning, Entry
+from nnexp.tracking import journal, locations
+from nnexp.tracking.journal import ENTRY, Beginning, Entry
 from nnexp.tracking.outcome import Outcome, per_decade
 from nnexp.tracking.plain import flatten
 from nnexp.tracking.recorder import last_tags, start_tags
 from nnexp.training import checkpoint
 from nnexp.training.record import History
 
-Array = np.ndarray[Any, Any]
 LOG = logging.getLogger(__name__)
 
-
-class Spooled(NamedTuple):
-    """New rows of the job ``number``, whose training began at ``started`` (ms since 1970)."""
-
-    number: int
-    started: int
-    rows: History
+SYNC_SECONDS = 1.0
+"""A run's end waits for the disk where it took as long to train: to train it again would cost more."""
 
 
 class Spool:
-    """Files that appear whole: written under another name, then renamed."""
+    """A folder that is there while its sweep is trained, and beside it the journal."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._count = 0
         self._stopped = False
 
     def make(self) -> None:
@@ -89,50 +77,39 @@ class Spool:
         return self.folder.parent / checkpoint.FOLDER
 
     def keep(self, entry: Entry) -> Outcome:
-        """The entry's outcome with its files in the journal, if this machine has one that can be written.
+        """The entry's outcome, whose run is in the journal if this machine has one that can be written.
 
-        So workers write them, and who records moves them.
-
-        Raises:
-            OSError: the journal cannot be written.
+        So workers write what their runs leave, and the sweep's process sees numbers alone.
         """
         made = entry.made
-        if not self.folder.is_dir() or (made.folder is not None and Path(made.folder).exists()):
+        if not self.folder.is_dir() or made.kept is not None:
             return made
-        with writing_to(self.journal):
-            return journal.write(self.journal / f"{int(entry.begin.tags['nnexp.job']):06}", entry)
-
-    def put(self, started: int, parts: Sequence[tuple[int, History]]) -> None:
-        """Leave rows by the job's number; nothing on a machine that does not have the folder."""
-        if not parts or not self.folder.is_dir():
-            return
-        arrays: dict[str, Any] = {
-            f"{number}/{name}": column for number, rows in parts for name, column in rows.items()
-        }
-        name = f"{parts[0][0]:06}-{os.getpid()}-{self._count:06}"
-        self._count += 1
-        place = self.folder / f".{name}"
+        file = self._file(int(entry.begin.tags["nnexp.job"]))
         try:
-            with open(place, "wb") as file:
-                np.savez(file, started=np.int64(started), **arrays)
-            place.rename(self.folder / f"{name}.npz")
+            journal.append(file, journal.ended(entry), sync=made.seconds >= SYNC_SECONDS)
         except OSError as error:
-            # They are sent once more when their runs have ended; a worker's warnings go to the terminal.
-            LOG.info("%s cannot be written: %s", place, error)
-            place.unlink(missing_ok=True)
+            # A worker's warnings go to the terminal; the sweep's process tries once more.
+            LOG.info("%s cannot be written: %s", file, error)
+            return made
+        last = made.rows.each(lambda column: column[-1:])  # type: ignore[attr-defined]
+        return made._replace(rows=last, files={}, images=[], model={}, example=None, kept=str(file))
 
-    def take(self) -> Iterator[Spooled]:
-        """The rows that were left since the last call."""
-        for file in sorted(self.folder.glob("*.npz")):
-            with np.load(file, allow_pickle=False) as arrays:
-                found: dict[int, History] = {}
-                for key in arrays.files:
-                    number, _, name = key.partition("/")
-                    if name:
-                        found.setdefault(int(number), History())[name] = arrays[key]
-                for at in sorted(found):
-                    yield Spooled(at, int(arrays["started"]), found[at])
-            file.unlink()
+    def put(self, job: Trial, tags: dict[str, str], runs: int, started: int, rows: History) -> None:
+        """Append rows of a run that goes on; nothing on a machine that does not have the folder."""
+        if not self.folder.is_dir():
+            return
+        file = self._file(job.number)
+        new = [journal.rows_record(rows)]
+        if not file.exists():
+            new.insert(0, journal.begun(*_where(job), beginning(job, tags, started), _per_decade(job, runs)))
+        try:
+            journal.append(file, new)
+        except OSError as error:
+            # They are in the record of the run's end.
+            LOG.info("%s cannot be written: %s", file, error)
+
+    def _file(self, number: int) -> Path:
+        return self.journal / f"{number:06}{journal.RUN}"
 
     def tell(self, number: int, live: Live) -> None:
         """Leave word of how far the group is whose first job has this number, in place of what was said before."""
@@ -165,9 +142,9 @@ class Spool:
 
 
 def beginning(job: Trial, tags: dict[str, str], started: int) -> Beginning:
-    """What a job's run begins with, beside the sweep's ``tags``."""
+    """What a job's run begins with, beside the sweep's ``tags``, whose :data:`ENTRY` is the command's own."""
     own = {"nnexp.config_hash": config_hash(job.config), "nnexp.code_hash": job.code}
-    own["nnexp.job"] = str(job.number)
+    own |= {"nnexp.job": str(job.number), ENTRY: f"{tags[ENTRY]}-{job.number}"}
     return Beginning(
         job.name, flatten(job.config), start_tags(job.config, job.overrides) | tags | own, started
     )
@@ -175,8 +152,14 @@ def beginning(job: Trial, tags: dict[str, str], started: int) -> Beginning:
 
 def journal_entry(job: Trial, tags: dict[str, str], runs: int, made: Outcome) -> Entry:
     """A job's run for the journal; ``runs`` is how many the command has."""
-    tracking = job.config.tracking
-    begin = beginning(job, tags, made.started)
-    return Entry(
-        tracking.experiment, begin, last_tags(made, job.config), per_decade(tracking.points, runs), made
-    )
+    begin, ends = beginning(job, tags, made.started), last_tags(made, job.config)
+    return Entry(*_where(job), begin, ends, _per_decade(job, runs), made)
+
+
+def _where(job: Trial) -> tuple[str | None, str]:
+    uri = job.config.tracking.uri
+    return uri and locations.public(uri), job.config.tracking.experiment
+
+
+def _per_decade(job: Trial, runs: int) -> int | None:
+    return per_decade(job.config.tracking.points, runs)
