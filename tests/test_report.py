@@ -22,7 +22,7 @@ from nnexp.report import tables
 from nnexp.report.__main__ import main
 from nnexp.report.insight import one_seed
 from nnexp.report.material import Material, load_material
-from nnexp.report.page import commands, hyperparameters, render
+from nnexp.report.page import commands, hyperparameters, render, roles
 from nnexp.tracking.mlflow_run import cut
 
 PAGE = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
@@ -81,6 +81,13 @@ def test_a_method_that_has_no_run_of_a_task_is_missing_once(material: Material) 
     assert [[cell.text for cell in row[:4]] for row in found.rows] == [["other", "random", "all", "missing"]]
     one_left = tables.failures(dataclasses.replace(material, runs=both, missing=missing[1:]), {})
     assert len(one_left.rows) == len(missing) - 1
+
+
+def test_the_page_says_which_data_chose_and_which_compare(material: Material, page: str) -> None:
+    assert "One set of data is held out, and called validation." in page
+    both = dataclasses.replace(material, measure="test_loss", runs=material.runs.assign(test_loss=0.5))
+    assert roles(both).startswith("Test data compare the methods. Validation data")
+    assert roles(dataclasses.replace(material, measure="loss")) == ""
 
 
 def test_the_page_says_the_verdict_and_names_what_is_missing(material: Material, page: str) -> None:

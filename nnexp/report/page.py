@@ -61,6 +61,7 @@ def render(material: Material, limit: int = LARGEST) -> str:
         facts=_facts(material),
         verdict=_verdict(judgement.text if judgement else ""),
         paper=_paper(material),
+        roles=roles(material),
         colors=colors,
         axes={name: LABELS[name] for name in comparisons},
         results={name: only(tables.results(found, colors)) for name, found in comparisons.items()},
@@ -90,6 +91,22 @@ def data(material: Material, limit: int = LARGEST, inside: bool = True) -> Marku
         if len(text) <= limit:
             break
     return Markup(text)
+
+
+def roles(material: Material) -> str:
+    """Which data chose and which compare, in a sentence; empty where the measure is of training data."""
+    measured = material.runs.notna().any()
+    if material.measure.startswith("test_") and measured.get("val_loss", False):
+        return (
+            "Test data compare the methods. Validation data, which are others, stopped runs, chose settings and best "
+            "weights."
+        )
+    if material.measure.startswith("val_") and not measured.get("test_loss", False):
+        return (
+            "One set of data is held out, and called validation. It compares the methods, and whatever stopped runs or "
+            "chose settings looked at it too."
+        )
+    return ""
 
 
 def commands(material: Material) -> list[tuple[str, str]]:
