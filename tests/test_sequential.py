@@ -253,6 +253,6 @@ def test_skewed_differences_are_said() -> None:
     made[0] -= made[0].mean()
     found = sequential_verdict(recorded(made))
     assert "Skewed differences: " in found.text
-    assert "6 to 16%" in found.text
+    assert "6 to 17%" in found.text
     names = found.pairs[["a", "b"]].to_numpy()
     assert found.pairs["skewed"].tolist() == ["sgd" in row for row in names]

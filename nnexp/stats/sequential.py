@@ -12,7 +12,7 @@ has left at each of the levels alpha, alpha / 2, ..., alpha / j. So no pair with
 look, with a chance of at least 1 - alpha, whatever the dependence between pairs. Claims of "same within a margin" are a
 family of their own, at the same level.
 
-A mean of 0 alone is not enough: where a pair's differences are skewed, equal means are called different in 6 to 16 %
+A mean of 0 alone is not enough: where a pair's differences are skewed, equal means are called different in 6 to 17 %
 of comparisons, by fixed designs too (``tests/benchmarks/sequential.py``).
 """
 

@@ -162,7 +162,7 @@ def _text(
         worst = pairs.loc[pairs["skewed"]]
         names = ", ".join(f"{row.a} - {row.b} ({row.skewness:+.1f})" for row in worst.itertuples())
         lines.append(
-            f"Skewed differences: {names}. There the level is not held for equal means: by simulation 6 to 16% "
+            f"Skewed differences: {names}. There the level is not held for equal means: by simulation 6 to 17% "
             "of comparisons claim a difference."
         )
     if told := counted(record.lost(), design.methods):
