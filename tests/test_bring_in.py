@@ -40,3 +40,19 @@ def test_a_sweep_that_runs_brings_in_its_own_and_one_that_wakes_up_does_so_no_mo
         Claim(parent, "token").check()
     (run,) = store.search("tags.`nnexp.kind` = 'run'")
     assert (run.info.status, run.data.tags["mlflow.parentRunId"]) == ("FINISHED", found.info.run_id)
+
+
+def test_a_run_that_was_begun_twice_is_gone_at_the_end(tmp_path: Path) -> None:
+    case = short(tmp_path)
+    begin = Beginning("sweep", {}, {"nnexp.sweep_id": "one"}, 1)
+    said = {"uri": None, "store": case.store.uri, "experiment": "nnexp", "begin": begin}
+    last = journal.framed("end", status="FINISHED", tags={})
+    journal.append(case.folder / journal.PARENT, [journal.framed("begin", b"", **said), last])
+    # The store's answer was lost, and the client asked once more.
+    case.store.start("ghost", {}, {"nnexp.sweep_id": "one", "nnexp.kind": "run"})
+    assert bring_in(lambda *_: case.store, tmp_path) == (1, 0, [])
+    found = case.store.search("tags.`nnexp.kind` != 'none'")
+    assert {run.info.run_name: run.info.status for run in found} == {
+        "sweep": "FINISHED",
+        "sgd, seed 0": "FINISHED",
+    }

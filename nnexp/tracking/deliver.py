@@ -59,6 +59,8 @@ class Delivery:
         self.folder, self._open, self._tell, self._is_live = folder, open_store, tell, live
         self.parent: Any = None
         self._home: Any = None
+        self._stores: set[Any] = set()
+        self._sweep = ""
         self._claim: Claim | None = None
         self._home_key: tuple[str | None, str] | None = None
         self._there: dict[str, Any] = {}
@@ -87,7 +89,8 @@ class Delivery:
         begin = Beginning(*said["begin"])
         self._home_key = said["uri"], said["experiment"]
         store = self._home = self._open(said["store"], said["experiment"])
-        sweep = f"tags.`nnexp.sweep_id` = '{begin.tags['nnexp.sweep_id']}'"
+        self._stores.add(store)
+        sweep = self._sweep = f"tags.`nnexp.sweep_id` = '{begin.tags['nnexp.sweep_id']}'"
         found = store.search(f"tags.`nnexp.kind` = 'sweep' and {sweep}")
         if self._again and not found:
             raise StoreLost("the sweep's parent run is no longer in the store")
@@ -147,8 +150,24 @@ class Delivery:
             raise refused[0]
         if last is not None and self._parent_file is not None:
             self._fail()
+            self._delete_ghosts()
             self._parent_file.end(last)
         return last is not None
+
+    def _delete_ghosts(self) -> None:
+        """Delete runs of the sweep that were begun twice, where the store's answer was lost on its way."""
+        known = {self.parent.run_id, *(run.run_id for run, _ in self._to_fail)}
+        try:
+            for store in self._stores:
+                for run in store.search(f"{self._sweep} and attributes.status = 'RUNNING'"):
+                    if run.info.run_id not in known:
+                        LOG.warning("run %s was begun twice and is deleted", run.info.run_id)
+                        store.client.delete_run(run.info.run_id)
+        except StoreError:
+            raise
+        except Exception as error:
+            # Resuming deletes them too.
+            LOG.warning("runs that were begun twice could not be looked for (%s)", reason_of(error))
 
     def _look_at(self, file: Path) -> None:
         new = journal.since(file, self._read_to.get(file, 0))
@@ -169,6 +188,7 @@ class Delivery:
         store = self._open(uri, experiment)
         if self._claim is not None:
             store.claim = self._claim
+        self._stores.add(store)
         return store
 
     def _deliver(self, file: Path) -> None:
