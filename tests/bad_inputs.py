@@ -299,7 +299,7 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
     (("-m", "sweep.grid=[{}]"), "sweep.grid\\[0\\]: expected one axis or more"),
     (("-m", "sweep.retries=-1"), "sweep.retries=-1: expected an integer 0 or more"),
     (("architecture=layers", "architecture.layers=[{name:dropout,rate:1}]"), ".*rate=1: expected"),
-    (("dataset=sine",), "loss=cross_entropy of one output: expected two outputs or more"),
+    (("dataset=sine",), "loss=cross_entropy: the dataset's targets are numbers, -1 to 1; expected classes"),
     (("loss.label_smoothing=1",), "loss.label_smoothing=1: expected"),
     (("loss.class_weights=[1]",), "loss.class_weights=\\[1.0\\]: expected 3 weights"),
     (("dataset=mnist",), "dataset.path=null: expected the folder"),

@@ -148,7 +148,7 @@ def test_one_that_does_not_fit_begins_anew(tmp_path: Path, caplog: pytest.LogCap
     other = replace(one, architecture=MLP(hidden=[9]))
     group = go_on(lambda: prepared([other]), list(states.values()))
     assert group.runs[0].iterations == 0
-    assert "does not fit" in caplog.text
+    assert "does not belong to its runs" in caplog.text
     for _ in group.train():
         pass
     assert_equal(group.runs, [other])
