@@ -8,7 +8,7 @@ from made_sweeps import made_sweep, of
 from scipy import stats
 
 from nnexp.stats import compare, judge
-from nnexp.stats.equal_means import bounded_p, johnson_p, shapes_differ
+from nnexp.stats.equal_means import bounded_p, hall_p, shapes_differ
 from nnexp.stats.permutation import sign_flip
 
 REPEATS = 4000
@@ -37,18 +37,29 @@ def test_the_test_of_bounded_means_finds_a_large_difference_and_knows_no_sign():
     assert bounded_p(5 * differences, 5.0) == pytest.approx(float(bounded_p(differences)))
 
 
-def test_johnsons_test_is_students_without_skewness_and_nearer_to_its_level_with_it():
+def test_halls_test_is_students_without_skewness_and_nearer_to_its_level_with_it():
     even = np.array([-2.0, -1.0, 1.0, 2.0]) + 0.8
     s, m = even.std(ddof=1), even.mean()
-    assert johnson_p(even) == pytest.approx(2 * stats.t.sf(m / s * 2, 3))
+    assert hall_p(even) == pytest.approx(2 * stats.t.sf(m / s * 2, 3))
     rng = np.random.default_rng(0)
     skewed = rng.normal(1, 0.3, (REPEATS, 20)) - rng.exponential(1, (REPEATS, 20))
-    mine, flips = (np.mean(p <= 0.05) for p in (johnson_p(skewed), sign_flip(skewed[:1500])))
+    mine, flips = (np.mean(p <= 0.05) for p in (hall_p(skewed), sign_flip(skewed[:1500])))
     assert mine < flips
     assert mine < 0.08 + NOISE
-    assert np.isnan(johnson_p(np.ones(2)))
-    assert johnson_p(np.ones(5)) == 0
-    assert johnson_p(1e100 * even) == pytest.approx(float(johnson_p(even)))
+    assert np.isnan(hall_p(np.ones(2)))
+    assert hall_p(np.ones(5)) == 0
+    assert hall_p(1e100 * even) == pytest.approx(float(hall_p(even)))
+
+
+def test_a_larger_mean_is_surer_however_skewed_differences_are():
+    # Of gradient descent and perturbation on ten seeds: better on each, by three standard deviations.
+    losses = [-0.65, -0.46, -0.25, -0.54, -0.43, -0.58, -0.47, -0.47, -0.1, -0.42]
+    assert hall_p(np.array(losses)) < 0.02
+    skewed = np.random.default_rng(2).exponential(size=(200, 10))
+    skewed -= skewed.mean(-1, keepdims=True)
+    for sign in (1, -1):
+        p = np.array([hall_p(sign * skewed + shift) for shift in np.linspace(1, 20, 40)])
+        assert (np.diff(p, axis=0) <= 1e-12).all()
 
 
 def test_shapes_are_said_to_differ_where_they_do_and_seldom_where_not():

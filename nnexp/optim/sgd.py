@@ -21,7 +21,7 @@ class SGD(GradientMethod):
     """
 
     learning_rate: float = setting(
-        1.0, "step size", Range(0, above=True, log=True, search=(0.01, 10)), per_run=True
+        0.1, "step size", Range(0, above=True, log=True, search=(0.01, 10)), per_run=True
     )
     # Without momentum there is nothing to remember, and two passes a step are left out: other arithmetic.
     momentum: float = setting(

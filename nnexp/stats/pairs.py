@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from nnexp.stats.effects import cliffs_delta, probability_better
-from nnexp.stats.equal_means import bounded_p, johnson_p, shapes_differ
+from nnexp.stats.equal_means import bounded_p, hall_p, shapes_differ
 from nnexp.stats.holm import holm
 from nnexp.stats.intervals import Estimate, holding, scale, student, unknown
 from nnexp.stats.permutation import sign_flip, sign_flip_interval
@@ -171,7 +171,7 @@ def _p_mean(observed: Array, bounds: Array | None) -> float:
     """P of equal means; ``bounds`` are the largest differences that are possible, None where there is no such."""
     if not len(observed):
         return np.nan
-    return float(johnson_p(observed) if bounds is None else bounded_p(observed, float(bounds.max())))
+    return float(hall_p(observed) if bounds is None else bounded_p(observed, float(bounds.max())))
 
 
 def _mean_over_tasks(values: Array) -> float:
