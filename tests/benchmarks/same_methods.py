@@ -42,6 +42,7 @@ def sweep(folder: Path, experiment: str, first: int, seeds: int) -> None:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     command = [
         *(sys.executable, "-m", "nnexp.run", "-m", "--config-dir", "lab", "optimizer=random,twin"),
+        "optimizer.scale=0.05",
         *(f"seed=range({first},{first + seeds})", f"tracking.experiment={experiment}", "tracking=lean"),
         *("budget.iterations=2000", "hydra.launcher.n_jobs=2", "hydra.launcher.group=1", "sweep.resume=auto"),
     ]
