@@ -75,7 +75,10 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
         "experiment=foo: unknown; expected one of breast_cancer, .*notebook, notebook_layer",
     ),
     (("experiment=notebook",), "experiment=notebook: expected \\+experiment=notebook"),
-    (("optimizer._target_=os.system",), "optimizer._target_=os.system: expected a dataclass that inherits from Method"),
+    (
+        ("optimizer._target_=os.system",),
+        "optimizer._target_=os.system: expected a dataclass that inherits from Method",
+    ),
     (
         ("optimizer._target_=nowhere.Found",),
         "optimizer._target_=nowhere.Found: module nowhere cannot be imported",
