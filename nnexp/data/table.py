@@ -224,7 +224,7 @@ class _Reading:
         given = self.table.shape
         if given is not None and prod(given) != features:
             raise ConfigError(
-                f"dataset.shape={given}: expected sizes whose product is {features}, the number of features"
+                f"dataset.shape={given}: expected sizes with the product {features}, the number of features"
             )
         return tuple(given) if given is not None else of_array
 
