@@ -203,7 +203,7 @@ TEXT = "x,z,y\n1,2,a\n3,4,b\n5,six,a\n7,8,b\n"
         ("x,y\n", {}, "dataset.path=.*: it has no rows"),
         ("", {}, "dataset.path=.*: the file is empty"),
         (TEXT + "1,2,3,4,5\n", {}, "dataset.path=.*: cannot be read as csv"),
-        (TEXT, {"features": ["x"], "shape": [1, 2, 2]}, r"dataset.shape=\[1, 2, 2\]: expected sizes with the product 1"),
+        (TEXT, {"features": ["x"], "shape": [1, 2, 2]}, r"dataset.shape=\[1, 2, 2\]: expected sizes with the product"),
         (TEXT, {"split": "z"}, r"row 1, column z: value 2; expected train, validation or test"),
         (TEXT, {"split": {"test": 1.5}}, "dataset.split.test=1.5: expected a share, 0 or more and below 1, or a file"),
         (TEXT, {"split": {"tests": 0.1}}, "dataset.split.tests: unknown; expected validation and test"),
