@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import shlex
 import shutil
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -30,8 +32,12 @@ from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import View
 from nnexp.sweep.work import OPENING, Work
 from nnexp.tracking import journal, locations
+from nnexp.tracking.bring_in import Stores, bring_in_each
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
+from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.journal import Beginning
+from nnexp.tracking.left import alone, begin_parent
+from nnexp.tracking.left import left as left_journals
 from nnexp.tracking.locations import StoreError, StoreLost
 from nnexp.tracking.parent import UNTIL
 from nnexp.tracking.protocol import milliseconds
@@ -80,6 +86,7 @@ class SweepWork(Work):
         self._journal: Path | None = None
         self._recording: Recording | None = None
         self._sources = Sources()
+        self._beginning_alone, self._in_use = ExitStack(), ExitStack()
         self.token = secrets.token_hex(8)
         self.closing: list[str] = []  # lines that the command ends with
 
@@ -95,12 +102,22 @@ class SweepWork(Work):
         if config.sweep.resume is False and config.sweep.extend is None:
             return
         self._extends = config.sweep.extend is not None
-        from nnexp.sweep.resume import choose
+        from nnexp.sweep.resume import AUTO, choose
 
+        if config.sweep.resume == AUTO:
+            # Of two that begin at once the second one sees the first one's sweep.
+            key = sweep_key(self.overrides, config.sweep)
+            self._beginning_alone.enter_context(alone(f"begins-{key}"))
+        experiment = config.tracking.experiment
+        journals = [
+            one for one in left_journals(config.tracking.uri) if one.sweep_id and one.experiment == experiment
+        ]
         file = locations.database(locations.resolve(config.tracking.uri))
         # Where there is no store yet none is made to look into.
-        store = None if file is not None and not file.exists() else self.store(config)
-        self.chosen = choose(store, config.tracking.experiment, config.sweep, self.overrides)
+        store = None if file is not None and not file.exists() and not journals else self.store(config)
+        self.chosen = choose(store, experiment, config.sweep, self.overrides, journals)
+        if self.chosen is not None:
+            self._beginning_alone.close()
 
     def _begin(self, config: Config) -> None:
         """Once, begin to open the store and the parent run, or find the sweep that is to be resumed.
@@ -145,6 +162,7 @@ class SweepWork(Work):
     def _open(self, config: Config) -> None:
         self._home = store = self.store(config)
         self._parent = store.start_parent(*self._beginning(config))
+        self._beginning_alone.close()
         self._claim = Claim(self._parent, self.token)
         self._sources.record(self._parent)
 
@@ -168,18 +186,36 @@ class SweepWork(Work):
         else:
             self._opened_with = config
             self.view.say(OPENING)
+        if folder.exists():
+            bring_in_each(Stores(), [folder])
+        if folder.exists():
+            raise StoreError(
+                f"hydra.sweep.dir={folder.parent}: expected a folder whose journal is delivered; "
+                f"{commands.sync(folder)} says what is in the way"
+            )
         process = self._process = self._process or recorder()
         uri = config.tracking.uri and locations.public(config.tracking.uri)
         begin = journal.framed(
             "begin", uri=uri, store=locations.resolve(config.tracking.uri), experiment=config.tracking.experiment,
-            begin=self._parent_beginning(),
+            begin=self._parent_beginning(), process=heartbeat()["nnexp.process"],
         )  # fmt: skip
         with writing_to(folder):
-            journal.append(folder / journal.PARENT, [begin], sync=True)
+            self._in_use.callback(os.close, begin_parent(folder, begin))
+        self._beginning_alone.close()
         self._parent = JournalParent(process, folder, self._stopped)
         self._sources.record(self._parent)
         process.begin(folder, config.tracking.experiment)
         return process
+
+    @property
+    def goes_on_with(self) -> str:
+        """The id of the sweep that this command goes on with, empty for none."""
+        return "" if self.chosen is None else str(self.chosen.data.tags["nnexp.sweep_id"])
+
+    def close(self) -> None:
+        """Let other commands go on with the sweep."""
+        self._beginning_alone.close()
+        self._in_use.close()
 
     def _stopped(self) -> bool:
         return self._recording is not None and self._recording.stopped
