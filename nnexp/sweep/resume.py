@@ -35,12 +35,14 @@ LOG = logging.getLogger(__name__)
 class Found(NamedTuple):
     """What is there of a job: its result where the run need not be run again, else why it must be.
 
-    ``before`` are the runs that the new one takes the place of.
+    ``before`` are the runs that the new one takes the place of, ``shorter`` is one of a shorter budget that it goes on
+    with.
     """
 
     result: RunResult | None
     why: str
     before: list[Any]
+    shorter: Any = None
 
 
 class Earlier:

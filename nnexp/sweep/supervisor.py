@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import shlex
 import shutil
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -19,7 +17,6 @@ from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
 from nnexp.data.loading import forget
-from nnexp.process import writing_to
 from nnexp.sweep import commands
 from nnexp.sweep.background_call import Later, load_summary
 from nnexp.sweep.checkpoints import notes
@@ -28,15 +25,13 @@ from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.log_file import write_timings
 from nnexp.sweep.longer import go_on_longer
 from nnexp.sweep.plan import unbatched
+from nnexp.sweep.recording.own_journal import OwnJournal
 from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import View
 from nnexp.sweep.work import OPENING, Work
 from nnexp.tracking import journal, locations
-from nnexp.tracking.bring_in import Stores, bring_in_each
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
-from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.journal import Beginning
-from nnexp.tracking.left import alone, begin_parent
 from nnexp.tracking.left import left as left_journals
 from nnexp.tracking.locations import StoreError, StoreLost
 from nnexp.tracking.parent import UNTIL
@@ -86,7 +81,7 @@ class SweepWork(Work):
         self._journal: Path | None = None
         self._recording: Recording | None = None
         self._sources = Sources()
-        self._beginning_alone, self._in_use = ExitStack(), ExitStack()
+        self._own = OwnJournal()
         self.token = secrets.token_hex(8)
         self.closing: list[str] = []  # lines that the command ends with
 
@@ -106,8 +101,7 @@ class SweepWork(Work):
 
         if config.sweep.resume == AUTO:
             # Of two that begin at once the second one sees the first one's sweep.
-            key = sweep_key(self.overrides, config.sweep)
-            self._beginning_alone.enter_context(alone(f"begins-{key}"))
+            self._own.look_alone(sweep_key(self.overrides, config.sweep))
         experiment = config.tracking.experiment
         journals = [
             one for one in left_journals(config.tracking.uri) if one.sweep_id and one.experiment == experiment
@@ -117,7 +111,7 @@ class SweepWork(Work):
         store = None if file is not None and not file.exists() and not journals else self.store(config)
         self.chosen = choose(store, experiment, config.sweep, self.overrides, journals)
         if self.chosen is not None:
-            self._beginning_alone.close()
+            self._own.known()
 
     def _begin(self, config: Config) -> None:
         """Once, begin to open the store and the parent run, or find the sweep that is to be resumed.
@@ -162,7 +156,7 @@ class SweepWork(Work):
     def _open(self, config: Config) -> None:
         self._home = store = self.store(config)
         self._parent = store.start_parent(*self._beginning(config))
-        self._beginning_alone.close()
+        self._own.known()
         self._claim = Claim(self._parent, self.token)
         self._sources.record(self._parent)
 
@@ -186,22 +180,8 @@ class SweepWork(Work):
         else:
             self._opened_with = config
             self.view.say(OPENING)
-        if folder.exists():
-            bring_in_each(Stores(), [folder])
-        if folder.exists():
-            raise StoreError(
-                f"hydra.sweep.dir={folder.parent}: expected a folder whose journal is delivered; "
-                f"{commands.sync(folder)} says what is in the way"
-            )
         process = self._process = self._process or recorder()
-        uri = config.tracking.uri and locations.public(config.tracking.uri)
-        begin = journal.framed(
-            "begin", uri=uri, store=locations.resolve(config.tracking.uri), experiment=config.tracking.experiment,
-            begin=self._parent_beginning(), process=heartbeat()["nnexp.process"],
-        )  # fmt: skip
-        with writing_to(folder):
-            self._in_use.callback(os.close, begin_parent(folder, begin))
-        self._beginning_alone.close()
+        self._own.begin(folder, config, self._parent_beginning())
         self._parent = JournalParent(process, folder, self._stopped)
         self._sources.record(self._parent)
         process.begin(folder, config.tracking.experiment)
@@ -214,8 +194,7 @@ class SweepWork(Work):
 
     def close(self) -> None:
         """Let other commands go on with the sweep."""
-        self._beginning_alone.close()
-        self._in_use.close()
+        self._own.close()
 
     def _stopped(self) -> bool:
         return self._recording is not None and self._recording.stopped

@@ -114,6 +114,7 @@ class Work:
             KeyboardInterrupt: on a signal, after the run was ended as KILLED.
         """
         from nnexp.sweep.checkpoints import where
+        from nnexp.sweep.longer import end_of
         from nnexp.training.checkpoint import Checkpoint, go_on
         from nnexp.training.prepare import Prepared, prepare
 
@@ -122,18 +123,18 @@ class Work:
         def prepared() -> list[Prepared]:
             return [prepare(config, config.tracking.log_every, config.tracking.snapshots)]
 
-        group = go_on(prepared, [])
+        group = go_on(prepared, [], config.tracking.keep_state)
         self._ready()
         store = self.store(config)
         self._home = self._home or store
         claim = self._found(job)
         if claim is not None and claim.result is not None:
             return claim.result
-        folder, saved, notes = where(job, claim)
+        folder, saved, notes = where(job, claim, store)
         for note in notes:
             self.view.say(note)
         if saved is not None:
-            group = go_on(prepared, [saved])
+            group = go_on(prepared, [saved], config.tracking.keep_state)
         checkpoint = Checkpoint(
             folder, group, [run_key(config, job.code)], config.tracking.checkpoint_seconds
         )
@@ -143,7 +144,7 @@ class Work:
         tags = {"nnexp.config_hash": config_hash(config), "nnexp.code_hash": job.code}
         tags |= {CHECKPOINTS: str(folder)}
         if self.jobs is None and claim is not None:
-            tags[RESUMES] = claim.before[-1].info.run_id
+            tags[RESUMES] = (claim.before or [claim.shorter])[-1].info.run_id
         if group.runs[0].iterations:
             tags |= {CONTINUED: str(group.runs[0].iterations)}
         if self.jobs is not None:
@@ -171,6 +172,7 @@ class Work:
                     place=job.log.parent.absolute() / FOLDER / f"{job.number:06}{RUN}",
                     source=source_files(config, job.code) if self.jobs is None else None,
                     checkpoint=checkpoint,
+                    at_end=lambda: end_of(config, job.code, group.runs[0].end),
                 )
         except SweepTaken:
             raise

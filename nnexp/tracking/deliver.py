@@ -327,6 +327,7 @@ class Delivery:
             try:
                 self.parent.finish("KILLED", {"nnexp.status": "killed"})
             except SweepTaken:
+                # Who has it now ends it.
                 pass
             except Exception as error:
                 # Resuming ends it, and so does --end-stale.

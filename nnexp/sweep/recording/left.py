@@ -18,7 +18,7 @@ LOG = logging.getLogger(__name__)
 PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from nnexp.process import leave; " \
           "from nnexp.sync import bring; leave(bring)"  # fmt: skip
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 30.0
 """How long the next run may take at the command's end before the rest is left to the next command."""
 
 
