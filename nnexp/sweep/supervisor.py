@@ -24,8 +24,8 @@ from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.log_file import write_timings
 from nnexp.sweep.longer import go_on_longer
+from nnexp.sweep.own_journal import OwnJournal
 from nnexp.sweep.plan import unbatched
-from nnexp.sweep.recording.own_journal import OwnJournal
 from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import View
 from nnexp.sweep.work import OPENING, Work
