@@ -81,11 +81,11 @@ def deliver(open_store: Callable[[str | None, str], Any], folder: Path) -> Broug
             problems.append(f"{folder / said['name']}{RUN}: {said['why']}")
 
     delivery = Delivery(folder, open_store, tell)
-    there = len(list(folder.glob(f"*{DONE}")))
     try:
         delivery.open()
     except StoreError as error:
         return Brought(0, 0, [f"{folder}: {error}"])
+    there = len(list(folder.glob(f"*{DONE}")))
     for _ in range(TRIES):
         try:
             delivery.look()
