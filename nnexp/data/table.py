@@ -68,9 +68,7 @@ class Table(Dataset):
     missing: Literal["refuse", "mean", "drop"] = setting(
         "refuse", "missing inputs are an error, become the mean of the training data, or the row is dropped"
     )
-    shape: list[int] | None = setting(
-        None, "shape of a sample that is an image, such as [1, 8, 8]; null: that of the array"
-    )
+    shape: list[int] | None = setting(None, "shape of an image sample, as [1, 8, 8]; null: the array's")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,7 +87,7 @@ class Table(Dataset):
         """A table from a pandas data frame, or from arrays by name; it exists in this process only.
 
         Args:
-                    settings: those of a conf file, such as ``split`` and ``categorical``.
+            settings: those of a conf file, such as ``split`` and ``categorical``.
 
         Raises:
             ConfigError: unequal numbers of rows, or a setting that is not allowed.
@@ -198,16 +196,13 @@ class _Reading:
             if not keep.any():
                 raise ConfigError("dataset.missing=drop: every row has a missing value")
         elif absent.any():
-            raise ConfigError(
-                f"{self._place(absent, table.target)}: the value to predict is missing; fill it "
-                f"in, or use dataset.missing=drop"
-            )
+            where = self._place(absent, table.target)
+            raise ConfigError(f"{where}: the value to predict is missing; use dataset.missing=drop")
         elif table.missing == "refuse":
             for name, gap in zip(names, gaps, strict=True):
                 if gap.any():
                     raise ConfigError(
-                        f"{self._place(gap, name)}: the value is missing; fill it in, or use "
-                        f"dataset.missing=mean or drop"
+                        f"{self._place(gap, name)}: the value is missing; use dataset.missing=mean or drop"
                     )
         y, labels = self._target(target, keep)
         parts, x = parts[keep], x[keep] if not keep.all() else x
@@ -223,9 +218,7 @@ class _Reading:
     def _shape(self, features: int, of_array: tuple[int, ...]) -> tuple[int, ...]:
         given = self.table.shape
         if given is not None and prod(given) != features:
-            raise ConfigError(
-                f"dataset.shape={given}: expected sizes with the product {features}, the number of features"
-            )
+            raise ConfigError(f"dataset.shape={given}: expected a product of {features}, the feature count")
         return tuple(given) if given is not None else of_array
 
     def _features(self) -> list[str]:
@@ -353,9 +346,8 @@ class _Reading:
         kinds = pd.Categorical(_sortable(values))
         names = [str(name) for name in kinds.categories]
         if len(names) < 2:
-            raise ConfigError(
-                f"dataset.target={table.target}: all rows are of one class ({names[0]}); expected two or more"
-            )
+            only = f"all rows are of one class ({names[0]}); expected two or more"
+            raise ConfigError(f"dataset.target={table.target}: {only}")
         return kinds.codes.astype(np.int64), names
 
     def _place(self, rows: Any, column: str) -> str:
