@@ -33,7 +33,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, list[Any
 
 def test_an_extension_trains_what_is_missing_and_says_how_much(grown: tuple[Path, str, list[Any]]) -> None:
     place, said, before = grown
-    assert "2 runs are there and skipped; to be trained: 4 (4 missing)" in said
+    assert "2 runs are recorded and skipped; to be trained: 4 (4 missing)" in said
     kept = {run.info.run_id for run in before}
     assert kept < {run.info.run_id for run in runs(place)}
     assert len(runs(place)) == 8
@@ -65,7 +65,7 @@ def test_the_same_extension_again_trains_nothing_and_counts_once(grown: tuple[Pa
     place = grown[0]
     done = here(place, "-m", "optimizer=sgd,perturb", "seed=range(0,3)", *ONE, "sweep.extend=latest")
     assert done.returncode == 0, done.stderr
-    assert "6 runs are there and skipped\n" in done.stdout
+    assert "6 runs are recorded and skipped\n" in done.stdout
     assert len(json.loads(loaded(place).attrs["extended"])) == 1
 
 

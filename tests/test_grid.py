@@ -108,7 +108,7 @@ def test_jobs_that_repeat_others_are_left_out_and_counted(loader: Any) -> None:
 @pytest.mark.parametrize(
     ("blocks", "line"),
     [
-        ([], "sweep.grid=[]: expected one block of axes or more, or null"),
+        ([], "sweep.grid=[]: expected one or more blocks of axes, or null"),
         ([{}], "sweep.grid[0]: expected one axis or more, such as seed: range(0,3)"),
         (
             [{"seed": "0"}, {"samples": 3}],
@@ -146,7 +146,7 @@ def test_jobs_that_repeat_others_are_left_out_and_counted(loader: Any) -> None:
         ),
         (
             [{"seed": "0,1", "samples": 3}],
-            "sweep.grid[0].samples=3: expected with an interval(low, high) to draw from",
+            "sweep.grid[0].samples=3: only used with an interval(low, high), and the block has none",
         ),
         (
             [{"loss.clip": "tag(log, interval(0,1))", "samples": 3}],

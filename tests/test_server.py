@@ -173,7 +173,7 @@ def test_a_server_that_answers_500_is_asked_again_and_what_it_missed_is_synchron
         again = sync(tmp_path)
         assert again.stdout == "runs: 0 brought in, 0 were there already\n"
         resumed = nnexp(tmp_path, *SWEEP, *where, "sweep.resume=true")
-        assert "12 runs are there and skipped" in resumed.stdout, resumed.stdout + resumed.stderr
+        assert "12 runs are recorded and skipped" in resumed.stdout, resumed.stdout + resumed.stderr
     each_once(server, "broken")
 
 

@@ -62,7 +62,7 @@ def test_what_was_trained_for_a_server_that_is_gone_is_kept_and_brought_in_once(
         assert sorted(run.data.tags["nnexp.job"] for run in children(server.uri)) == [*"01234"]
         assert {run.info.status for run in children(server.uri)} == {"FINISHED"}
         if not interrupted:
-            assert "5 runs are there and skipped" in resumed.stdout
+            assert "5 runs are recorded and skipped" in resumed.stdout
 
 
 def trained(place: Path, runs: int) -> bool:

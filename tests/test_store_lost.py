@@ -77,7 +77,7 @@ def test_what_was_trained_for_a_store_that_is_gone_is_kept_and_brought_in_once(
     assert again.stderr.endswith("/journal: expected a folder that is there\n")
     # The sweep is whole, and its next start finds all of it.
     resumed = here(tmp_path, *SWEEP, "sweep.resume=true")
-    assert "3 runs are there and skipped" in resumed.stdout, resumed.stdout + resumed.stderr
+    assert "3 runs are recorded and skipped" in resumed.stdout, resumed.stdout + resumed.stderr
     assert len(runs(tmp_path)) == 3
 
 
@@ -97,7 +97,7 @@ def test_what_ended_before_a_sweep_was_killed_is_there_when_it_is_resumed(tmp_pa
     found = runs(tmp_path)
     assert [run.data.tags["nnexp.job"] for run in found] == ["0", "1", "2"]
     assert {run.info.status for run in found} == {"FINISHED"}
-    assert re.search("[23] runs are there and skipped", resumed.stdout), resumed.stdout
+    assert re.search("[23] runs are recorded and skipped", resumed.stdout), resumed.stdout
     assert not list(tmp_path.glob("runs/hydra/*/*/journal"))
 
 

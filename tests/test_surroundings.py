@@ -44,7 +44,7 @@ def test_the_store_is_below_the_folder_whatever_its_name(tmp_path: Path, name: s
     assert (place / "runs" / "mlflow.db").is_file()
     assert len(list(place.glob("runs/artifacts/*/artifacts/history.parquet"))) == 1
     again = here(place, "-m", *SMALL, "sweep.resume=true")
-    assert "1 run is there and skipped" in again.stdout
+    assert "1 run is recorded and skipped" in again.stdout
     # What a shell makes of the command is a store that is there.
     browse = locations.ui_command(f"sqlite:///{place}/runs/mlflow.db")
     assert browse in done.stdout

@@ -27,7 +27,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """What the command takes."""
+    """The parser of the command's arguments."""
     made = _Parser(
         prog="python -m nnexp.report", description="A sweep's page: verdict, curves, boundaries, tables."
     )
@@ -98,7 +98,9 @@ def _command(options: argparse.Namespace) -> int:
     # A store that is not there is refused before pandas and MLflow take seconds to load.
     file = database(resolve(options.uri))
     if file is not None and not file.exists():
-        raise StoreError(f"tracking.uri={options.uri or file}: there is no such file; a first run makes it")
+        raise StoreError(
+            f"tracking.uri={options.uri or file}: there is no such file; the first run creates it"
+        )
     # On networks this small a second thread of BLAS only waits.
     with blas().limit(limits=1):
         return _write_report(options)

@@ -32,7 +32,7 @@ def connect(uri: str | None) -> Source:
     store = given if given.startswith("postgresql") else resolve(uri)
     file = database(store)
     if file is not None and not file.exists():
-        raise StoreError(f"tracking.uri={store}: there is no such file; a first run makes it")
+        raise StoreError(f"tracking.uri={store}: there is no such file; the first run creates it")
     look(store)
     with collection_paused():
         # MLflow takes more than a second to import, and only this room's functions need it.

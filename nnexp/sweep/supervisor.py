@@ -18,12 +18,12 @@ from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
 from nnexp.data.loading import forget
 from nnexp.sweep import commands
-from nnexp.sweep.background_call import Later, load_summary
+from nnexp.sweep.background_call import BackgroundCall, load_summary
 from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.log_file import write_timings
-from nnexp.sweep.longer import go_on_longer
+from nnexp.sweep.longer import continue_longer
 from nnexp.sweep.own_journal import OwnJournal
 from nnexp.sweep.plan import unbatched
 from nnexp.sweep.trial import Trial
@@ -75,7 +75,7 @@ class SweepWork(Work):
         self._why: Counter[str] = Counter()
         self._begun, self._started = perf_counter(), milliseconds()
         self._earlier: Earlier | None = None
-        self._opener: Later | None = None
+        self._opener: BackgroundCall | None = None
         self._opened_with: Config | None = None
         self._claim: Claim | None = None
         self._journal: Path | None = None
@@ -127,7 +127,7 @@ class SweepWork(Work):
         self.find_earlier(config)
         if self.chosen is None:
             self._opened_with = config
-            self._opener = Later(lambda: self._open(config))
+            self._opener = BackgroundCall(lambda: self._open(config))
             return
         from nnexp.sweep import resume
 
@@ -256,7 +256,7 @@ class SweepWork(Work):
         spool.make()
         longer = []
         if self._earlier is not None:
-            longer = go_on_longer(self._earlier.store, self._earlier.children, rest, spool.checkpoints)
+            longer = continue_longer(self._earlier.store, self._earlier.children, rest, spool.checkpoints)
         for note in [*longer, *notes(spool.checkpoints, rest)]:
             self.view.say(note)
         code = spool.folder / "code"
