@@ -10,6 +10,7 @@ from contextlib import suppress
 from time import monotonic
 
 from nnexp.tracking import journal
+from nnexp.tracking.bring_in import said_of
 from nnexp.tracking.left import in_use, left
 from nnexp.tracking.locations import credentials
 
@@ -56,17 +57,7 @@ class LeftDelivery:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.1)
         rest = self._runs()
-        said = (
-            [f"{_runs(self._before - rest)} that earlier commands had left brought in"]
-            if rest < self._before
-            else []
-        )
-        said += (
-            [f"{_runs(rest)} that earlier commands left not in the store: python -m nnexp.sync"]
-            if rest
-            else []
-        )
-        return "; ".join(said)
+        return said_of(self._before - rest, rest)
 
     def _runs(self) -> int:
         return sum(len(journal.left(folder)) for folder in self._folders)
@@ -85,7 +76,3 @@ class LeftDelivery:
             LOG.warning("what earlier commands left is not delivered (%s)", error)
             return None
         return process
-
-
-def _runs(count: int) -> str:
-    return f"{count} run{'s' * (count != 1)}"
