@@ -9,6 +9,7 @@ import sys
 from contextlib import suppress
 from time import monotonic
 
+from nnexp.sweep.recording.process import PATIENCE_SECONDS
 from nnexp.tracking import journal
 from nnexp.tracking.bring_in import said_of
 from nnexp.tracking.left import in_use, left
@@ -18,9 +19,6 @@ LOG = logging.getLogger(__name__)
 
 PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from nnexp.process import leave; " \
           "from nnexp.sync import bring; leave(bring)"  # fmt: skip
-
-PATIENCE_SECONDS = 30.0
-"""How long the next run may take at the command's end before the rest is left to the next command."""
 
 
 class LeftDelivery:
