@@ -39,6 +39,21 @@ def leave(main: Callable[[], int]) -> None:
     sys.exit(code)
 
 
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """A context without Python's search for objects that only refer to each other, where very many are made that live.
+
+    What has become garbage meanwhile is found at the next search.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _open_closed_streams() -> None:
     """Give what nobody reads somewhere to go: a closed or broken output ends no training.
 

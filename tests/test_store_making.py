@@ -41,6 +41,8 @@ def test_a_process_that_is_ended_while_it_makes_a_store_leaves_none_half_made(tm
             assert process.stdout is not None
             assert process.stdout.readline() == b"ten tables\n"
             assert (tmp_path / ".mlflow.db.part").exists()
+            # It is made anew, so it waits for no journal on the disk.
+            assert not (tmp_path / ".mlflow.db.part-journal").exists()
             process.send_signal(number)
             process.wait(90)
         assert process.returncode != 0

@@ -42,7 +42,7 @@ class Tracking:
         30.0, "from one checkpoint of runs that are being trained to the next; 0 or null: none", Range(0)
     )
     keep_state: bool = setting(
-        False, "record state.npz, from which a sweep of a longer budget goes on: some hundred thetas a run"
+        False, "record state.npz, from which a longer budget goes on: some hundred thetas a run"
     )
     figures: bool | Auto = setting("auto", "record figures and boundary images; auto: up to 24 runs")
     model: bool | Auto = setting("auto", "record the network as an MLflow model; auto: up to 24 runs")

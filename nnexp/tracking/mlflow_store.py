@@ -21,7 +21,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_TYPE, M
 
 from nnexp.tracking import locations
 from nnexp.tracking.claim import CLAIM, SETTLE_SECONDS, Claim
-from nnexp.tracking.connections import alias, close, look_after
+from nnexp.tracking.connections import PART, alias, close, look_after
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.locations import StoreError, StoreFull, StoreLost
@@ -260,7 +260,7 @@ def _locked(file: Path | None) -> Iterator[None]:
 
 def _make(file: Path) -> None:
     """Make an SQLite store, there as a whole or not at all: MLflow cannot go on with one half made."""
-    part = file.with_name(f".{file.name}.part")
+    part = file.with_name(f".{file.name}{PART}")
     _remove(part)
     try:
         open_client(f"sqlite:///{part}").search_experiments(max_results=1)
@@ -268,6 +268,8 @@ def _make(file: Path) -> None:
             # The file keeps this mode: a commit waits for the disk once, not twice, and no reader makes it wait.
             with contextlib.closing(sqlite3.connect(part)) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
+        with open(part, "rb") as made:
+            os.fsync(made.fileno())
     except BaseException:
         close()
         _remove(part)
