@@ -37,4 +37,7 @@ class _Waiting:
         self.loss, self.accuracy = of.loss, of.accuracy
 
     def calls(self, *, loss: bool = True, accuracy: bool = False, gradient: bool = False) -> list[Call]:
-        return [partial(sleep, self._seconds), *self._of.calls(loss=loss, accuracy=accuracy, gradient=gradient)]
+        return [
+            partial(sleep, self._seconds),
+            *self._of.calls(loss=loss, accuracy=accuracy, gradient=gradient),
+        ]
