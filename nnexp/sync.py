@@ -115,7 +115,7 @@ def bring() -> int:
     """Deliver the journals that a line of the input names, in the background; it ends with the process that asked."""
     said = json.loads(sys.stdin.buffer.readline())
     # Training goes first.
-    os.nice(10)
+    os.nice(5)
     remember(said["credentials"])
     threading.Thread(target=_listen, args=(threading.Event(),), name="nnexp-listen", daemon=True).start()
     from nnexp.tracking.bring_in import Stores, bring_in_each

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from commands import SMALL, here, made_store, recorders, runs, start, wait_for
+from test_recording import short
 
 from nnexp.config.schema import Sweep
 from nnexp.sweep.identity import KEY, sweep_key
@@ -133,3 +134,21 @@ def test_who_waits_for_a_journal_that_is_delivered_finds_it_gone(tmp_path: Path)
         folder.rmdir()
     waiting.join()
     assert told == [False]
+
+
+def test_a_report_brings_in_what_was_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nnexp.report.__main__ import main
+
+    assert here(tmp_path, "-m", "optimizer=random,sgd", "seed=0,1", *SMALL).returncode == 0
+    # As a run leaves it whose store did not take it.
+    case = short(tmp_path / "other")
+    place = tmp_path / "runs" / "hydra" / "day" / "time" / "journal"
+    place.parent.mkdir(parents=True)
+    case.folder.rename(place)
+    monkeypatch.chdir(tmp_path)
+    assert main(["--format", "csv", "--no-record"]) == 0
+    assert "nnexp.report: 1 run that earlier commands had left brought in" in capsys.readouterr().err
+    assert len(runs(tmp_path)) == 5
+    assert not place.exists()

@@ -101,6 +101,11 @@ def _command(options: argparse.Namespace) -> int:
         raise StoreError(
             f"tracking.uri={options.uri or file}: there is no such file; the first run creates it"
         )
+    from nnexp.tracking.bring_in import bring_in_left
+
+    if said := bring_in_left(options.uri):
+        print(f"nnexp.report: {said}", file=sys.stderr)
+
     # On networks this small a second thread of BLAS only waits.
     with blas().limit(limits=1):
         return _write_report(options)

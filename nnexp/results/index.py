@@ -2,7 +2,7 @@
 
 A run that has ended does not change: its record and history are kept, and read from here. Each refresh
 asks for runs begun or ended since the last one, for those that are or were running, for all of sweeps
-that go on or have ended since, and for deleted ones.
+that go on or have ended since, and for deleted ones. Once runs of earlier were brought in all are asked for.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from nnexp.results.client import Source, search
 from nnexp.results.columns import RECORDED
 from nnexp.results.records import Record
 from nnexp.tracking.locations import database, public
+from nnexp.tracking.protocol import BROUGHT_IN
 
 LOG = logging.getLogger(__name__)
 
@@ -45,9 +46,10 @@ class Index:
     def __init__(self, source: Source, experiment: Any) -> None:
         self.source, self.experiment_id = source, str(experiment.experiment_id)
         # A store that was made anew at the same place has the same ids, but not the same moment.
-        self.identity = f"{FORMAT} {public(source.uri)} {self.experiment_id} {experiment.creation_time}"
+        place = f"{FORMAT} {public(source.uri)} {self.experiment_id} {experiment.creation_time}"
+        self.identity = f"{place} {experiment.tags.get(BROUGHT_IN, '')}"
         self.folder = _folder(source.uri)
-        self.name = hashlib.sha256(self.identity.encode()).hexdigest()[:16]
+        self.name = hashlib.sha256(place.encode()).hexdigest()[:16]
         self.records: dict[str, Record] = {}
         self.deleted: set[str] = set()
         self.refreshed = 0

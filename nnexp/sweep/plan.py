@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from heapq import heappop, heappush
 from math import ceil
+from random import Random
 
 from nnexp.config.schema import Config
 from nnexp.training.group import chunk, key
@@ -25,8 +26,9 @@ def plan(configs: Sequence[Config], workers: int = 1, most: int | None = None) -
 
     Gradient runs share the fixed cost of their steps, so their groups are as large as the cache allows, unless
     workers would be idle. Searches fill their calls with candidates already. The largest groups come first: small
-    ones at the end let all workers end at about the same time. But one of several workers begins with small groups,
-    so that there is something to record soon.
+    ones at the end let all workers end at about the same time, and leave little to record then. But one of several
+    workers begins with small groups, so that there is something to record soon. Groups of the same size are in the
+    order of a randomized block design: by seed, and within a seed in a random order that is always the same.
 
     Args:
         workers: how many groups are trained at once.
@@ -41,9 +43,11 @@ def plan(configs: Sequence[Config], workers: int = 1, most: int | None = None) -
         size = most or _size(configs[positions[0]], len(positions), workers * shares if workers > 1 else 1)
         groups += [positions[at : at + size] for at in range(0, len(positions), size)]
 
-    def order(group: list[int]) -> tuple[int, int, list[int]]:
-        # Single runs are ordered by seed, so that a change in the machine's load affects all methods equally.
-        return -len(group), configs[group[0]].seed if len(group) == 1 else 0, group
+    def order(group: list[int]) -> tuple[float, ...]:
+        # If the machine or one worker becomes slower, all methods are then affected alike. In a fixed order, two
+        # workers trained one of two methods each, and the slower worker's method seemed to be the slower method.
+        seed = configs[group[0]].seed
+        return -len(group), seed, Random(f"{seed} {group[0]}").random()
 
     return _begun(sorted(groups, key=order), workers)
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from nnexp.tracking import journal
 from nnexp.tracking.deliver import Delivery
 from nnexp.tracking.journal import DONE, PARENT, RUN
-from nnexp.tracking.left import in_use, locked, read
-from nnexp.tracking.locations import StoreError
+from nnexp.tracking.left import in_use, left, locked, read
+from nnexp.tracking.locations import StoreError, resolve
 from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.parent_file import TRIES
 
@@ -19,10 +19,16 @@ LOG = logging.getLogger(__name__)
 
 
 class Stores:
-    """Stores by address and experiment, each opened once; ``uri`` is used in place of the addresses of journals."""
+    """Stores by address and experiment, each opened once.
 
-    def __init__(self, uri: str | None = None) -> None:
-        self._uri, self._open = uri, dict[tuple[str | None, str], Any]()
+    Args:
+        uri: is used in place of the addresses of journals.
+        known: one that is open.
+    """
+
+    def __init__(self, uri: str | None = None, known: Any = None) -> None:
+        self._uri = uri
+        self._open = {} if known is None else {(known.uri, known.experiment): known}
 
     def __call__(self, uri: str | None, experiment: str) -> Any:
         """The store.
@@ -32,7 +38,7 @@ class Stores:
         """
         from nnexp.tracking.mlflow_store import Store
 
-        key = (self._uri or uri, experiment)
+        key = (resolve(self._uri or uri), experiment)
         if key not in self._open:
             self._open[key] = Store.open(*key)
         return self._open[key]
@@ -56,8 +62,8 @@ def bring_in_each(open_store: Callable[[str | None, str], Any], folders: Iterabl
     """Record journals and remove them, each with no other process at it; those of sweeps that go on stay."""
     total = Brought(0, 0, [])
     for folder in folders:
-        if in_use(folder) and (left := read(folder)) is not None:
-            total.problems.append(f"{folder}: {left.process} still works on sweep {left.sweep_id}")
+        if in_use(folder) and (one := read(folder)) is not None:
+            total.problems.append(f"{folder}: {one.process} still works on sweep {one.sweep_id}")
             continue
         try:
             with locked(folder) as there:
@@ -67,6 +73,26 @@ def bring_in_each(open_store: Callable[[str | None, str], Any], folders: Iterabl
         problems = [*total.problems, *brought.problems]
         total = Brought(total.runs + brought.runs, total.there + brought.there, problems)
     return total
+
+
+def bring_in_left(uri: str | None) -> str:
+    """Bring in what earlier commands left for a store; what is to be said of it."""
+    folders = [one.folder for one in left(uri) if not in_use(one.folder)]
+    brought = bring_in_each(Stores(), folders)
+    return said_of(brought.runs, sum(len(journal.left(folder)) for folder in folders))
+
+
+def said_of(brought: int, rest: int) -> str:
+    """What a command says of runs that earlier ones left: how many were brought in, and how many were not."""
+    said = [f"{_runs(brought)} that earlier commands had left brought in"] if brought > 0 else []
+    said += (
+        [f"{_runs(rest)} that earlier commands left not in the store: python -m nnexp.sync"] if rest else []
+    )
+    return "; ".join(said)
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' * (count != 1)}"
 
 
 def deliver(open_store: Callable[[str | None, str], Any], folder: Path) -> Brought:
@@ -83,8 +109,8 @@ def deliver(open_store: Callable[[str | None, str], Any], folder: Path) -> Broug
     delivery = Delivery(folder, open_store, tell)
     try:
         delivery.open()
-    except StoreError as error:
-        return Brought(0, 0, [f"{folder}: {error}"])
+    except Exception as error:
+        return Brought(0, 0, [f"{folder}: {error if isinstance(error, StoreError) else reason_of(error)}"])
     there = len(list(folder.glob(f"*{DONE}")))
     for _ in range(TRIES):
         try:

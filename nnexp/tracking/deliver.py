@@ -323,6 +323,11 @@ class Delivery:
 
     def close(self) -> None:
         """Remove the folder if every run of it is in its store; end a parent that was begun anew for it."""
+        for store in () if self._is_live else self._stores:
+            try:
+                store.tell_of_earlier_runs()
+            except Exception as error:
+                LOG.warning("results that were read before may lack runs (%s)", reason_of(error))
         if self._began_parent and not self._is_live and parent_record(self.folder / PARENT, "end") is None:
             try:
                 self.parent.finish("KILLED", {"nnexp.status": "killed"})

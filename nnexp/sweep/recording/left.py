@@ -9,7 +9,9 @@ import sys
 from contextlib import suppress
 from time import monotonic
 
+from nnexp.sweep.recording.process import PATIENCE_SECONDS
 from nnexp.tracking import journal
+from nnexp.tracking.bring_in import said_of
 from nnexp.tracking.left import in_use, left
 from nnexp.tracking.locations import credentials
 
@@ -17,9 +19,6 @@ LOG = logging.getLogger(__name__)
 
 PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from nnexp.process import leave; " \
           "from nnexp.sync import bring; leave(bring)"  # fmt: skip
-
-PATIENCE_SECONDS = 30.0
-"""How long the next run may take at the command's end before the rest is left to the next command."""
 
 
 class LeftDelivery:
@@ -56,17 +55,7 @@ class LeftDelivery:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.1)
         rest = self._runs()
-        said = (
-            [f"{_runs(self._before - rest)} that earlier commands had left brought in"]
-            if rest < self._before
-            else []
-        )
-        said += (
-            [f"{_runs(rest)} that earlier commands left not in the store: python -m nnexp.sync"]
-            if rest
-            else []
-        )
-        return "; ".join(said)
+        return said_of(self._before - rest, rest)
 
     def _runs(self) -> int:
         return sum(len(journal.left(folder)) for folder in self._folders)
@@ -85,7 +74,3 @@ class LeftDelivery:
             LOG.warning("what earlier commands left is not delivered (%s)", error)
             return None
         return process
-
-
-def _runs(count: int) -> str:
-    return f"{count} run{'s' * (count != 1)}"
