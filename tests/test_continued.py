@@ -99,8 +99,8 @@ def test_a_single_run_goes_on(lab: Path) -> None:
         ),
         (
             (f"resume={left.info.run_id}", "seed=5"),
-            f"resume={left.info.run_id}: expected the settings of that run, or a longer budget of one "
-            "that has finished; this command has others",
+            f"resume={left.info.run_id}: this command's settings differ from that run's; expected the same ones, "
+            "or only a longer budget if it has finished",
         ),
         (("-m", "resume=latest"), "resume=latest: expected without -m; sweep.resume goes on with a sweep"),
     ):
@@ -115,7 +115,7 @@ def test_a_single_run_goes_on(lab: Path) -> None:
     assert_whole(lab, run, undisturbed(run))
     assert not list(lab.glob("runs/hydra/*/*/checkpoints"))
     again = here(lab, *command, f"resume={run.info.run_id}")
-    assert f"run {run.info.run_id} is there and has ended" in again.stdout
+    assert f"run {run.info.run_id} is already recorded and has finished" in again.stdout
     assert len(runs(lab)) == 1
 
 

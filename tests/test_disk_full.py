@@ -148,13 +148,13 @@ def test_a_run_that_nobody_can_keep_ends_the_sweep(tmp_path: Path) -> None:
         assert not list(spool.folder.iterdir())
         assert spool.stopped
     assert result.status == "failed"
-    assert result.reason == f"not recorded; it is lost, for {tmp_path}/other/journal cannot be written"
+    assert result.reason == f"not recorded and lost, because {tmp_path}/other/journal cannot be written"
 
 
 def test_a_store_that_a_full_disk_has_no_room_for_is_no_bad_input(tmp_path: Path) -> None:
     place = tmp_path / "runs"
     with small_disk(place, "300k"):
-        with pytest.raises(StoreFull, match=rf"^{place}: it cannot be written \("):
+        with pytest.raises(StoreFull, match=rf"^{place}: the folder cannot be written \("):
             Store.open(f"sqlite:///{place}/mlflow.db", "nnexp")
         assert not (place / "mlflow.db").exists()
 

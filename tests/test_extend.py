@@ -75,12 +75,12 @@ def test_the_same_extension_again_trains_nothing_and_counts_once(grown: tuple[Pa
         (("sweep.extend=nowhere",), "sweep.extend=nowhere: expected a sweep's id in experiment nnexp"),
         (
             ("sweep.extend=latest", "sweep.resume=latest"),
-            "sweep.extend=latest: expected without sweep.resume",
+            "sweep.extend=latest: not allowed together with sweep.resume",
         ),
-        (("sweep.extend=latest", "sweep.until=decided"), "expected sweeps of given seeds"),
+        (("sweep.extend=latest", "sweep.until=decided"), "not allowed with sweep.until=decided"),
         (
             ("sweep.resume=latest", "sweep.until=decided"),
-            "was begun without; expected a new sweep, whose looks count",
+            "was started without it, so its looks were not counted; start a new sweep",
         ),
     ],
 )

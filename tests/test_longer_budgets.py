@@ -127,10 +127,10 @@ def test_a_single_run_trains_the_second_half_alone(tmp_path: Path) -> None:
         assert_whole(tmp_path, run, whole)
     assert len(runs(tmp_path)) == 3
     again = here(tmp_path, *SINGLE, "budget.iterations=80", "resume=latest")
-    assert "is there and has ended" in again.stdout
+    assert "is already recorded and has finished" in again.stdout
     shorter = here(tmp_path, *SINGLE, "budget.iterations=20", f"resume={first.info.run_id}")
     assert (shorter.returncode, len(shorter.stderr.splitlines())) == (2, 1)
-    assert "or a longer budget of one that has finished" in shorter.stderr
+    assert "or only a longer budget if it has finished" in shorter.stderr
 
 
 def test_a_single_run_that_depends_on_the_length_begins_anew(tmp_path: Path) -> None:

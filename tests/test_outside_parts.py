@@ -215,7 +215,7 @@ def test_a_method_that_cannot_be_batched_runs_alone_and_is_said_once(lab: Path) 
         file.read_text().replace("    def rules(self)", "    batched = False\n\n    def rules(self)")
     )
     done = command(lab, "--config-dir", "my_conf", *SWEEP)
-    line = "sign_descent: trained one run at a time, for the method cannot be batched"
+    line = "sign_descent: trained one run at a time, because the method cannot be batched"
     assert done.stdout.count(line) == 1
     (log,) = lab.glob("runs/hydra/*/*/sweep.log")
     assert sorted(re.findall(r"(\d+) runs trained together", log.read_text())) == ["1", "1", "1", "3"]

@@ -33,7 +33,7 @@ def test_another_grid_is_another_sweep(tmp_path: Path) -> None:
     assert "are added" not in again.stdout
     added = here(tmp_path, *other, f"sweep.resume={first}")
     assert added.returncode == 0, added.stderr
-    said = f"sweep {first} was started with other settings or another grid; jobs are added to it"
+    said = f"sweep {first} has other settings or another grid; the jobs of this command are added to it"
     assert said in re.sub(r"\s+", " ", added.stdout)
     assert [run.data.tags["nnexp.method"] for run in runs(tmp_path)].count("sgd") == 2
 

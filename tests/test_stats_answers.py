@@ -96,7 +96,7 @@ def test_a_clock_that_runs_share_is_one_measurement_and_claims_nothing(old):
     assert pair["verdict"] == "not enough evidence"
     assert "no 95% interval from 1 independent timing, p = 1.000;" in one.verdict
     assert "1 independent timing cannot show any difference among 1 pair at 5%: 6 or more" in one.verdict
-    assert "each by itself: hydra.launcher.group=1." in one.verdict
+    assert "train runs one at a time: hydra.launcher.group=1." in one.verdict
     assert "one measurement of time; timings for runs: a 1 for 8, b 1 for 8." in one.verdict
     assert (
         found.headline

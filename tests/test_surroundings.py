@@ -68,7 +68,10 @@ def test_artifacts_that_cannot_be_written_fail_their_runs_and_are_kept(tmp_path:
     assert "Traceback" not in done.stdout + done.stderr
     assert len(re.findall(r"^sgd +\d .* failed ", done.stdout, re.MULTILINE)) == 2
     assert "not recorded (NotADirectoryError: " in done.stdout
-    assert "could not be finished: StoreError: not all of it is recorded (NotADirectoryError: " in done.stdout
+    assert (
+        "could not be finished: StoreError: a part of the sweep's parent run is not recorded (NotADirectoryError: "
+        in done.stdout
+    )
     assert [run.info.status for run in runs(tmp_path)] == ["FAILED"] * 2
     (tmp_path / "runs" / "artifacts").unlink()
     assert "2 brought in" in sync(tmp_path).stdout

@@ -55,6 +55,6 @@ class OwnJournal:
         self.known()
 
     def close(self) -> None:
-        """Let other commands go on with the sweep."""
+        """Allow other commands to continue the sweep."""
         self.known()
         self._in_use.close()
