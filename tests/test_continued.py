@@ -102,13 +102,16 @@ def test_a_single_run_goes_on(lab: Path) -> None:
             f"resume={left.info.run_id}: this command's settings differ from that run's; expected the same ones, "
             "or only a longer budget if it has finished",
         ),
-        (("-m", "resume=latest"), "resume=latest: expected without -m; sweep.resume goes on with a sweep"),
+        (
+            ("-m", "resume=latest"),
+            "resume=latest: continues a single run, not a sweep; use sweep.resume with -m",
+        ),
     ):
         refused = here(lab, *command, *words)
         assert (refused.returncode, refused.stderr) == (2, f"nnexp: {said}\n")
     done = here(lab, *command, "resume=latest")
     assert done.returncode == 0, done.stderr
-    assert f"the run goes on from iteration {iteration:,}" in done.stdout
+    assert f"the run continues from iteration {iteration:,}" in done.stdout
     (run,) = runs(lab)
     assert run.data.tags["nnexp.continued"] == str(iteration)
     assert run.data.tags["nnexp.resumes"] == left.info.run_id
@@ -142,7 +145,7 @@ def test_a_sweep_goes_on_in_groups_that_are_composed_otherwise(lab: Path) -> Non
     done = here(lab, *SWEEP, "hydra.launcher.n_jobs=1", "hydra.launcher.group=1", "sweep.resume=true")
     assert done.returncode == 0, done.stderr
     assert "x.npz: damaged (" in done.stdout.replace("\n", "")
-    assert "3 runs go on from checkpoints" in done.stdout
+    assert "3 runs continue from checkpoints" in done.stdout
     found = runs(lab)
     assert len(found) == 4
     begun = {}

@@ -95,7 +95,7 @@ def test_what_cannot_be_extended_is_refused(
 
 def test_an_extension_needs_a_sweep(tmp_path: Path) -> None:
     done = here(tmp_path, "optimizer=sgd", "sweep.extend=latest")
-    assert "sweep.extend=latest: expected with -m" in done.stderr
+    assert "sweep.extend=latest: adds jobs to a sweep, so add -m" in done.stderr
     assert not list(tmp_path.iterdir())
 
 

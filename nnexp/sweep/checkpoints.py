@@ -41,7 +41,7 @@ def where(job: Trial, claim: Found | None, store: Any) -> tuple[Path, Mapping[st
             f": run {claim.shorter.info.run_id} was not recorded by this code with tracking.keep_state=true"
         )
         why = "" if said else other
-        said.append(f"the run begins anew{why}")
+        said.append(f"the run starts from the beginning{why}")
     else:
         said.append(
             f"the run starts from the beginning: there is no checkpoint{f' but one {OTHER}' if states else ''}"
