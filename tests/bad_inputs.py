@@ -32,9 +32,9 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
     (("",), "'': expected setting=value"),
     (("seed=1", "two words"), "two words: expected setting=value"),
     # Hydra's grammar.
-    (("=1",), "=1: expected the name of a setting"),
-    (("+=1",), "\\+=1: expected the name of a setting"),
-    (("~",), "~: expected the name of a setting"),
+    (("=1",), "=1: expected setting=value"),
+    (("+=1",), "\\+=1: expected setting=value"),
+    (("~",), "~: expected setting=value"),
     (("~foo",), "~foo: there is no such setting"),
     (("seed=${",), "seed=\\${: expected setting=value in Hydra's grammar"),
     (("seed='",), "seed=': expected setting=value in Hydra's grammar"),
@@ -194,7 +194,7 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
     (("hydra.mode=FOO",), "hydra.mode=FOO: Invalid value"),
     (
         ("-m", "optimizer=sgd,random", "optimizer.momentum=0.9"),
-        "optimizer.momentum=0.9: unknown; .* only sgd has it; .*"
+        "optimizer.momentum=0.9: unknown; .* only sgd has it. .*"
         "'sweep.grid=\\[{optimizer:sgd,optimizer.momentum:0.9},{optimizer:random}\\]'",
     ),
     # Each value goes with one of the other setting's: only the last of the four jobs cannot be.

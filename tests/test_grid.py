@@ -117,10 +117,10 @@ def test_jobs_that_repeat_others_are_left_out_and_counted(loader: Any) -> None:
         ([{"seed": "0,"}], "sweep.grid[0].seed=0,: expected values in Hydra's sweep syntax, such as ..."),
         (
             [{"hydra.job.name": "a,b"}],
-            "sweep.grid[0].hydra.job.name=a,b: expected the name of a setting or ...",
+            "sweep.grid[0].hydra.job.name=a,b: expected setting: values, ...",
         ),
-        ([{"sweep": "zipped"}], "sweep.grid[0].sweep=zipped: expected the name of a setting or ..."),
-        ([{1: "2"}], "sweep.grid[0].1=2: expected the name of a setting or ..."),
+        ([{"sweep": "zipped"}], "sweep.grid[0].sweep=zipped: expected setting: values, ..."),
+        ([{1: "2"}], "sweep.grid[0].1=2: expected setting: values, ..."),
         ([{"zip": {"seed": "0,1"}}], "sweep.grid[0].zip={'seed': '0,1'}: expected two or more axes"),
         ([{"zip": "seed"}], "sweep.grid[0].zip=seed: expected two or more axes"),
         (

@@ -164,7 +164,7 @@ def test_a_method_that_misses_a_whole_task_is_compared_on_those_that_it_has():
     assert head.startswith(
         "b is better than a by validation loss at 100 iterations (1 of 2 tasks, 8 common seeds)"
     )
-    assert head.endswith("unknown, for it has no run on some task.")
+    assert head.endswith("unknown mean validation loss, because it has no run on some task.")
     assert line.endswith("b is ahead on 100% of 8 common runs, of 1 of 2 tasks.")
     assert "nan" not in found.verdict
     assert {cell.task: cell.method for cell in cells(found) if cell.best} == {
