@@ -194,6 +194,7 @@ def _train(given: Arguments, process: Recorder | None, hydra: Hydra) -> int:
         if plan.repeated:
             view.say(_left_out(plan.repeated))
         swept = SweepWork(view, overrides, plan.most, process, given.kept())
+        swept.checked = {tuple(job.overrides): job for job in plan.jobs}
         swept.find_earlier(first)
         register(swept)
         work: Work = swept
