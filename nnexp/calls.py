@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 Call = Callable[[], Any]
-"""A NumPy function bound to the arrays that it reads and writes: a step is many, made once and called often."""
+"""A NumPy function bound to the arrays that it reads and writes: a step is a list of them, bound once."""
 
 
 def run(calls: Iterable[Call]) -> None:
-    """Call one after another; between NumPy's functions no signal's handler comes in."""
+    """Call them in order. No signal handler runs between two NumPy functions."""
     deque(map(operator.call, calls), maxlen=0)

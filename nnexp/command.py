@@ -1,4 +1,4 @@
-"""The console script ``nnexp``: its subcommands, each a module that is loaded when it is asked for."""
+"""The console script ``nnexp``: its subcommands, each in a module that is imported when needed."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ SUBCOMMANDS = {
     "run": "train one run, or a sweep with -m; also without the word run",
     "report": "say which method of a sweep is better, and write its page",
     "replay": "train recorded runs again, and compare the numbers",
-    "sync": "record what was trained while the store was away",
+    "sync": "record runs that were trained while the store could not be reached",
 }
-"""What each is for; only those that are there are offered."""
+"""What each subcommand is for; only installed ones are listed."""
 
 USAGE = """\
 nnexp: compare ways of training neural networks, recorded in MLflow.
 
   nnexp run -m optimizer=random,perturb,sgd 'seed=range(0,10)'   train a sweep
-  nnexp report --open                                            see who wins
+    nnexp report --open                                            compare its methods
 
 """
 
@@ -43,9 +43,9 @@ def entry(name: str) -> Callable[[Sequence[str]], int]:
 
 
 def usage() -> str:
-    """What the subcommands are."""
+    """The text of ``nnexp --help``."""
     lines = [f"  nnexp {name:8}{about}" for name, about in SUBCOMMANDS.items() if _module(name)]
-    return USAGE + "\n".join([*lines, "", "nnexp SUBCOMMAND --help tells more of each."]) + "\n"
+    return USAGE + "\n".join([*lines, "", "nnexp SUBCOMMAND --help explains each."]) + "\n"
 
 
 def _module(name: str) -> str:

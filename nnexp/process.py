@@ -1,4 +1,4 @@
-"""A command's process: how it goes about memory and signals, and its end."""
+"""A command's process: garbage collection, signals, output streams, and its exit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 COLLECT = 50_000
-"""New objects after which Python looks for those that only refer to each other; by itself after 700."""
+"""New objects between two runs of Python's garbage collector, whose default is 700."""
 
 
 def leave(main: Callable[[], int]) -> None:
@@ -24,25 +24,39 @@ def leave(main: Callable[[], int]) -> None:
         SystemExit: always.
     """
     _open_closed_streams()
-    # To load MLflow, to open its store and each call to it make very many objects: looking through them so
-    # often takes a fifth of that time.
+    # MLflow creates very many objects: the default threshold costs a fifth of the time of its calls.
     gc.set_threshold(COLLECT, *gc.get_threshold()[1:])
     try:
         code = main()
     except KeyboardInterrupt:
-        # While it was still loading what it needs: nothing has begun.
+        # During imports, before anything has begun.
         code = 130
-    # It is over: what comes now would only be a traceback.
+        # At the exit an interruption would only print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Python would look through all objects once more: more than half a second.
+    # Without this, a last garbage collection takes half a second.
     gc.freeze()
     sys.exit(code)
 
 
-def _open_closed_streams() -> None:
-    """Give what nobody reads somewhere to go: a closed or broken output ends no training.
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """A context without Python's search for objects that only refer to each other, where very many are made that live.
 
-    A file that is opened next would else take a closed stream's number, and be written to by other programs.
+    What has become garbage meanwhile is found at the next search.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _open_closed_streams() -> None:
+    """Replace closed standard streams by the null device, so that a missing output does not end training.
+
+    Otherwise the next opened file would get the number of a closed stream, and other programs would write to it.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -54,27 +68,27 @@ def _open_closed_streams() -> None:
 
 
 class Output(io.TextIOBase):
-    """A stream that falls silent when its reader is gone, or the disk that it goes to is full."""
+    """A stream that discards its text after its reader is gone or its disk is full."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, to nowhere once that is no longer possible."""
+        """Write, or discard the text if writing fails."""
         try:
             return int(self._stream.write(text))
         except OSError:
-            self._fall_silent()
+            self._discard()
             return len(text)
 
     def flush(self) -> None:
-        """Hand on what was written."""
+        """Flush the stream."""
         try:
             self._stream.flush()
         except OSError:
-            self._fall_silent()
+            self._discard()
 
-    def _fall_silent(self) -> None:
+    def _discard(self) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
@@ -87,18 +101,18 @@ class Output(io.TextIOBase):
         return bool(self._stream.isatty())
 
     def fileno(self) -> int:
-        """Its number."""
+        """The stream's file descriptor."""
         return int(self._stream.fileno())
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """How text is written."""
+        """The stream's text encoding."""
         return str(self._stream.encoding)
 
 
 @contextmanager
 def signals_blocked(*numbers: int) -> Iterator[None]:
-    """Threads and processes started meanwhile never get these signals; this thread gets them afterwards."""
+    """Block signals in threads and processes that are started in this context; this thread gets them afterwards."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -111,12 +125,12 @@ def signals_blocked(*numbers: int) -> Iterator[None]:
 
 @cache
 def blas() -> Any:
-    """The controller of the threads of NumPy's BLAS, as threadpoolctl found it when first asked.
+    """threadpoolctl's controller of NumPy's BLAS threads, created at the first call.
 
-    To look through the loaded libraries may hang for ever while another thread imports one: the loader's lock
-    and the interpreter's are then taken in opposite orders. So it is done once, before there are threads.
+    Its search for loaded libraries can deadlock while another thread imports one, because the loader's lock and the
+    interpreter's are taken in opposite orders. So it is done once, before other threads start.
     """
-    # Only what is loaded is found.
+    # Only loaded libraries are found.
     import numpy  # noqa: F401
     from threadpoolctl import ThreadpoolController
 
@@ -125,10 +139,10 @@ def blas() -> Any:
 
 @contextmanager
 def writing_to(folder: Path) -> Iterator[None]:
-    """A context whose errors of a disk name this folder: a disk that is full does not say where.
+    """Add the folder's name to errors of the disk: the error of a full disk does not name a file.
 
     Raises:
-        OSError: what the disk said.
+        OSError: the same error, with the folder.
     """
     try:
         yield

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +177,7 @@ def _train(given: Arguments, process: Recorder | None, hydra: Hydra) -> int:
     from nnexp.config.schema import ConfigError
     from nnexp.sweep.compose import jobs
     from nnexp.sweep.plugins import register
+    from nnexp.sweep.recording.left import LeftDelivery
     from nnexp.sweep.supervisor import SweepWork
     from nnexp.sweep.work import Work
     from nnexp.tracking.locations import SweepTaken
@@ -195,23 +197,27 @@ def _train(given: Arguments, process: Recorder | None, hydra: Hydra) -> int:
             view.say(_left_out(plan.repeated))
         swept = SweepWork(view, overrides, plan.most, process, given.kept())
         swept.checked = {tuple(job.overrides): job for job in plan.jobs}
-        swept.find_earlier(first)
-        register(swept)
         work: Work = swept
     else:
-        config = jobs.single(overrides, path, main)
-        _check_store(config)
+        first = jobs.single(overrides, path, main)
+        _check_store(first)
         work = Work(view, overrides, None, given.kept())
-        work.find_earlier(config)
-    try:
-        launch = hydra.multirun if given.sweep else hydra.run
-        launch(main, _job(work), jobs.composed_from(overrides, path, given.sweep))
-    except BaseException as error:
-        if not isinstance(error.__cause__ if isinstance(error, Stop) else error, SweepTaken):
-            work.end("KILLED" if not isinstance(error, Exception) else "FAILED")
-        raise
-    work.end()
-    return 1 if work.failed else 0
+    with closing(work):
+        work.find_earlier(first)
+        if isinstance(work, SweepWork):
+            register(work)
+        with LeftDelivery(first.tracking.uri, work.goes_on_with) as left:
+            try:
+                launch = hydra.multirun if given.sweep else hydra.run
+                launch(main, _job(work), jobs.composed_from(overrides, path, given.sweep))
+            except BaseException as error:
+                if not isinstance(error.__cause__ if isinstance(error, Stop) else error, SweepTaken):
+                    work.end("KILLED" if not isinstance(error, Exception) else "FAILED")
+                raise
+            work.end()
+            if said := left.end():
+                view.say(said)
+        return 1 if work.failed else 0
 
 
 def _check_store(config: Config) -> None:

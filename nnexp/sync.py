@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nnexp.process import leave
+from nnexp.tracking.left import RUNS
 from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken, conceal, remember
 
 LOG = logging.getLogger(__name__)
@@ -25,28 +26,6 @@ LOOK_SECONDS = 0.5
 
 PAUSES = (0.5, 1.0, 3.0, 8.0)
 """Seconds until a store that did not answer is tried again, on top of what MLflow's client does by itself."""
-
-RUNS = "runs"
-
-
-class Stores:
-    """Stores by address and experiment, each opened once; ``uri`` is used in place of the addresses of journals."""
-
-    def __init__(self, uri: str | None = None) -> None:
-        self._uri, self._open = uri, dict[tuple[str | None, str], Any]()
-
-    def __call__(self, uri: str | None, experiment: str) -> Any:
-        """The store.
-
-        Raises:
-            StoreError: it cannot be opened.
-        """
-        from nnexp.tracking.mlflow_store import Store
-
-        key = (self._uri or uri, experiment)
-        if key not in self._open:
-            self._open[key] = Store.open(*key)
-        return self._open[key]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,7 +49,7 @@ def sync(folders: Sequence[str], uri: str | None) -> int:
     Raises:
         StoreError: no such folder, or a store cannot be opened.
     """
-    from nnexp.tracking.bring_in import bring_in
+    from nnexp.tracking.bring_in import Stores, bring_in
 
     for place in folders:
         if place != RUNS and not Path(place).is_dir():
@@ -132,6 +111,19 @@ def follow() -> int:
     return 0
 
 
+def bring() -> int:
+    """Deliver the journals that a line of the input names, in the background; it ends with the process that asked."""
+    said = json.loads(sys.stdin.buffer.readline())
+    # Training goes first.
+    os.nice(5)
+    remember(said["credentials"])
+    threading.Thread(target=_listen, args=(threading.Event(),), name="nnexp-listen", daemon=True).start()
+    from nnexp.tracking.bring_in import Stores, bring_in_each
+
+    bring_in_each(Stores(), map(Path, said["folders"]))
+    return 0
+
+
 def deliver_live(folder: Path, again: bool, tell: Callable[..., None], wait: Callable[[float], bool]) -> None:
     """Deliver a journal as it is written, until its sweep has ended or nothing may be recorded any more.
 
@@ -140,8 +132,9 @@ def deliver_live(folder: Path, again: bool, tell: Callable[..., None], wait: Cal
         tell: takes what happened.
         wait: waits as many seconds or until there is news; true to end at once.
     """
-    from nnexp.tracking.bring_in import locked
+    from nnexp.tracking.bring_in import Stores
     from nnexp.tracking.deliver import Delivery
+    from nnexp.tracking.left import locked
     from nnexp.tracking.parent_file import NotEnded
 
     opened, failures = False, 0

@@ -1,6 +1,6 @@
-"""Contracts that parts keep, as functions for tests: nnexp's own run them over every conf file, yours over your parts.
+"""Contracts of parts as functions for tests: nnexp tests its conf files with them, and you can test your own parts.
 
-Each raises AssertionError with what is wrong. They train small networks, alone and in groups, in well under a second.
+Each raises AssertionError with the fault. They train small networks, alone and in groups, in less than a second.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ SMALL = RunSettings(
 """A run that takes milliseconds."""
 
 TOLERANCE = 1e-6
-"""Of a gradient in float64 beside a finite difference, relative to the largest."""
+"""Largest difference of a float64 gradient from finite differences, relative to the largest element."""
 
 
 def check_method(method: Method, settings: RunSettings = SMALL) -> None:
-    """A method is repeatable, keeps its budget, counts what it spends, and gives equal bits in a group and alone.
+    """A method is repeatable, keeps its budget, counts its cost, and gives equal bits in a group and alone.
 
     Args:
-        method: with settings that are allowed.
+        method: to be checked.
         settings: of the run that it trains.
     """
     for dtype in ("float32", "float64"):
@@ -61,17 +61,17 @@ def check_method(method: Method, settings: RunSettings = SMALL) -> None:
         "it did more iterations than its budget"
     )
     rows = run.history
-    assert (np.diff(rows.iteration) > 0).all(), "iterations of its rows do not go up"
-    assert (np.diff(rows.evaluations) >= 0).all(), "evaluations of its rows go down"
+    assert (np.diff(rows.iteration) > 0).all(), "iterations of its rows do not increase"
+    assert (np.diff(rows.evaluations) >= 0).all(), "evaluations of its rows decrease"
     assert np.isfinite(run.final_theta).all(), "its answer has numbers that are not finite"
-    assert not np.array_equal(run.final_theta, run.prepared.theta), "it never moved"
+    assert not np.array_equal(run.final_theta, run.prepared.theta), "the answer is still the initial theta"
     limited = replace(settings, optimizer=method, budget=Budget(evaluations=25))
     (short,) = _trained([limited])
     assert short.evaluations <= 25, "it spent more evaluations than its budget"
 
 
 def check_schedule(schedule: Schedule) -> None:
-    """A schedule's rates are finite and not negative, and runs of unlike budgets are equal in a group and alone."""
+    """A schedule's rates are finite and not negative, and runs of different budgets are equal in a group and alone."""
     factors = schedule.factor(np.arange(100.0)[:, None], np.array([100.0, 40.0]))
     assert np.broadcast_shapes(np.shape(factors), (100, 2)) == (100, 2), (
         "factor(t (T, 1), total (R,)) is not (T, R)"
@@ -82,7 +82,7 @@ def check_schedule(schedule: Schedule) -> None:
 
 
 def check_activation(activation: Activation) -> None:
-    """An activation's pullback is the derivative of its value, and networks with it are equal in a group and alone."""
+    """An activation's backward pass is its derivative, and networks with it are equal in a group and alone."""
     if activation.elementwise:
         settings = replace(
             SMALL, architecture=replace(MLP(hidden=[4, 3], init_scale=0.7), activation=activation)
@@ -98,16 +98,16 @@ def check_activation(activation: Activation) -> None:
     z = np.linspace(-3, 3, 24).reshape(2, 3, 4)
     ones = activation(np.ones((1, 1, 1)))
     assert activation.keeps_one == bool(ones[0, 0, 0] == 1) or not activation.elementwise, (
-        "keeps_one is wrong"
+        "keeps_one differs from f(1) == 1"
     )
-    assert np.isfinite(activation(z.copy())).all(), "it is not finite for numbers from -3 to 3"
+    assert np.isfinite(activation(z.copy())).all(), "a value is not finite for inputs from -3 to 3"
 
 
 def check_layer(layer: Layer, features: tuple[int, ...] = (2, 4, 3)) -> None:
-    """A layer computes what it says, its gradient is right in training, and runs are equal in a group and alone.
+    """A layer's calls agree with its apply, its gradient is right in training, and runs are equal in a group and alone.
 
     Args:
-        features: the shape of a sample's input that it takes.
+        features: the shape of a sample's input.
     """
     settings = replace(
         SMALL,
@@ -120,10 +120,12 @@ def check_layer(layer: Layer, features: tuple[int, ...] = (2, 4, 3)) -> None:
     problem = Group.of(settings).runs[0].prepared.problem
     network, layout = problem.network, problem.network.layout
     rng = np.random.default_rng(0)
-    # Sizes of random numbers: variances among them.
+    # Positive numbers, because some may be variances.
     theta = 0.1 + np.abs(0.5 * rng.standard_normal(layout.size))
     outputs, plain_outputs = network.forward(theta, problem.train.x), network.apply(theta, problem.train.x)
-    assert np.allclose(outputs, plain_outputs, rtol=1e-9), "what it computes is not what its apply says"
+    assert np.allclose(outputs, plain_outputs, rtol=1e-9), (
+        "its bound calls and its apply give different outputs"
+    )
 
     def pass_of(thetas: Array) -> Pass:
         bound = problem.bind(len(thetas), None, Memory(), [np.random.default_rng(1) for _ in thetas])
@@ -143,18 +145,18 @@ def check_layer(layer: Layer, features: tuple[int, ...] = (2, 4, 3)) -> None:
 
 
 def check_initializer(init: Initializer) -> None:
-    """An initializer gives finite weights of the shape that it is asked for, the same from the same draws."""
+    """An initializer gives finite weights of the requested shape, and the same ones for the same seed."""
     for shape in ((3, 5), (5, 3), (1, 1)):
         drawn, again = (init.draw(shape, shape[1], shape[0], np.random.default_rng(0)) for _ in range(2))
-        assert drawn.shape == shape, f"weights of shape {drawn.shape}, expected {shape}"
+        assert drawn.shape == shape, f"weights of shape {drawn.shape}; expected {shape}"
         assert np.isfinite(drawn).all(), "a weight is not finite"
-        assert np.array_equal(drawn, again), "the same draws give two weights"
+        assert np.array_equal(drawn, again), "the same seed gives different weights"
     check_group(_variants(replace(SMALL, architecture=MLP(hidden=[5], init=init))))
 
 
 @dataclass(frozen=True)
 class _Noise(Dataset):
-    """Whole numbers of 0 to 3 as features of a shape: numbers and words."""
+    """Whole numbers from 0 to 3 as features of a shape, which may be read as numbers or as words."""
 
     features: list[int] = setting([2, 4, 3], "shape")
 
@@ -173,7 +175,7 @@ def check_loss(loss: Loss, output: Activation | None = None) -> None:
     """A loss's gradient is the derivative of its value, and runs with it are equal in a group and alone.
 
     Args:
-        output: the activation before it; without it the first of linear, softmax and sigmoid that the loss takes.
+        output: the output activation; None: the first of linear, softmax and sigmoid that the loss accepts.
     """
     chosen = output or next(
         one for one in (Linear(), Softmax(), Sigmoid()) if _follows(loss, one, SMALL.dataset.sizes().outputs)
@@ -189,7 +191,7 @@ def check_loss(loss: Loss, output: Activation | None = None) -> None:
 
 
 def check_metric(metric: Metric) -> None:
-    """A metric is one number of each run's outputs, the same beside others; runs are equal in a group and alone."""
+    """A metric is one number for each run's outputs, independent of other runs; runs are equal in a group and alone."""
     rng = np.random.default_rng(0)
     for to, lead in ((to, lead) for to in (_classes(rng), _numbers(rng)) for lead in ((), (1,), (2, 3))):
         if not _takes_targets(metric, to):
@@ -198,15 +200,19 @@ def check_metric(metric: Metric) -> None:
         outputs /= outputs.sum(axis=-2, keepdims=True)
         outputs.setflags(write=False)
         value = np.asarray(metric.value(outputs, to))
-        assert value.shape == lead, f"a value of shape {value.shape}, expected {lead}: one number a run"
+        assert value.shape == lead, f"a value of shape {value.shape}; expected {lead}, one number a run"
         assert np.isfinite(value).all(), "it is not finite"
-        assert not metric.share or (0 <= value.min() <= value.max() <= 1), "no share: expected 0 to 1"
+        assert not metric.share or (0 <= value.min() <= value.max() <= 1), (
+            "share is true, but a value is not in 0 to 1"
+        )
         for at in np.ndindex(lead):
             alone = np.asarray(metric.value(outputs[at], to))
-            assert alone == value[at], "a run's value differs beside others"
+            assert alone == value[at], "a run's value depends on other runs"
         best = np.asarray(metric.value(to.values, to))
         ahead = value <= best if metric.higher_is_better else value >= best
-        assert ahead.all(), "targets themselves are worse than other outputs: is higher_is_better right?"
+        assert ahead.all(), (
+            "outputs equal to the targets are worse than random ones: is higher_is_better right?"
+        )
     settings = replace(SMALL, metrics=[metric])
     if not _takes_targets(metric, _classes(rng)):
         architecture = MLP(hidden=[4], output=Linear())
@@ -234,14 +240,14 @@ def _takes_targets(metric: Metric, to: Target) -> bool:
 
 
 def check_dataset(dataset: Dataset) -> None:
-    """A dataset is what its sizes say, frozen, and repeatable; runs on it are equal in a group and alone."""
+    """A dataset has the sizes that it gives, is read-only and repeatable; runs on it are equal in a group and alone."""
     sizes = dataset.sizes()
     for dtype in ("float32", "float64"):
         split, again = (dataset.load(streams(3), dtype) for _ in range(2))
         counts = (sizes.samples, sizes.validation, sizes.test)
         for part, other, samples in zip(split, again, counts, strict=True):
             assert (0 if part is None else part.x.shape[-1]) == samples, (
-                f"it has not {samples} samples, as it says"
+                f"its number of samples is not {samples}, the number in sizes()"
             )
             if part is None or other is None:
                 continue
@@ -249,10 +255,10 @@ def check_dataset(dataset: Dataset) -> None:
             writeable = part.x.flags.writeable or part.y.flags.writeable
             assert not writeable, "its arrays can be written"
             assert np.isfinite(part.x).all(), "inputs are not finite"
-            assert np.array_equal(part.x, other.x), "one seed gives two inputs"
-            assert np.array_equal(part.y, other.y), "one seed gives two targets"
+            assert np.array_equal(part.x, other.x), "the same seed gives different inputs"
+            assert np.array_equal(part.y, other.y), "the same seed gives different targets"
             classes = np.issubdtype(part.y.dtype, np.integer)
-            assert part.y.shape[-1] == samples, "there are not as many targets as samples"
+            assert part.y.shape[-1] == samples, "numbers of targets and samples differ"
             assert not classes or 0 <= part.y.min() <= part.y.max() < sizes.outputs, "a class is out of range"
     architecture = MLP(hidden=[4])
     loss: Loss = CrossEntropy()
@@ -265,12 +271,12 @@ def check_dataset(dataset: Dataset) -> None:
 def check_group(settings: Sequence[RunSettings]) -> None:
     """Runs that are trained together are equal, bit for bit, to each alone.
 
-    So are runs that were stopped on their way, saved, and gone on with in another group.
+    So are runs that were stopped, saved, and continued in another group.
     """
-    for at, (run, later) in enumerate(zip(_trained(settings), _gone_on(settings), strict=True)):
+    for at, (run, later) in enumerate(zip(_trained(settings), _resumed(settings), strict=True)):
         (alone,) = _trained([settings[at]])
         _equal(run, alone, "alone")
-        _equal(run, later, "that was stopped and gone on with")
+        _equal(run, later, "that was stopped and resumed")
 
 
 def check_gradient(settings: RunSettings) -> None:
@@ -297,7 +303,7 @@ def _targets(problem: Problem) -> Data:
 
 
 def _variants(settings: RunSettings) -> list[RunSettings]:
-    """Four runs of one group: unlike seeds, budgets, and settings that may differ."""
+    """Four runs of one group with different seeds, budgets, and settings that may differ."""
     most = settings.budget.iterations or 20
     budgets = (most, max(1, most // 3), most, max(1, most - 1))
     varied = [
@@ -317,12 +323,12 @@ def _trained(settings: Sequence[RunSettings]) -> list[Run]:
     return group.runs
 
 
-def _gone_on(settings: Sequence[RunSettings]) -> list[Run]:
-    """The runs, saved half way, and gone on with in a group of the other order."""
+def _resumed(settings: Sequence[RunSettings]) -> list[Run]:
+    """The runs, saved half way, and resumed in a group of the reverse order."""
     half = max(one.budget.iterations or 0 for one in settings) // 2
     first = Group(prepare_group((one, None, 20) for one in settings), span=max(half // 2, 1))
     for _ in first.blocks():
-        # Between blocks, as where a sweep is killed.
+        # Between blocks, where checkpoints are written.
         if max(run.iterations for run in first.runs) >= half:
             break
     file = io.BytesIO()
@@ -373,7 +379,7 @@ def _follows(loss: Loss, output: Activation, outputs: int) -> bool:
 
 
 def check_plain(part: Any) -> None:
-    """A part comes back from the plain values that a record has of it."""
+    """A part can be rebuilt from its plain values, as a record has them."""
     values = plain(part)
     assert (
         type(part).from_settings(**{key: value for key, value in values.items() if key != "_target_"}) == part

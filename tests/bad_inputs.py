@@ -25,7 +25,7 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
     (("--config-name", "nowhere"), "--config-name nowhere: expected the name of a file"),
     (("--conf-file",), "--conf-file: expected a value"),
     (("--conf-file", "nowhere.X"), "--conf-file nowhere.X: module nowhere cannot be imported"),
-    (("--conf-file", "os.path"), "--conf-file os.path: expected a part"),
+    (("--conf-file", "os.path"), "--conf-file os.path: expected a dataclass that inherits from Part"),
     (("--help", "optimzer"), "--help optimzer: unknown group; expected .*; did you mean optimizer?"),
     (("--help", "optimizer=adm"), "--help optimizer=adm: unknown; expected .*; did you mean adam?"),
     (("nonsense",), "nonsense: expected setting=value"),
@@ -75,7 +75,10 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
         "experiment=foo: unknown; expected one of breast_cancer, .*notebook, notebook_layer",
     ),
     (("experiment=notebook",), "experiment=notebook: expected \\+experiment=notebook"),
-    (("optimizer._target_=os.system",), "optimizer._target_=os.system: expected a part"),
+    (
+        ("optimizer._target_=os.system",),
+        "optimizer._target_=os.system: expected a dataclass that inherits from Method",
+    ),
     (
         ("optimizer._target_=nowhere.Found",),
         "optimizer._target_=nowhere.Found: module nowhere cannot be imported",
@@ -128,7 +131,7 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
     (("optimizer=openai_es", "optimizer.population=3"), "openai_es.population=3: expected an even number"),
     (("dataset.classes=257",), "dataset.classes=257: expected an integer 2 to 256"),
     (("dataset.samples=0",), "dataset.samples=0: expected an integer 1 or more"),
-    (("dataset=points",), "dataset.inputs, dataset.targets: the points dataset needs both"),
+    (("dataset=points",), "dataset.inputs, dataset.targets: expected both with dataset=points"),
     (
         ("dataset=points", "dataset.inputs=[[1],[2,3]]", "dataset.targets=[[1],[2]]"),
         "dataset.inputs, dataset.targets: expected rows of equal length",
@@ -139,7 +142,7 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
     ),
     (
         ("architecture.hidden=3",),
-        "architecture.hidden=3: expected a list of integers, each 1 or more, as \\[3\\]",
+        "architecture.hidden=3: expected a list of integers, each 1 or more, such as \\[3\\]",
     ),
     (
         ("architecture.hidden=[-1]",),
@@ -152,35 +155,35 @@ ARGUMENTS: list[tuple[tuple[str, ...], str]] = [
     ),
     (
         ("architecture.activation=softmax",),
-        "architecture.activation=softmax: expected a function of each number",
+        "architecture.activation=softmax: expected an elementwise function",
     ),
     (("architecture.output=relu",), "loss=cross_entropy after output=relu: expected"),
-    (("architecture.weights=[[1]]",), "architecture.weights: 1 layers given, the network has 3"),
+    (("architecture.weights=[[1]]",), "architecture.weights: 1 layers; expected 3, those of the network"),
     (("architecture=layers", "architecture.layers=[foo]"), "architecture.layers\\[0\\]=foo: expected one of"),
-    (("architecture=cnn",), "conv2d: features of shape \\(2,\\), expected"),
+    (("architecture=cnn",), "conv2d: features of shape \\(2,\\); expected"),
     # Memory, asked before it is taken.
-    ((f"dataset.samples={HUGE}",), f"dataset.samples={HUGE}: 3,000,000,000,300 samples take"),
-    (("dataset.samples=1000000000000000000",), "dataset.samples=1000000000000000000: 3e\\+18 samples take"),
-    ((f"dataset.test_samples={HUGE}",), f"dataset.test_samples={HUGE}: 3,000,000,000,300 samples take"),
+    ((f"dataset.samples={HUGE}",), f"dataset.samples={HUGE}: 3,000,000,000,300 samples need"),
+    (("dataset.samples=1000000000000000000",), "dataset.samples=1000000000000000000: 3e\\+18 samples need"),
+    ((f"dataset.test_samples={HUGE}",), f"dataset.test_samples={HUGE}: 3,000,000,000,300 samples need"),
     (
         (f"architecture.hidden=[{HUGE}]",),
-        f"architecture.hidden=\\[{HUGE}\\]: 6,000,000,000,003 parameters take",
+        f"architecture.hidden=\\[{HUGE}\\]: 6,000,000,000,003 parameters need",
     ),
     (
         ("architecture=layers", f"architecture.layers=[{{name:dense,neurons:{HUGE}}}]"),
-        f"architecture.layers\\[0\\].neurons={HUGE}: 6,000,000,000,003 parameters take",
+        f"architecture.layers\\[0\\].neurons={HUGE}: 6,000,000,000,003 parameters need",
     ),
     (
         ("optimizer=es", f"optimizer.population={HUGE}"),
-        f"optimizer.population={HUGE}: .* copies of the weights take",
+        f"optimizer.population={HUGE}: .* copies of the weights need",
     ),
     (
         ("optimizer=lbfgs", f"optimizer.history={HUGE}"),
-        f"optimizer.history={HUGE}: .* copies of the weights take",
+        f"optimizer.history={HUGE}: .* copies of the weights need",
     ),
     (
         ("optimizer=random", f"optimizer.block={HUGE}", f"budget.iterations={HUGE}"),
-        f"optimizer.block={HUGE}: .* copies of the weights take",
+        f"optimizer.block={HUGE}: .* copies of the weights need",
     ),
     # Sweeps.
     (("seed=1,2",), "seed=1,2: several values; add -m to sweep over them"),
@@ -313,9 +316,9 @@ OWN = ("--config-dir", "own", "+experiment=mine")
 MINE = "own/experiment/mine.yaml"
 
 FILES: list[tuple[tuple[str, ...], str, bytes, str]] = [
-    (OWN, MINE, b"seed: [1\nx: 2\n", rf".*/{MINE}, line 2: expected YAML"),
-    (OWN, MINE, b"seed:\t1\n\tx: 2\n", rf".*/{MINE}, line 1: expected YAML \(found character a tab"),
-    (OWN, MINE, b"seed: 1\nseed: 2\n", rf".*/{MINE}, line 2: expected YAML \(found duplicate key seed"),
+    (OWN, MINE, b"seed: [1\nx: 2\n", rf".*/{MINE}, line 2: not valid YAML"),
+    (OWN, MINE, b"seed:\t1\n\tx: 2\n", rf".*/{MINE}, line 1: not valid YAML \(found character a tab"),
+    (OWN, MINE, b"seed: 1\nseed: 2\n", rf".*/{MINE}, line 2: not valid YAML \(found duplicate key seed"),
     (OWN, MINE, b"\x00\x01\xff\xfe binary", rf".*/{MINE}: expected a YAML file in UTF-8"),
     (
         OWN,
@@ -325,7 +328,7 @@ FILES: list[tuple[tuple[str, ...], str, bytes, str]] = [
     ),
     (OWN, MINE, b"defaults: [/experiment/mine]\n", rf".*/{MINE}, line 1: its defaults list includes"),
     (OWN, MINE, b"defaults: [nowhere]\n", "experiment=nowhere: unknown"),
-    (("-m", *OWN), MINE, b"a: [\n", rf".*/{MINE}, line 2: expected YAML"),
+    (("-m", *OWN), MINE, b"a: [\n", rf".*/{MINE}, line 2: not valid YAML"),
     (
         ("--config-dir", "own", "optimizer=mine"),
         "own/optimizer/mine.yaml",
@@ -340,7 +343,7 @@ FILES: list[tuple[tuple[str, ...], str, bytes, str]] = [
     ),
     (
         ("--config-dir", "own", "architecture.activation=mine"),
-        *("own/architecture/activation/mine.yaml", b"a: [\n", ".*/mine.yaml, line 2: expected YAML"),
+        *("own/architecture/activation/mine.yaml", b"a: [\n", ".*/mine.yaml, line 2: not valid YAML"),
     ),
     (
         ("--config-dir", "own", "--help", "optimizer"),

@@ -20,15 +20,15 @@ from stores import copy_new_stores
 SMALL = ("budget.iterations=60", "dataset.samples=20", "dataset.test_samples=10", "tracking=lean")
 
 LONG = (
-    *(
-        "budget.iterations=null",
-        "budget.evaluations=500000",
-        "dataset.samples=50",
-        "architecture.hidden=[3]",
-    ),
+    *("--config-dir", str(Path(__file__).parent / "waiting" / "conf"), "loss=waiting"),
+    *("budget.iterations=null", "budget.evaluations=20000"),
+    *("dataset.samples=50", "architecture.hidden=[3]"),
     *("tracking=lean", "tracking.flush_seconds=0.2", "hydra.launcher.group=1"),
 )
-"""Searches of a second each, whose rows are sent soon."""
+"""Searches whose rows are sent soon; begun by :func:`start`, each waits four seconds and computes little."""
+
+WAITING = "2e-4"
+"""Seconds for each network that their loss is computed of."""
 
 ENDLESS = (*LONG, "budget.evaluations=null", "budget.seconds=100")
 """Searches that a test ends."""
@@ -139,6 +139,7 @@ def runs(place: Path, kind: str = "run") -> list[Any]:
 
 def start(place: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
     """Begin ``python -m nnexp.run`` in ``place``."""
+    options["env"] = {**(options.get("env") or os.environ), "WAITING_SECONDS": WAITING}
     return subprocess.Popen(
         [sys.executable, "-m", "nnexp.run", *arguments],
         cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,

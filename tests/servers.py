@@ -26,6 +26,10 @@ OWNER = "postgres"
 """Who runs the database where the tests run as root, which PostgreSQL refuses to be run by."""
 
 
+WITHOUT_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+"""A server evaluates no language models here: it spares five processes."""
+
+
 def free_port() -> int:
     """A port of the loopback address that nobody uses."""
     with socket.socket() as probe:
@@ -105,7 +109,7 @@ def mlflow_server(place: Path, database: str, port: int = 0) -> Iterator[Server]
                 *("--backend-store-uri", database, "--workers", "1"),
                 *("--serve-artifacts", "--artifacts-destination", str(place / "artifacts")),
             ],
-            cwd=place, env=surroundings(), stdout=out, stderr=out, start_new_session=True,
+            cwd=place, env=surroundings() | WITHOUT_JOBS, stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
     server = Server(f"http://127.0.0.1:{port}", process, place)
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from test_recording import short
 
+from nnexp.results import load_runs
 from nnexp.tracking import journal
 from nnexp.tracking.bring_in import bring_in
 from nnexp.tracking.claim import CLAIM, Claim
@@ -56,3 +57,11 @@ def test_a_run_that_was_begun_twice_is_gone_at_the_end(tmp_path: Path) -> None:
         "sweep": "FINISHED",
         "sgd, seed 0": "FINISHED",
     }
+
+
+def test_a_run_of_long_ago_that_comes_late_is_among_the_results(tmp_path: Path) -> None:
+    case = short(tmp_path)
+    case.store.start("another", {"seed": "1"}, {"nnexp.kind": "run"}).finish("FINISHED")
+    assert load_runs(case.store.uri)["name"].tolist() == ["another"]
+    assert bring_in(lambda *_: case.store, tmp_path) == (1, 0, [])
+    assert load_runs(case.store.uri)["name"].tolist() == ["sgd, seed 0", "another"]

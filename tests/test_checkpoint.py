@@ -148,7 +148,7 @@ def test_one_that_does_not_fit_begins_anew(tmp_path: Path, caplog: pytest.LogCap
     other = replace(one, architecture=MLP(hidden=[9]))
     group = go_on(lambda: prepared([other]), list(states.values()))
     assert group.runs[0].iterations == 0
-    assert "does not belong to its runs" in caplog.text
+    assert "does not fit its runs" in caplog.text
     for _ in group.train():
         pass
     assert_equal(group.runs, [other])
@@ -217,7 +217,7 @@ class _Unsaved(RandomSearch):
 
 
 def test_a_method_that_keeps_its_state_elsewhere_breaks_the_contract() -> None:
-    with pytest.raises(AssertionError, match="stopped and gone on with"):
+    with pytest.raises(AssertionError, match="stopped and resumed"):
         check_method(_Hidden())
 
 
@@ -230,5 +230,5 @@ def test_a_state_that_cannot_be_saved_is_said_and_costs_no_run(
     for _ in group.blocks():
         checkpoint.look()
     assert group.runs[0].ended
-    assert "_Elsewhere in its state; expected arrays, numbers and named tuples of them" in caplog.text
+    assert "_Elsewhere; expected arrays, numbers and named tuples of them" in caplog.text
     assert not list(tmp_path.iterdir())

@@ -16,7 +16,7 @@ from pathlib import Path
 import engine_tasks as functions
 import psutil
 import pytest
-from commands import LONG, SMALL, here, made_store, running, runs, start, wait_for
+from commands import LONG, SMALL, WAITING, here, made_store, running, runs, start, wait_for
 from conftest import surroundings
 from required import need_module
 from test_engine import soon
@@ -30,6 +30,7 @@ def process(place: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A process of Dask's that can import what the tests can; ended with all its children."""
     variables = surroundings()
     variables["PYTHONPATH"] += os.pathsep + str(Path(__file__).parent)
+    variables["WAITING_SECONDS"] = WAITING
     started = subprocess.Popen(
         [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
         cwd=place, env=variables, stderr=subprocess.PIPE, text=True,

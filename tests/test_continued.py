@@ -99,7 +99,8 @@ def test_a_single_run_goes_on(lab: Path) -> None:
         ),
         (
             (f"resume={left.info.run_id}", "seed=5"),
-            f"resume={left.info.run_id}: expected the settings of that run; this command has others",
+            f"resume={left.info.run_id}: expected the settings of that run, or a longer budget of one "
+            "that has finished; this command has others",
         ),
         (("-m", "resume=latest"), "resume=latest: expected without -m; sweep.resume goes on with a sweep"),
     ):

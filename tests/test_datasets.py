@@ -54,7 +54,7 @@ def test_classes_fill_a_byte():
 
 
 def test_points_need_as_many_targets():
-    with pytest.raises(ValueError, match="equally many rows"):
+    with pytest.raises(ValueError, match="the same number of rows"):
         points([[1.0, 2.0]], [[1.0], [2.0]])
 
 

@@ -26,7 +26,7 @@ ROOMS = {
     "pictures": "calls data losses network training",
     "tracking": "nnexp process config losses network training pictures",
     "sync": "process tracking",
-    "results": "config losses network tracking",
+    "results": "process config losses network tracking",
     "stats": "losses results",
     "inside": "network training config/schema pictures results",
     "figures": "training pictures results stats inside",

@@ -96,13 +96,13 @@ def test_images_are_those_of_the_files_and_seeds_share_them(tmp_path: Path) -> N
         (
             "train-labels-idx1-ubyte",
             None,
-            "expected train-labels-idx1-ubyte or train-labels-idx1-ubyte.gz in it",
+            "expected a folder with train-labels-idx1-ubyte or train-labels-idx1-ubyte.gz",
         ),
         ("train-labels-idx1-ubyte", b"\0\0\x08\x01\0\0\0\x02\1", "1 bytes; expected 2"),
         (
             "train-labels-idx1-ubyte",
             b"\0\0\x08\x01\0\0\0\x02\1\1",
-            r"labels \(2,\); expected one for each of 40",
+            r"2 labels; expected one for each of 40",
         ),
         ("train-labels-idx1-ubyte", b"\0\0\x08\x01\0\0\0\x28" + b"\x0a" * 40, "label 10; expected 0 to 9"),
         ("train-labels-idx1-ubyte", b"no", "not an IDX file of bytes with 1 axes"),

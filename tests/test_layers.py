@@ -275,18 +275,18 @@ def test_layers_and_activations_are_found_by_name() -> None:
         ConfigError, match=r"architecture\.layers\[0\]=relux: expected one of .*dense.*; did you mean"
     ):
         built(["relux"])
-    with pytest.raises(ConfigError, match="expected a class of the family Layer, a layer"):
+    with pytest.raises(ConfigError, match="expected a class that inherits from Layer"):
         load_part("architecture.layers[0]", {"_target_": "nnexp.optim.SGD"}, Layer)
 
 
 @pytest.mark.parametrize(
     ("layers", "features", "message"),
     [
-        (["max_pool"], (4,), "max_pool: features of shape .4,., expected .channels, height, width."),
+        (["max_pool"], (4,), "max_pool: features of shape .4,.; expected .channels, height, width."),
         (
             [{"name": "conv2d", "kernel": 5}],
             (1, 4, 4),
-            "conv2d: windows of 5 x 5 pixels, expected at most .* 4 x 4",
+            "conv2d: windows of 5 x 5 pixels; expected at most .* 4 x 4",
         ),
         (
             [{"name": "conv2d", "groups": 3, "padding": 1}],
@@ -294,7 +294,7 @@ def test_layers_and_activations_are_found_by_name() -> None:
             r"conv2d\.groups=3: expected a divisor of 2",
         ),
         ([{"name": "residual", "layers": []}], (4,), r"residual\.layers=\[\]: expected one layer"),
-        ([{"name": "residual", "layers": [{"name": "dense", "neurons": 2}]}], (4,), "expected one shape"),
+        ([{"name": "residual", "layers": [{"name": "dense", "neurons": 2}]}], (4,), "expected equal shapes"),
     ],
 )
 def test_layers_that_do_not_fit_are_refused(
@@ -307,5 +307,5 @@ def test_layers_that_do_not_fit_are_refused(
 def test_flat_features_are_given_a_shape() -> None:
     layers = built([{"name": "conv2d", "channels": 2}])
     assert Layers(layers=layers, shape=[1, 4, 4]).network(16, 3, "float32").features == (1, 4, 4)
-    with pytest.raises(ConfigError, match=r"architecture\.shape=\[1, 4, 4\]: 16 numbers, the dataset has 15"):
+    with pytest.raises(ConfigError, match=r"architecture\.shape=\[1, 4, 4\]: 16 features; expected 15"):
         Layers(layers=layers, shape=[1, 4, 4]).network(15, 3, "float32")

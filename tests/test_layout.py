@@ -43,5 +43,5 @@ def test_join_refuses_other_names_and_shapes():
     layout = Layout((2, 3))
     with pytest.raises(ValueError, match="expected"):
         layout.join({"dense_0/weights": np.ones((3, 2))})
-    with pytest.raises(ValueError, match="dense_0/weights: shape \\(2, 3\\), expected \\(3, 2\\)"):
+    with pytest.raises(ValueError, match="dense_0/weights: shape \\(2, 3\\); expected \\(3, 2\\)"):
         layout.join({"dense_0/weights": np.ones((2, 3)), "dense_0/biases": np.ones(3)})

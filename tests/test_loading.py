@@ -25,7 +25,7 @@ from tests.data_files import images, write_idx
 
 @pytest.fixture(autouse=True)
 def nothing_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "_held", [])
+    monkeypatch.setattr(loading, "_cache", [])
 
 
 def test_equal_draws_give_the_arrays_that_are_there_and_leave_the_streams_alike() -> None:
@@ -58,13 +58,13 @@ def test_no_more_is_held_than_is_allowed(monkeypatch: pytest.MonkeyPatch) -> Non
     splits = [
         loading.load(Spiral(samples=200, test_samples=0), streams(seed), "float32") for seed in range(5)
     ]
-    held = [one.split for one in loading._held]
+    held = [one.split for one in loading._cache]
     assert 0 < len(held) < 5
     assert all(one is two for one, two in zip(held, splits[-len(held) :], strict=True))
-    assert sum(one.bytes for one in loading._held) <= 30_000
+    assert sum(one.bytes for one in loading._cache) <= 30_000
     monkeypatch.setattr(loading, "CACHE_BYTES", 1)
     last = loading.load(Spiral(samples=200), streams(9), "float32")
-    assert [one.split is last for one in loading._held] == [True]
+    assert [one.split is last for one in loading._cache] == [True]
 
 
 def test_samples_and_epochs_of_any_dataset_are_recorded(tmp_path: Path) -> None:

@@ -107,3 +107,37 @@ def test_a_sweep_trains_the_second_half_alone(tmp_path: Path) -> None:
         assert run.data.tags.get("nnexp.continued") == begun
         (whole,) = train(from_mapping(config_of(run)))
         assert_whole(tmp_path, run, whole)
+
+
+SINGLE = ("optimizer=adam", *SWEEP[2:6], "tracking.keep_state=true")
+
+
+def test_a_single_run_trains_the_second_half_alone(tmp_path: Path) -> None:
+    assert here(tmp_path, *SINGLE, "budget.iterations=40").returncode == 0
+    (first,) = runs(tmp_path)
+    for at, words in ((80, "resume=latest"), (120, f"resume={first.info.run_id}")):
+        done = here(tmp_path, *SINGLE, f"budget.iterations={at}", words)
+        assert done.returncode == 0, done.stderr
+        assert "the run goes on from iteration 40" in done.stdout
+        # Budgets are not mixed: the shorter run stays beside the longer one.
+        run = next(run for run in runs(tmp_path) if run.data.params["budget.iterations"] == str(at))
+        assert run.data.tags["nnexp.continued"] == "40"
+        assert run.data.tags["nnexp.resumes"] == first.info.run_id
+        (whole,) = train(from_mapping(config_of(run)))
+        assert_whole(tmp_path, run, whole)
+    assert len(runs(tmp_path)) == 3
+    again = here(tmp_path, *SINGLE, "budget.iterations=80", "resume=latest")
+    assert "is there and has ended" in again.stdout
+    shorter = here(tmp_path, *SINGLE, "budget.iterations=20", f"resume={first.info.run_id}")
+    assert (shorter.returncode, len(shorter.stderr.splitlines())) == (2, 1)
+    assert "or a longer budget of one that has finished" in shorter.stderr
+
+
+def test_a_single_run_that_depends_on_the_length_begins_anew(tmp_path: Path) -> None:
+    words = (*SINGLE, "optimizer.schedule=cosine")
+    assert here(tmp_path, *words, "budget.iterations=40").returncode == 0
+    done = here(tmp_path, *words, "budget.iterations=80", "resume=latest")
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "1 run begins anew: optimizer.schedule=cosine depends on the budget's length" in said
+    assert [run.data.tags.get("nnexp.continued") for run in runs(tmp_path)] == [None, None]

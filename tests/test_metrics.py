@@ -210,9 +210,9 @@ def test_a_metric_that_does_not_fit_the_targets_is_refused() -> None:
     numbers = replace(
         SMALL, dataset=table, architecture=MLP(hidden=[3], output=Sigmoid()), loss=BinaryCrossEntropy()
     )
-    with pytest.raises(ConfigError, match="metrics=f1: expected classes as targets"):
+    with pytest.raises(ConfigError, match="metrics=f1: expected a dataset whose targets are classes"):
         train(replace(numbers, metrics=[F1()]))
-    with pytest.raises(ConfigError, match="expected two classes, there are 3"):
+    with pytest.raises(ConfigError, match="expected two classes, the dataset has 3"):
         train(replace(SMALL, metrics=[F1(average="binary")]))
 
 

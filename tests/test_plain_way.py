@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from commands import SMALL, here
 
 APP = Path(__file__).parent / "benchmarks" / "plain_way.py"
@@ -15,6 +16,7 @@ SWEEP = ("-m", "optimizer=random,perturb,sgd", *SMALL)
 NAMES = ("loss", "accuracy", "val_loss", "val_accuracy", "evaluations", "seconds")
 
 
+@pytest.mark.soak
 def test_the_plain_way_leaves_what_nnexp_leaves(tmp_path: Path) -> None:
     from mlflow import MlflowClient
 

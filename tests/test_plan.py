@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -73,5 +74,14 @@ def test_one_of_two_workers_begins_with_what_is_soon_to_be_recorded():
     assert {len(group) for group in groups[large[1] + 1 :]} <= {8, 4}
 
 
-def test_runs_alone_go_seed_by_seed_so_that_a_slower_machine_slows_all_methods():
-    assert plan(jobs(3, "random", "sgd"), workers=1, most=1) == [[0], [3], [1], [4], [2], [5]]
+def test_runs_alone_go_seed_by_seed_in_a_drawn_order_so_that_a_slow_worker_slows_all_methods():
+    configs = jobs(400, "random", "sgd")
+    order = [position for [position] in plan(configs, workers=2, most=1)]
+    assert order == [position for [position] in plan(configs, workers=1, most=1)]
+    assert [configs[position].seed for position in order] == sorted([*range(400)] * 2)
+    # Two workers that take turns: a binomial count with 400 draws of a half has a standard deviation of 10.
+    first = [configs[position].optimizer.name for position in order[::2]]
+    assert first.count("random") == pytest.approx(200, abs=40)
+    # Nor does one seed's order tell the next one's.
+    changes = sum(one != other for one, other in pairwise(first))
+    assert changes == pytest.approx(200, abs=40)

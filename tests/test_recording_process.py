@@ -177,10 +177,12 @@ def recorded(place: Path) -> list[Any]:
 # Six runs; by two a batch, the first of three is where a kill finds runs RUNNING.
 SHORT = (*SMALL, "seed=0", "hydra.launcher.n_jobs=1")
 SIX = (*LONG, "seed=0,1,2", "hydra.launcher.n_jobs=2")
+OFTEN = "in the first of three batches, while runs are RUNNING"
+"""As between runs, for the whole of a sweep: not in each run of the tests."""
 MOMENTS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "importing": (lambda place: True, SHORT),
     "opening": (lambda place: (place / "runs" / "mlflow.db.lock").exists(), SHORT),
-    "in the first of three batches, while runs are RUNNING": (
+    OFTEN: (
         running,
         (*SIX, "hydra.sweeper.max_batch_size=2"),
     ),
@@ -188,7 +190,9 @@ MOMENTS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    "moment", [pytest.param(one, marks=[pytest.mark.soak] if one == OFTEN else []) for one in MOMENTS]
+)
 def test_a_sweep_whose_recorder_is_killed_records_each_run_once(tmp_path: Path, moment: str) -> None:
     reached, settings = MOMENTS[moment]
     if moment != "opening":

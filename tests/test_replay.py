@@ -348,7 +348,9 @@ def test_the_tree_that_a_run_was_made_with_is_written_from_its_record(
     assert not any(b"s3cret" in file.read_bytes() for file in left)
     code, _, err = replayed(work, slow.info.run_id, capsys=capsys)
     assert code == 2
-    assert err.endswith("a module outside nnexp; name lab to let it be imported, as --trust lab.slow\n")
+    assert err.endswith(
+        "module lab is not part of nnexp and is not imported unless you allow it, with --trust lab.slow\n"
+    )
     assert "lab.slow" not in sys.modules
     # Where the commit is.
     monkeypatch.chdir(clone)

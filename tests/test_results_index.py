@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ import pytest
 from conftest import surroundings
 
 from nnexp import results
+from nnexp.results import client, index
 from nnexp.tracking.files import history_table, write
 from nnexp.tracking.mlflow_store import Store
 from nnexp.training import History
@@ -202,3 +205,32 @@ def test_epochs_count_the_short_last_batch(store, tmp_path):
     rows = results.load_history(runs_of(store))
     # 150 samples in batches of 64 are three updates an epoch.
     np.testing.assert_allclose(rows["epochs"], rows["iteration"] / 3)
+
+
+def test_only_what_is_not_known_as_finished_is_asked_for_again(store, tmp_path, monkeypatch):
+    given: list[str] = []
+
+    def counted(*args: Any, **options: Any) -> Iterator[Any]:
+        for run in client.search(*args, **options):
+            given.append(run.info.run_name)
+            yield run
+
+    monkeypatch.setattr(index, "search", counted)
+    parent = store.start_parent("sweep one", {}, {"nnexp.sweep_id": "one"})
+    for seed in range(3):
+        record(store, tmp_path / str(seed), seed)
+    failed = record(store, tmp_path / "d", 3, status="FAILED")
+    parent.finish("FINISHED")
+    runs_of(store)
+    assert sorted(given) == ["sgd-0", "sgd-1", "sgd-2", "sgd-3", "sweep one"]
+    given.clear()
+    runs_of(store)
+    assert set(given) == {"sgd-3", "sweep one"}
+    # Within the same minute the sweep goes on and ends.
+    store.resume_parent(parent.run_id, "token")
+    store.client.update_run(failed, status="RUNNING")
+    store.run(failed).finish("FINISHED", {"nnexp.status": "finished"})
+    record(store, tmp_path / "e", 4, started=1_700_000_000_000)
+    parent.finish("FINISHED")
+    given.clear()
+    assert same_as_fresh(store)["status"].tolist() == ["finished"] * 5

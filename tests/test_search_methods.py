@@ -248,15 +248,15 @@ def test_a_method_s_settings_that_do_not_fit_are_one_line() -> None:
     with pytest.raises(ConfigError, match=r"^es.parents=9: expected at most population, 8"):
         EvolutionStrategy(population=8, parents=9)
     with pytest.raises(
-        ConfigError, match=r"^openai_es.update=sam: expected a method of one gradient an update"
+        ConfigError, match=r"^openai_es.update=sam: expected a method that needs one gradient"
     ):
         OpenAIES(update=SAM())
     with pytest.raises(
-        ConfigError, match=r"^openai_es.update=lbfgs: expected a method of one gradient an update"
+        ConfigError, match=r"^openai_es.update=lbfgs: expected a method that needs one gradient"
     ):
         OpenAIES(update=LBFGS())
     with pytest.raises(
-        ConfigError, match=r"^openai_es.update.schedule=cosine: expected one that needs no total"
+        ConfigError, match=r"^openai_es.update.schedule=cosine: expected a schedule that does not need"
     ):
         OpenAIES(update=Adam(schedule=Cosine()))
 

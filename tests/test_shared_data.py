@@ -118,4 +118,4 @@ def test_a_disk_that_takes_nothing_costs_memory_and_no_run(
     settings = images(tmp_path)
     split = loading.load(MNIST(**settings), streams(3), np.float32)
     equal(split, MNIST(**settings).load(streams(3), np.float32))
-    assert "data are held by each process" in caplog.text
+    assert "each process loads its own copy of the data" in caplog.text

@@ -6,9 +6,9 @@ import limits
 import numpy as np
 import pytest
 import simulated
+from percentile_bootstrap import percentile_bootstrap
 from scipy import stats
 
-from nnexp.stats.bootstrap import percentile_bootstrap
 from nnexp.stats.intervals import median
 from nnexp.stats.means import mean_of_means
 from nnexp.stats.verdict import ENOUGH, RARE

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from percentile_bootstrap import percentile_bootstrap
 from scipy import stats
 
 from nnexp.stats.aggregates import aggregate, aggregates, iqm
-from nnexp.stats.bootstrap import percentile_bootstrap
 from nnexp.stats.intervals import median, median_level, student
 from nnexp.stats.means import mean_of_means, median_of_means, welch
 

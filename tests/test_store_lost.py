@@ -11,17 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import SMALL, here, in_store, made_store, recorders, runs, start, sync, wait_for
+from commands import LONG, SMALL, here, in_store, made_store, recorders, runs, start, sync, wait_for
 
 from nnexp.tracking.connections import close
 from nnexp.tracking.journal import has_ended
 
-SWEEP = (
-    "-m", "optimizer=random", "seed=range(0,3)", "architecture.hidden=[3]",
-    "budget.iterations=null", "budget.evaluations=300000",
-    "dataset.samples=50", "tracking=lean", "tracking.flush_seconds=0.2", "hydra.launcher.group=1",
-    "hydra.launcher.n_jobs=1",
-)  # fmt: skip
+SWEEP = ("-m", "optimizer=random", "seed=range(0,3)", *LONG, "hydra.launcher.n_jobs=1")
 
 
 def deleted(place: Path) -> None:
@@ -48,7 +43,7 @@ def ended(sweep: subprocess.Popen[str]) -> str:
     return out
 
 
-@pytest.mark.parametrize("change", [deleted, renamed, replaced])
+@pytest.mark.parametrize("change", [deleted, pytest.param(renamed, marks=pytest.mark.soak), replaced])
 def test_what_was_trained_for_a_store_that_is_gone_is_kept_and_brought_in_once(
     tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
@@ -70,7 +65,7 @@ def test_what_was_trained_for_a_store_that_is_gone_is_kept_and_brought_in_once(
     for run in found:
         folder = Path(run.info.artifact_uri.removeprefix("file://"))
         assert (folder / "history.parquet").is_file()
-        assert run.data.metrics["evaluations"] == 300000
+        assert run.data.metrics["evaluations"] == 20000
     again = sync(tmp_path, *command.split())
     # Its folder was removed with the last entry.
     assert again.returncode == 2

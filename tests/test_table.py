@@ -186,29 +186,30 @@ TEXT = "x,z,y\n1,2,a\n3,4,b\n5,six,a\n7,8,b\n"
         (TEXT, {"target": "yy"}, r"=yy: no such column in t\.csv; expected one of x, z, y; did you mean y\?"),
         (TEXT, {"features": ["x", "u"]}, r"dataset.features=u: no such column in t\.csv; expected one of x, z, y"),
         (TEXT, {"features": ["x", "y"]}, "dataset.features: y is the target"),
-        (TEXT, {}, r"dataset.path=t\.csv: row 3, column z: six is not a number; name the column in"),
-        (TEXT, {"features": ["x"], "categorical": ["z"]}, "dataset.categorical: z is not among the columns"),
+        (TEXT, {}, r"dataset.path=t\.csv: row 3, column z: six is not a number; list the column in"),
+        (TEXT, {"features": ["x"], "categorical": ["z"]}, "dataset.categorical: z is not one of the columns"),
         (TEXT.replace("b", "a"), {"features": ["x"]}, r"dataset.target=y: all rows are of one class \(a\)"),
-        (TEXT.replace("six", ""), {}, r"dataset.path=t\.csv: row 3, column z: missing; dataset.missing=mean or drop"),
+        (TEXT.replace("six", ""), {}, r"dataset.path=t\.csv: row 3, column z: the value is missing; use"),
         (TEXT.replace("six", "inf"), {}, r"dataset.path=t\.csv: row 3, column z: expected a number of at most 1e\+38"),
         (TEXT.replace("six", "1e300"), {}, r"row 3, column z: expected a number of at most 1e\+38"),
-        (TEXT, {"features": ["x", "x"]}, "dataset.features: x is there twice"),
+        (TEXT, {"features": ["x", "x"]}, "dataset.features: x is listed twice"),
         (TEXT.replace("x,z", "x,x"), {}, r"cannot be read as csv \(two columns have the name x\)"),
         # pandas takes the first values as names of rows, or leaves the last away.
         ("x,y\n1,2,a\n3,4,b\n", {}, r"\(rows have more values than the first line has names\)"),
         ("," + TEXT.replace("\n", "\n0,").rstrip("0,"), {}, "column 1 has no name; name the columns"),
         (TEXT.replace("six", "6"), {"split": {"test": "t_more.csv"}}, "no training row is of class c"),
-        (TEXT.replace("4,b", "4,"), {"features": ["x"]}, r"row 2, column y: missing; expected a value to predict"),
-        ("x,y\n", {}, "dataset.path=.*: there are no rows"),
+        (TEXT.replace("4,b", "4,"), {"features": ["x"]}, r"row 2, column y: the value to predict is missing; "
+                                                         r"use dataset.missing=drop"),
+        ("x,y\n", {}, "dataset.path=.*: it has no rows"),
         ("", {}, "dataset.path=.*: the file is empty"),
         (TEXT + "1,2,3,4,5\n", {}, "dataset.path=.*: cannot be read as csv"),
-        (TEXT, {"features": ["x"], "shape": [1, 2, 2]}, r"dataset.shape=\[1, 2, 2\]: expected a product of 1"),
-        (TEXT, {"split": "z"}, r"row 1, column z: 2; expected train, validation or test"),
+        (TEXT, {"features": ["x"], "shape": [1, 2, 2]}, r"dataset.shape=\[1, 2, 2\]: expected a product of"),
+        (TEXT, {"split": "z"}, r"row 1, column z: value 2; expected train, validation or test"),
         (TEXT, {"split": {"test": 1.5}}, "dataset.split.test=1.5: expected a share, 0 or more and below 1, or a file"),
         (TEXT, {"split": {"tests": 0.1}}, "dataset.split.tests: unknown; expected validation and test"),
-        (TEXT, {"split": {"test": 0.6, "validation": 0.4}}, "dataset.split: shares of validation and test add up"),
-        (TEXT, {"features": ["x"], "split": {"test": 0.1}}, "dataset.split.test=0.1: there are too few samples"),
-        (TEXT, {"features": ["x"], "task": "numbers"}, r"row 1, column y: a is not a number; dataset.task=classes"),
+        (TEXT, {"split": {"test": 0.6, "validation": 0.4}}, "dataset.split: the shares of validation and test add up"),
+        (TEXT, {"features": ["x"], "split": {"test": 0.1}}, "dataset.split.test=0.1: too few samples"),
+        (TEXT, {"features": ["x"], "task": "numbers"}, r"row 1, column y: a is not a number; use dataset.task=classes"),
         (TEXT, {"path": "t.txt"}, r"expected a file whose name ends in .csv, .parquet, .npz"),
     ],
 )  # fmt: skip
@@ -226,18 +227,18 @@ def test_what_is_wrong_is_one_clear_line(
 
 
 def test_arrays_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"equally many rows, not x \(3, 2\), y \(4,\)"):
+    with pytest.raises(ConfigError, match=r"the same number of rows in all arrays, not x \(3, 2\), y \(4,\)"):
         arrays(np.zeros((3, 2)), np.arange(4))
     np.savez(tmp_path / "t.npz", x=np.array([{}]), y=np.zeros(1))
     with pytest.raises(ConfigError, match="cannot be read as npz"):
         Table(path=str(tmp_path / "t.npz"), target="y").sizes()
     (tmp_path / "no.npz").write_bytes(b"none")
-    with pytest.raises(ConfigError, match=r"cannot be read as npz \(it is not such a file\)"):
+    with pytest.raises(ConfigError, match=r"cannot be read as npz \(it is not an NPZ archive\)"):
         Table(path=str(tmp_path / "no.npz"), target="y").sizes()
     for settings in ({"categorical": ["x"]}, {"split": "x"}):
         with pytest.raises(ConfigError, match=r"column x of given:.*: expected one value a row, not \(2,\)"):
             Table.of({"x": np.ones((4, 2)), "z": np.ones(4), "y": [0, 1, 0, 1]}, "y", **settings).sizes()
-    with pytest.raises(ConfigError, match="known in that process alone"):
+    with pytest.raises(ConfigError, match="exist in that process only"):
         Table(path="given:0123456789abcdef", target="y").sizes()
 
 

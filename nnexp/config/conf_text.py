@@ -15,8 +15,8 @@ def conf_text(kind: type[Part], name: str = "", values: dict[str, Any] | None = 
     """A conf file with all settings, each with its default and what it is about.
 
     Args:
-        name: of the option; empty for the class's own.
-        values: in place of the defaults.
+        name: the option's name; empty for the class's own.
+        values: settings that replace the defaults.
     """
     nested, lines = [], [f"_target_: {target_of(kind)}", f"name: {name or own_name(kind)}"]
     for f in settings_of(kind):
@@ -40,7 +40,7 @@ def default_of(f: Field[Any]) -> Any:
 
 
 def own_name(kind: type[Part]) -> str:
-    """The name of an option that a class has of itself."""
+    """The option name of a class, where its conf file gives no other."""
     return kind.option or snake_case(kind.__name__)
 
 
@@ -51,7 +51,7 @@ def _written(value: Any) -> str:
         return f"[{', '.join(item.name for item in value)}]"
     if isinstance(value, float):
         text = str(value)
-        # YAML takes 1e-08 for a text.
+        # YAML reads 1e-08 as text.
         return text if "." in text else text.replace("e", ".0e")
     if isinstance(value, str) and value.isidentifier():
         return value

@@ -6,4 +6,4 @@ class ConfigError(ValueError):
 
 
 class OutsideModule(ConfigError):
-    """A setting that names a module outside nnexp which was not named as one that may be imported."""
+    """A setting names a module outside nnexp that the command did not allow to be imported."""

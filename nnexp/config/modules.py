@@ -1,4 +1,4 @@
-"""Modules that parts come from: found by name, and their source, for hashes and copies."""
+"""Modules of parts: imported by name; their source files, for hashes and copies."""
 
 from __future__ import annotations
 
@@ -18,30 +18,32 @@ INSTALLED = ("site-packages", "dist-packages")
 """Folders of installed packages."""
 
 
-def import_target(said: str, target: Any, modules: Sequence[str] | None = None) -> Any:
-    """What the full name ``target`` stands for.
+def import_target(described: str, target: Any, modules: Sequence[str] | None = None) -> Any:
+    """The object with the full name ``target``.
 
     Args:
-        said: the setting with its value, for errors.
+        described: the setting with its value, for errors.
         modules: top-level modules outside nnexp that may be imported; None for any.
 
     Raises:
         ConfigError: it cannot be imported, or may not be.
     """
     if not isinstance(target, str) or "." not in target:
-        raise ConfigError(f"{said}: expected a class's full name, as nnexp.optim.SGD")
+        raise ConfigError(f"{described}: expected a class's full name, such as nnexp.optim.SGD")
     module, _, name = target.rpartition(".")
     top = module.partition(".")[0]
     if modules is not None and top not in (PACKAGE, *modules):
-        raise OutsideModule(f"{said}: a module outside nnexp; name {top} to let it be imported")
+        raise OutsideModule(
+            f"{described}: module {top} is not part of nnexp and is not imported unless you allow it"
+        )
     try:
         found = importlib.import_module(module)
     except Exception as error:
         raise ConfigError(
-            f"{said}: module {module} cannot be imported ({type(error).__name__}: {error})"
+            f"{described}: module {module} cannot be imported ({type(error).__name__}: {error})"
         ) from error
     if not hasattr(found, name):
-        raise ConfigError(f"{said}: module {module} has no {name}")
+        raise ConfigError(f"{described}: module {module} has no {name}")
     return getattr(found, name)
 
 
@@ -61,10 +63,10 @@ def target_of(kind: type) -> str:
 
 
 def outside_files(kinds: Iterable[type]) -> dict[str, Path]:
-    """The source files, by their place below an import folder, of classes that come from outside nnexp.
+    """The source files of classes from outside nnexp, by path relative to their import folder.
 
-    With the files of their own modules come those that these import from the same folder, directly or not, at once or
-    within a function: edits there change a part too. Other installed packages are told apart by their version alone.
+    Files that these import from the same folder are included, directly or indirectly, also imports inside functions:
+    edits there change a part too. Other installed packages are identified by their version alone.
     """
     found: dict[str, Path] = {}
     for kind in kinds:
@@ -87,7 +89,7 @@ def _collect(name: str, root: Path, found: dict[str, Path]) -> None:
         found[place] = file
         package = parts[:count] if file.stem == "__init__" else parts[: count - 1]
         for imported in _imports(package, file):
-            # Beside an installed package are others that it needs, whole.
+            # Other packages in site-packages are identified by their version.
             if root.name not in INSTALLED or imported.partition(".")[0] == parts[0]:
                 _collect(imported, root, found)
 

@@ -28,9 +28,9 @@ def folders() -> list[Path]:
 
 
 def add_folder(folder: Path) -> None:
-    """Take a folder of config groups into account, and modules that are in or beside it, in this process.
+    """Add a folder of config groups in this process. Modules in it or beside it can then be imported.
 
-    Its options are found before nnexp's own. Modules are also found in the folder where the command runs.
+    Its options are found before nnexp's own. Modules are also found in the working directory.
     """
     folder = folder.absolute()
     if folder not in _ADDED:
@@ -40,7 +40,7 @@ def add_folder(folder: Path) -> None:
 
 
 def add_module_folders(added: list[Path]) -> None:
-    """Let modules be imported from these folders, behind all others."""
+    """Add the working directory and these folders to the end of ``sys.path``."""
     for folder in (Path.cwd(), *added):
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
@@ -83,24 +83,24 @@ def option_values(group: str | Sequence[str], name: str, setting: str) -> dict[s
 
 @cache
 def option_values_in(file: Path) -> dict[str, Any]:
-    """The settings of one conf file; what its defaults list names is left to the class.
+    """The settings of one conf file, without its defaults list, whose values the class has too.
 
     Raises:
-        ConfigError: it has none, or cannot be read.
+        ConfigError: the file cannot be read, or holds no settings.
     """
     values = read_yaml(file)
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise ConfigError(f"{file}: expected settings, as name: value")
+        raise ConfigError(f"{file}: expected lines of the form name: value")
     return {key: value for key, value in values.items() if key != "defaults"}
 
 
 def read_yaml(file: Path) -> Any:
-    """What a YAML file says.
+    """The content of a YAML file.
 
     Raises:
-        ConfigError: it cannot be read; the line names file and line.
+        ConfigError: it cannot be read; the message names the file and the line.
     """
     import yaml
 
@@ -112,21 +112,21 @@ def read_yaml(file: Path) -> Any:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{file}: expected a YAML file in UTF-8 ({reason})") from error
     except OSError as error:
-        raise ConfigError(f"{file}: it cannot be read ({error.strerror})") from error
+        raise ConfigError(f"{file}: cannot be read ({error.strerror})") from error
 
 
 def yaml_problem(file: Path, error: Any) -> str:
-    """What YAML's error says, with file and line."""
+    """A YAML error as one line, with file and line number."""
     mark = error.problem_mark
     where = f"{file}, line {mark.line + 1}" if mark is not None else str(file)
     reason = " ".join(f"{error.problem or error.context}".split())
-    # The character comes as \\t, which few read.
+    # YAML's message shows a tab as \\t.
     reason = reason.replace("'\\t'", "a tab")
-    return f"{where}: expected YAML ({reason})"
+    return f"{where}: not valid YAML ({reason})"
 
 
 def did_you_mean(word: str, words: list[str]) -> str:
-    """A question after an unknown word, empty where no known one is near.
+    """A suggestion for an unknown word; empty where no known word is similar.
 
     >>> did_you_mean("adm", ["adam", "sgd"])
     '; did you mean adam?'

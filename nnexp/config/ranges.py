@@ -1,4 +1,4 @@
-"""Which values a setting takes: objects that check a value, print themselves, and are search spaces."""
+"""Which values a setting takes: objects that check a value, print themselves, and serve as search spaces."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 
 class Values(Protocol):
-    """Which values a setting takes beyond its type: it checks a value, and prints itself."""
+    """A condition on a setting's values beyond its type. It checks a value, and prints itself."""
 
     def __contains__(self, value: Any) -> bool: ...
 
@@ -16,11 +16,11 @@ class Values(Protocol):
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from ``low`` to ``high``; ``above`` and ``below`` leave the ends out. It is also a search space.
+    """Numbers from ``low`` to ``high``; ``above`` excludes ``low``, ``below`` excludes ``high``. Also a search space.
 
     Args:
-        log: whether sizes matter by their ratio, so that a search draws log-uniformly.
-        search: the interval in which tuning looks, where that is narrower than what is allowed.
+        log: whether a search draws log-uniformly.
+        search: the interval for tuning, where it is narrower than the allowed one.
 
     >>> str(Range(0, 1, below=True)), 1.0 in Range(0, 1, below=True)
     ('0 or more, below 1', False)
@@ -35,7 +35,7 @@ class Range:
 
     @property
     def space(self) -> tuple[float, float] | None:
-        """The interval in which tuning looks; None where an end is open."""
+        """The interval for tuning; None where a limit is missing."""
         if self.search is not None:
             return self.search
         return None if self.low is None or self.high is None else (self.low, self.high)
@@ -72,7 +72,7 @@ class Each:
 
 @dataclass(frozen=True)
 class NotEmpty:
-    """Texts with something in them, of ``most`` characters where that is given, and values of other types."""
+    """Texts that are not empty, of at most ``most`` characters where given; values of other types always pass."""
 
     most: int | None = None
 

@@ -1,4 +1,4 @@
-"""The whole config: what a run depends on, where it is recorded, and how its sweep is kept going."""
+"""The whole config: what a run depends on, where it is recorded, and how its sweep is run."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ class Tracking:
     )
     experiment: str = setting("nnexp", "MLflow's experiment", NotEmpty(500))
     log_every: int | None = setting(
-        None, "iterations from row to row; null: 30 a decade, log-spaced", Range(1)
+        None, "iterations between two recorded rows; null: log-spaced, 30 a decade", Range(1)
     )
     snapshots: int = setting(20, "weight snapshots, log-spaced, with the first and the last", Range(2))
     points: int | Auto | None = setting(
         "auto",
-        "rows a decade of iterations sent to MLflow; auto: 10, above 24 runs 2; history.parquet has all",
+        "rows sent to MLflow for a decade of iterations; auto: 10, above 24 runs 2; history.parquet has all",
         Range(1),
     )
     flush_seconds: float = setting(
-        5.0, "of training, from one sending of rows of a run to the next", Range(0, above=True)
+        5.0, "seconds of training between two uploads of a run's rows", Range(0, above=True)
     )
     checkpoint_seconds: float | None = setting(
-        30.0, "from one checkpoint of runs that are being trained to the next; 0 or null: none", Range(0)
+        30.0, "seconds between two checkpoints of runs in training; 0 or null: none", Range(0)
     )
     keep_state: bool = setting(
-        False, "record state.npz, from which a sweep of a longer budget goes on: some hundred thetas a run"
+        False, "record state.npz, from which a longer budget continues; up to some hundred thetas a run"
     )
     figures: bool | Auto = setting("auto", "record figures and boundary images; auto: up to 24 runs")
     model: bool | Auto = setting("auto", "record the network as an MLflow model; auto: up to 24 runs")
@@ -50,47 +50,52 @@ class Tracking:
 
 @dataclass(frozen=True)
 class Sweep:
-    """How the runs of a sweep are chosen and kept going."""
+    """How the runs of a sweep are chosen, resumed and repeated."""
 
     resume: bool | str = setting(
         False,
-        "true continues the latest sweep of the same settings, latest the experiment's latest, a sweep's id that one; "
-        "auto: as true, and where there is none begins",
+        "true: continue the latest sweep of the same settings; latest: the experiment's latest; an id: that sweep; "
+        "auto: as true, or a new sweep where there is none",
         NotEmpty(),
     )
     extend: str | None = setting(
         None,
-        "adds this command's jobs to a sweep that has ended, latest or a sweep's id, and trains what is missing",
+        "latest or a sweep's id: add this command's jobs to that sweep, which has ended, and train what is missing",
         NotEmpty(),
     )
     retries: int = setting(0, "further tries of a job that failed", Range(0))
     fail_fast: bool = setting(False, "end the sweep at its first failure")
-    stale_code: Literal["rerun", "keep"] = setting("rerun", "what resume does with runs of changed code")
+    stale_code: Literal["rerun", "keep"] = setting(
+        "rerun", "what resume does with runs whose code has changed since"
+    )
     grid: list[dict[str, Any]] | None = setting(None, "blocks of axes in Hydra's sweep syntax")
     trials: int | None = setting(
         None, "trials in which Optuna searches intervals, for each method; null: none", Range(1)
     )
     measure: str = setting(
         AUTO,
-        "what trials are judged by, as budget.measure; auto: val_loss where samples are held out, else loss; and what "
-        "sweep.until=decided looks at; auto: test_loss before these",
+        "what trials are compared by, as budget.measure; auto: val_loss with validation data, else loss; also what "
+        "sweep.until=decided tests; auto: test_loss before these",
     )
-    at_once: int = setting(8, "trials of a method chosen before their results are known", Range(1))
-    prune: bool = setting(True, "leave out the later jobs of trials that do worse than the median")
-    sampler_seed: int = setting(0, "of Optuna's choices", Range(0, 2**32 - 1))
+    at_once: int = setting(
+        8, "trials of a method that run at the same time, each chosen before the others' results", Range(1)
+    )
+    prune: bool = setting(True, "skip the remaining jobs of trials that do worse than the median")
+    sampler_seed: int = setting(0, "seed of Optuna's sampler", Range(0, 2**32 - 1))
     until: Literal["decided"] | None = setting(
-        None, "decided: seeds in rounds of five, until each two methods are told apart; null: the seeds given"
+        None,
+        "decided: add seeds in rounds of five until every two methods are distinguished; null: the given seeds",
     )
     most_seeds: int = setting(40, "seeds at which sweep.until=decided ends", Range(10, 10_000))
     margin: float | None = setting(
         None,
-        "difference within which methods count as the same, for sweep.until=decided; null: no such claims, and "
-        "equal methods get all seeds",
+        "difference within which methods count as equal, for sweep.until=decided; null: equality is never claimed, "
+        "and equal methods get all seeds",
         Range(0, above=True),
     )
     worst: float | None = setting(
         None,
-        "what diverged and failed runs count as, for sweep.until=decided; null: as untrained networks do",
+        "value of diverged and failed runs, for sweep.until=decided; null: that of untrained networks",
     )
 
 
@@ -110,10 +115,10 @@ class Config(RunSettings):
     )
 
     def __post_init__(self) -> None:
-        """Check what settings say together.
+        """Check settings that depend on each other.
 
         Raises:
-            ConfigError: as for a run, and a measure of trials that is not measured.
+            ConfigError: as for a run, and a sweep.measure that no run measures.
         """
         super().__post_init__()
         check_measure("sweep.measure", self.sweep.measure, self.metrics)
@@ -126,8 +131,8 @@ def from_mapping(values: Mapping[str, Any], modules: Sequence[str] | None = None
     """The config that plain nested ``values`` describe; what is left out has its default.
 
     Args:
-        modules: top-level modules outside nnexp that parts may come from; None for any. A config out of a record is
-            read with none, unless the user names them: to read a file must not run code.
+        modules: top-level modules outside nnexp that parts may come from; None for any. A recorded config is read
+            with none, unless the user names them: reading a file must not run code.
 
     Raises:
         ConfigError: an unknown setting, a wrong type, or a value that is not allowed.
@@ -137,13 +142,13 @@ def from_mapping(values: Mapping[str, Any], modules: Sequence[str] | None = None
 
 
 def digest(config: Config) -> str:
-    """Sixteen hexadecimal digits that two configs share if they train and measure alike.
+    """A hash of sixteen hexadecimal digits, equal for configs with equal training and measurements.
 
     Tracking, sweep and resume are left out.
     """
     values = plain(config)
     del values["tracking"], values["sweep"], values["resume"]
     if not config.metrics:
-        # As in records from before there were any.
+        # Older records have no metrics in their hash.
         del values["metrics"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

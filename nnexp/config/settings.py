@@ -1,4 +1,4 @@
-"""Settings and parts: dataclass fields that know what they are about and which values they take.
+"""Settings and parts: dataclass fields with a description and the values they take.
 
 A **part** is anything that a conf file chooses: a method, an activation, a loss, a dataset. It is a frozen dataclass
 that inherits from its family; its fields are its settings. Checking, help, grouping and records follow from the fields.
@@ -56,7 +56,7 @@ __all__ = [
 P = TypeVar("P", bound="Part")
 
 LONGEST = 200
-"""Characters of a value in an error or in help."""
+"""Largest number of characters of a value in an error or in help."""
 
 
 PerRun = bool | Callable[[Any], Hashable]
@@ -68,8 +68,8 @@ def setting(default: Any, about: str, within: Values | None = None, *, per_run: 
     Args:
         within: the allowed values; None for all of the field's type. Null is checked by the type alone.
         per_run: whether runs that are trained together may differ in it. False: the value is in the group's key.
-            True: a group has an array ``(R,)`` of it. A function: an array too, and ``function(value)`` is in the
-            key, as ``lambda momentum: momentum > 0`` where zero means other arithmetic.
+        True: a group has an array ``(R,)`` of it. A function: an array too, and ``function(value)`` is in the
+        key, as ``lambda momentum: momentum > 0`` where zero means other arithmetic.
     """
     metadata = {"about": about, "within": within, "per_run": per_run}
     if isinstance(default, list | dict):
@@ -112,13 +112,13 @@ class Part:
 
     @classmethod
     def from_settings(cls, **values: Any) -> Self:
-        """An instance of plain values, as a conf file has them."""
+        """An instance from plain values, such as those of a conf file."""
         instance: Self = build(cls, values)
         return instance
 
 
 def snake_case(name: str) -> str:
-    """A class's name as an option's.
+    """A class's name as an option's name.
 
     >>> snake_case("RandomSearch"), snake_case("SGD"), snake_case("OpenAIES")
     ('random_search', 'sgd', 'open_aies')
@@ -179,13 +179,13 @@ def load_part(setting_name: str, values: Any, family: type[P], modules: Sequence
 
 
 def _check_name(setting_name: str, name: Any, target: str, kind: type[Part]) -> None:
-    """See that the name is not that of another class's option: a run would be recorded as what it is not."""
+    """Refuse the name of another class's option: the run would be recorded under the wrong name."""
     if not isinstance(name, str) or not has_option(kind.group, name):
         return
     other = option_values(kind.group, name, setting_name).get("_target_", target)
     if other != target and import_target(f"{setting_name}.name={name}", other) is not kind:
         raise ConfigError(
-            f"{setting_name}.name={name}: expected a name of {target}; {setting_name}={name} chooses {name}"
+            f"{setting_name}.name={name}: this is the name of {other}; expected another name for {target}"
         )
 
 
@@ -202,10 +202,9 @@ def import_part(
     """
     kind = import_target(described, target, modules)
     if not (isinstance(kind, type) and issubclass(kind, Part) and is_dataclass(kind)):
-        raise ConfigError(f"{described}: expected a part, a dataclass that inherits from one")
+        raise ConfigError(f"{described}: expected a dataclass that inherits from {family.__name__}")
     if not issubclass(kind, family):
-        words = snake_case(family.__name__).replace("_", " ")
-        raise ConfigError(f"{described}: expected a class of the family {family.__name__}, a {words}")
+        raise ConfigError(f"{described}: expected a class that inherits from {family.__name__}")
     return kind
 
 
@@ -240,7 +239,7 @@ def build(kind: type, values: Any, prefix: str = "", modules: Sequence[str] | No
 
 
 def plain(value: Any) -> Any:
-    """A part or a dataclass of settings as plain values, which :func:`build` and :func:`load_part` take back."""
+    """A part or a dataclass of settings as plain values, which :func:`build` and :func:`load_part` read."""
     if is_dataclass(value) and not isinstance(value, type):
         target = {"_target_": target_of(type(value))} if isinstance(value, Part) else {}
         return target | {f.name: plain(getattr(value, f.name)) for f in fields(value)}
@@ -296,7 +295,7 @@ def _parts_in(value: Any) -> bool:
 
 
 def group_key(value: Any) -> Hashable:
-    """What parts must share to be trained together: their class, and every setting that may not differ."""
+    """What parts must have in common to be trained together: class, and every setting that is not per run."""
     if isinstance(value, Part):
         key: list[Any] = [type(value)]
         for f in settings_of(type(value)):
@@ -344,9 +343,9 @@ def _value(value: Any, hint: Any, f: Field[Any], name: str, modules: Sequence[st
     within = f.metadata.get("within")
     converted = typed(value, hint)
     if converted is MISSING or (within is not None and converted is not None and converted not in within):
-        example = f", as [{shown(value)}]" if lacks_brackets(value, hint) else ""
+        example = f", such as [{shown(value)}]" if lacks_brackets(value, hint) else ""
         if within is None and type(value) in (int, float) and str in members(hint):
-            example = f"; a name of digits stands in quotes, as '{name}=\"{value}\"'"
+            example = f"; write a name of digits in quotes, such as '{name}=\"{value}\"'"
         raise ConfigError(f"{name}={shown(value)}: expected {_expected(hint, f)}{example}")
     if type(converted) is int and abs(converted) > LARGEST:
         raise ConfigError(f"{name}={shown(value)}: expected an integer of at most {LARGEST}")

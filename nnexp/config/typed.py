@@ -1,4 +1,4 @@
-"""Values as a setting's type asks for them."""
+"""Conversion of values to a setting's type."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def lacks_brackets(value: Any, hint: Any) -> bool:
 
 
 def typed(value: Any, hint: Any) -> Any:
-    """The value as its type asks, MISSING where it is not of that type."""
+    """The value converted to its type, MISSING where it is not of that type."""
     several = members(hint)
     if len(several) > 1:
         converted = (typed(value, member) for member in several)

@@ -1,4 +1,4 @@
-"""Datasets, one a file, mini-batches, and the streams of chance that they are drawn from."""
+"""Datasets, one a file, mini-batches, and the random streams that they are drawn from."""
 
 from nnexp.data.bundled import BreastCancer, Bundled, Diabetes, Digits, Iris, Wine
 from nnexp.data.dataset import Data, Dataset, Sizes, Split, frozen

@@ -47,7 +47,7 @@ class Batches:
         return {"order": self._order[run].copy(), "at": self._at}
 
     def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
-        """Go on from where all runs were, at one place of an epoch."""
+        """Restore the runs' positions in their epochs; all are at the same position."""
         self._order, self._at = np.stack([one["order"] for one in states]), states[0]["at"]
 
     def select(self, runs: Array) -> Batches:

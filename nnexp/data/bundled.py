@@ -1,4 +1,4 @@
-"""Small sets of measurements and images that come with scikit-learn."""
+"""Small datasets that come with scikit-learn."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from nnexp.data.dataset import Dataset, Generators, Sizes, Split
 
 Array = np.ndarray[Any, Any]
 
-SPLIT = "shares of all samples for validation and test, of each class alike"
-STANDARDISE = "inputs to mean 0 and deviation 1, by training data alone; all: numbers to predict too"
+SPLIT = "shares of the samples for validation and test, the same in each class"
+STANDARDISE = "scale inputs to mean 0 and standard deviation 1 of the training data; all: numeric targets too"
 
 
 def scikit_learn(name: str) -> Any:
@@ -26,10 +26,10 @@ def scikit_learn(name: str) -> Any:
         ConfigError: scikit-learn is not installed.
     """
     try:
-        # It takes a second to load.
+        # Importing it takes a second.
         return getattr(import_module("sklearn.datasets"), name)
     except ImportError as error:
-        raise ConfigError(f"dataset: expected scikit-learn, which is not installed ({error})") from error
+        raise ConfigError(f"dataset: needs scikit-learn, which is not installed ({error})") from error
 
 
 @cache
@@ -40,7 +40,7 @@ def _rows(loader: str) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class Bundled(Dataset):
-    """A set that scikit-learn holds.
+    """A dataset of scikit-learn.
 
     Attributes:
         loader: the function of scikit-learn.
@@ -70,7 +70,9 @@ class Bundled(Dataset):
         x, y = _rows(self.loader)
         classes = y if len(self.counts) > 1 else None
         if tuple([len(y)] if classes is None else np.bincount(y)) != self.counts:
-            raise ConfigError(f"dataset={self.name}: the installed scikit-learn holds other samples")
+            raise ConfigError(
+                f"dataset={self.name}: the installed scikit-learn has other samples than nnexp expects"
+            )
         whole = np.full(len(y), shares.SHARED)
         parts = shares.drawn(whole, shares.checked(self.split), classes, draws["split"])
         targets = y[:, None] if classes is None else y
@@ -118,7 +120,7 @@ class BreastCancer(Bundled):
 
 @dataclass(frozen=True)
 class Diabetes(Bundled):
-    """Measurements of patients, and how far their diabetes went within a year, a number (Efron et al., 2004)."""
+    """Measurements of patients, and a number for the progress of their diabetes after a year (Efron et al., 2004)."""
 
     standardise: bool | Literal["all"] = setting("all", STANDARDISE)
     loader = "load_diabetes"

@@ -30,9 +30,9 @@ _given: dict[str, Columns] = {}
 
 
 def absolute(path: str) -> str:
-    """A file's path from the root, so that it is found wherever the process goes; that of given data as it is.
+    """A file's absolute path; the path of given data unchanged.
 
-    It is looked for in the folder where the command runs, then in those of conf files.
+    A relative path is looked for in the working directory, then in the conf folders.
     """
     if path.startswith(GIVEN):
         return path
@@ -72,15 +72,15 @@ def read(path: str, setting: str = "dataset.path") -> Columns:
     if path.startswith(GIVEN):
         if path not in _given:
             raise ConfigError(
-                f"{setting}={path}: data that were given in Python are known in that process alone; "
-                "save them as a file and give its path"
+                f"{setting}={path}: data given in Python exist in that process only; save them as a file and "
+                f"give its path"
             )
         return _given[path]
     return _read(path, _state(path, setting), setting)
 
 
 def _state(path: str, setting: str) -> tuple[int, ...]:
-    """What changes when a file does."""
+    """Modification time, size and inode, which change when the file does."""
     try:
         found = os.stat(path)
     except OSError:
@@ -88,7 +88,7 @@ def _state(path: str, setting: str) -> tuple[int, ...]:
         names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
         raise ConfigError(f"{setting}={path}: no such file{did_you_mean(name, names)}") from None
     if not stat.S_ISREG(found.st_mode):
-        # What reads /dev/zero or a pipe that nobody writes to never ends.
+        # Reading /dev/zero, or a pipe that nobody writes to, never ends.
         raise ConfigError(f"{setting}={path}: expected a regular file")
     return found.st_mtime_ns, found.st_size, found.st_ino
 
@@ -101,11 +101,11 @@ def _digest(path: str, state: tuple[int, ...]) -> str:
 
 @lru_cache(4)
 def _read(path: str, state: tuple[int, ...], setting: str) -> Columns:
-    said, kind = f"{setting}={path}", Path(path).suffix.lower()
+    described, kind = f"{setting}={path}", Path(path).suffix.lower()
     if kind not in FORMATS:
-        raise ConfigError(f"{said}: expected a file whose name ends in {', '.join(FORMATS)}")
+        raise ConfigError(f"{described}: expected a file whose name ends in {', '.join(FORMATS)}")
     if not state[1]:
-        raise ConfigError(f"{said}: the file is empty")
+        raise ConfigError(f"{described}: the file is empty")
     import pandas as pd
 
     try:
@@ -115,23 +115,23 @@ def _read(path: str, state: tuple[int, ...], setting: str) -> Columns:
             data = _csv(path) if kind == ".csv" else pd.read_parquet(path)
     except Exception as error:  # each reader has errors of its own
         reason = str(error).strip().partition("\n")[0]
-        raise ConfigError(f"{said}: cannot be read as {kind[1:]} ({reason})") from error
-    return _columns(data, said)
+        raise ConfigError(f"{described}: cannot be read as {kind[1:]} ({reason})") from error
+    return _columns(data, described)
 
 
 def _arrays(path: str) -> dict[str, Array]:
-    # Of other files NumPy says that they could be loaded as a pickle.
+    # For other files NumPy's error advises to load them as a pickle.
     if not zipfile.is_zipfile(path):
-        raise ValueError("it is not such a file")
+        raise ValueError("it is not an NPZ archive")
     with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)
 
 
 def _csv(path: str) -> Any:
-    """A CSV file as a data frame; what pandas mends in silence is refused.
+    """A CSV file as a data frame; faults that pandas repairs silently are errors.
 
     Raises:
-        ValueError: a name that is there twice, or rows of more values than there are names.
+        ValueError: two columns of one name, or rows with more values than there are names.
     """
     import pandas as pd
 
@@ -147,26 +147,28 @@ def _csv(path: str) -> Any:
             raise ValueError("rows have more values than the first line has names") from error
 
 
-def _columns(data: Any, said: str) -> Columns:
+def _columns(data: Any, described: str) -> Columns:
     import pandas as pd
 
     if isinstance(data, pd.DataFrame):
         columns = {str(name): data[name].reset_index(drop=True) for name in data}
         if len(columns) < data.shape[1]:
-            raise ConfigError(f"{said}: expected columns of different names")
+            raise ConfigError(f"{described}: expected a different name for each column")
     else:
         arrays = {str(name): np.asarray(values) for name, values in data.items()}
         if flat := [name for name, array in arrays.items() if array.ndim == 0]:
-            raise ConfigError(f"{said}: {flat[0]} is one number; expected arrays of one row a sample")
+            raise ConfigError(
+                f"{described}: array {flat[0]} is a single value; expected one row for each sample"
+            )
         columns = {
             name: pd.Series(array) if array.ndim == 1 else array.copy() for name, array in arrays.items()
         }
     lengths = {name: len(column) for name, column in columns.items()}
     if not lengths or not max(lengths.values()):
-        raise ConfigError(f"{said}: there are no rows")
+        raise ConfigError(f"{described}: it has no rows")
     if len(set(lengths.values())) > 1:
         shapes = ", ".join(f"{name} {column.shape}" for name, column in columns.items())
-        raise ConfigError(f"{said}: expected arrays of equally many rows, not {shapes}")
+        raise ConfigError(f"{described}: expected the same number of rows in all arrays, not {shapes}")
     return columns
 
 

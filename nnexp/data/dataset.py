@@ -14,7 +14,7 @@ Array = np.ndarray[Any, Any]
 Generators = Mapping[str, np.random.Generator]
 
 LARGEST = 1e38
-"""The size of numbers that are taken: those of float32 end at about three times this."""
+"""The largest absolute value that is accepted; float32 ends at about three times this."""
 
 
 class Data(NamedTuple):
@@ -57,12 +57,12 @@ class Dataset(Part):
     group: ClassVar[str] = "dataset"
 
     def sizes(self) -> Sizes:
-        """How large it is; cheap.
+        """Numbers of features, outputs and samples. Must be cheap: planning calls it for every run.
 
         Raises:
             ConfigError: settings that do not go together.
         """
-        raise TypeError(f"{type(self).__name__} has no sizes")
+        raise TypeError(f"{type(self).__name__} must define sizes()")
 
     def load(self, draws: Generators, dtype: Any) -> Split:
         """The samples, with inputs of ``dtype``.
@@ -73,10 +73,10 @@ class Dataset(Part):
         Raises:
             ConfigError: settings that do not go together.
         """
-        raise TypeError(f"{type(self).__name__} has no samples")
+        raise TypeError(f"{type(self).__name__} must define load()")
 
     def best_accuracy(self) -> float | None:
-        """The accuracy on new samples that no classifier exceeds in the mean; None where it is not known."""
+        """The expected accuracy of the Bayes classifier, which none exceeds; None where unknown."""
         return None
 
     def digest(self) -> str:

@@ -28,7 +28,7 @@ class Generated(Dataset):
     @classmethod
     def function(cls) -> Callable[[int, int], Any]:
         """The function of nnfs that draws the points."""
-        raise TypeError(f"{cls.__name__} has no function")
+        raise TypeError(f"{cls.__name__} must define function()")
 
     def sizes(self) -> Sizes:
         return Sizes(

@@ -62,7 +62,7 @@ class IdxImages(Dataset):
         )
         if other != [high, wide]:
             raise ConfigError(
-                f"{places.test_images}: images of {other}; expected {[high, wide]}, as in training"
+                f"{places.test_images}: images of {other} pixels; expected {[high, wide]}, as in training"
             )
         if self.validation_samples >= total:
             raise ConfigError(f"dataset.validation_samples={self.validation_samples}: expected fewer than the "
@@ -78,7 +78,7 @@ class IdxImages(Dataset):
         for place, images, labels in ((places.labels, x, y), (places.test_labels, *test)):
             if labels.shape != images.shape[:1]:
                 raise ConfigError(
-                    f"{place}: labels {labels.shape}; expected one for each of {len(images)} images"
+                    f"{place}: {len(labels)} labels; expected one for each of {len(images)} images"
                 )
             if labels.max(initial=0) >= CLASSES:
                 raise ConfigError(f"{place}: label {labels.max()}; expected 0 to {CLASSES - 1}")
@@ -115,21 +115,21 @@ def read(place: str) -> Array:
     """The array of bytes in an IDX file.
 
     Raises:
-        ConfigError: not such a file, or not a whole one.
+        ConfigError: not an IDX file, or an incomplete one.
     """
     shape = shape_of(place)
     with _opened(place) as file:
         try:
             content = file.read()[4 + 4 * len(shape) :]
         except (OSError, EOFError, zlib.error) as error:
-            raise ConfigError(f"{place}: not a whole gzip file ({error})") from error
+            raise ConfigError(f"{place}: damaged or incomplete gzip file ({error})") from error
     if len(content) != np.prod(shape):
         raise ConfigError(f"{place}: {len(content)} bytes; expected {np.prod(shape)} for an array of {shape}")
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def shape_of(place: str) -> tuple[int, ...]:
-    """The shape that the head of an IDX file says.
+    """The shape in the header of an IDX file.
 
     Raises:
         ConfigError: not an IDX file of bytes.
@@ -156,9 +156,9 @@ def _opened(place: str) -> Any:
 
 
 def _place(folder: str, name: str) -> str:
-    """The file of this name, plain or compressed; some copies have a point before ``idx``."""
+    """The file of this name, plain or compressed; some copies have a dot before ``idx``."""
     for own in (name, name.replace("-idx", ".idx")):
         for place in (Path(folder, own), Path(folder, f"{own}.gz")):
             if place.is_file():
                 return os.fspath(place)
-    raise ConfigError(f"dataset.path={folder}: expected {name} or {name}.gz in it")
+    raise ConfigError(f"dataset.path={folder}: expected a folder with {name} or {name}.gz")

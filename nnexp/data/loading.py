@@ -1,4 +1,4 @@
-"""Loaded data, held once in a process for the runs that share them."""
+"""A cache of loaded data, so that runs with the same data share one copy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nnexp.data.dataset import Dataset, Split
 from nnexp.data.mapped import Drawn, shared
 
 CACHE_BYTES = 1 << 28
-"""Of data that are held for runs to come; what was loaded last is held whatever its size."""
+"""Largest size of the cache; the data loaded last are kept whatever their size."""
 
 CACHE_SPLITS = 256
 
@@ -20,7 +20,7 @@ Key = tuple[type, str]
 
 
 class _Loaded(NamedTuple):
-    """A split, with the states of the streams that it was drawn from, before and after."""
+    """A split, and the states before and after of the random streams that it was drawn from."""
 
     key: Key
     before: dict[str, Any]
@@ -29,18 +29,18 @@ class _Loaded(NamedTuple):
     bytes: int
 
 
-_held: list[_Loaded] = []
+_cache: list[_Loaded] = []
 
 
 def load(dataset: Dataset, draws: dict[str, np.random.Generator], dtype: Any) -> Split:
-    """What ``dataset.load(draws, dtype)`` gives: the arrays of an earlier call if these are equal.
+    """The result of ``dataset.load(draws, dtype)``, from the cache if an earlier call had equal inputs.
 
-    They are if the dataset has the same settings and content, and if all streams that it drew from then are now in the
-    state in which they were. So data that no seed decides are held once for all seeds.
+    Inputs are equal if the dataset has the same settings and content, and if all random streams that it drew from are
+    in the same state. So data that do not depend on the seed are kept once for all seeds.
     """
     key = type(dataset), json.dumps([plain(dataset), dataset.digest(), np.dtype(dtype).str])
     states = {name: rng.bit_generator.state for name, rng in draws.items()}
-    for known in _held:
+    for known in _cache:
         if known.key == key and all(states[name] == state for name, state in known.before.items()):
             for name, state in known.after.items():
                 draws[name].bit_generator.state = state
@@ -57,12 +57,12 @@ def load(dataset: Dataset, draws: dict[str, np.random.Generator], dtype: Any) ->
     for name, state in after.items():
         draws[name].bit_generator.state = state
     size = sum(array.nbytes for data in split if data is not None for array in data)
-    _held.append(_Loaded(key, before, after, split, size))
-    while len(_held) > 1 and (len(_held) > CACHE_SPLITS or sum(one.bytes for one in _held) > CACHE_BYTES):
-        del _held[0]
+    _cache.append(_Loaded(key, before, after, split, size))
+    while len(_cache) > 1 and (len(_cache) > CACHE_SPLITS or sum(one.bytes for one in _cache) > CACHE_BYTES):
+        del _cache[0]
     return split
 
 
 def forget() -> None:
-    """Hold nothing any more, as where other processes are to load what was checked here."""
-    _held.clear()
+    """Empty the cache, for example when other processes will load the data checked here."""
+    _cache.clear()

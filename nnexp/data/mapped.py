@@ -1,4 +1,4 @@
-"""Large data that processes of one machine share: files that are mapped into memory, read by all and written by one."""
+"""Large data that processes of one machine share: memory-mapped files, written by one and read by all."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Array = np.ndarray[Any, Any]
 LOG = logging.getLogger(__name__)
 
 LEAST_BYTES = 1 << 24
-"""Smaller data are quicker to load than worth a file."""
+"""Smaller data are not written to a file: loading them is fast."""
 
 _folder: list[Path] = []
 
 
 class Drawn(NamedTuple):
-    """Data, and the states of the streams that they were drawn from, before and after."""
+    """Data, and the states before and after of the random streams that they were drawn from."""
 
     split: Split
     before: dict[str, Any]
@@ -35,12 +35,12 @@ class Drawn(NamedTuple):
 
 
 def share_in(folder: Path) -> None:
-    """Share what this process loads from now on with others that do the same, in a folder, made when it is needed."""
+    """Share all data that this process loads from now on, through files in ``folder``, made when needed."""
     _folder[:] = [folder]
 
 
 def shared(key: str, states: dict[str, Any], load: Callable[[], Drawn]) -> Drawn:
-    """What ``load`` gives, from files if they are there.
+    """The result of ``load``, from files if these exist.
 
     Args:
         key: of the dataset's settings, content and dtype.
@@ -51,14 +51,14 @@ def shared(key: str, states: dict[str, Any], load: Callable[[], Drawn]) -> Drawn
     place = _folder[0] / hashlib.sha256(key.encode()).hexdigest()[:16]
     try:
         with _locked(place):
-            return _found(place, states) or _kept(place, load())
+            return _read(place, states) or _write(place, load())
     except OSError as error:
-        LOG.warning("%s cannot be written (%s): data are held by each process", place, error)
+        LOG.warning("%s cannot be written (%s): each process loads its own copy of the data", place, error)
         return load()
 
 
 def beside(x: Array, name: str, shape: tuple[int, ...], write: Callable[[Array], None]) -> Array:
-    """An array that is made of ``x``, of its dtype: in a file beside that of ``x`` where it is mapped from one.
+    """An array computed from ``x``, of its dtype; in a file beside that of ``x`` if ``x`` is memory-mapped.
 
     Args:
         write: fills an array of this ``shape``.
@@ -76,7 +76,9 @@ def beside(x: Array, name: str, shape: tuple[int, ...], write: Callable[[Array],
                     part.rename(place)
             return _mapped(place)
         except OSError as error:
-            LOG.warning("%s cannot be written (%s): it is held by each process", place, error)
+            LOG.warning(
+                "%s cannot be written (%s): each process makes its own copy of the array", place, error
+            )
     array = np.empty(shape, x.dtype)
     write(array)
     return array
@@ -95,7 +97,7 @@ def _mapped(file: Path) -> Array:
     return np.asarray(np.load(file, mmap_mode="r"))
 
 
-def _found(place: Path, states: dict[str, Any]) -> Drawn | None:
+def _read(place: Path, states: dict[str, Any]) -> Drawn | None:
     """The data in one of a key's folders that were drawn from streams in these states."""
     for file in sorted(place.glob("*/loaded.json")):
         said = json.loads(file.read_text("utf-8"))
@@ -109,8 +111,8 @@ def _found(place: Path, states: dict[str, Any]) -> Drawn | None:
     return None
 
 
-def _kept(place: Path, loaded: Drawn) -> Drawn:
-    """The same, mapped from files if they are large."""
+def _write(place: Path, loaded: Drawn) -> Drawn:
+    """Write large data to files, and return them mapped; small data unchanged."""
     split, before, after = loaded
     parts = {name: data for name, data in split._asdict().items() if data is not None}
     wholes = {name: whole for name, data in parts.items() if (whole := whole_of(data.x)) is not None}
@@ -124,4 +126,4 @@ def _kept(place: Path, loaded: Drawn) -> Drawn:
     text = json.dumps({"parts": list(parts), "before": before, "after": after})
     (part / "loaded.json").write_text(text, encoding="utf-8")
     part.rename(place / str(len(os.listdir(place))))
-    return _found(place, before) or loaded
+    return _read(place, before) or loaded

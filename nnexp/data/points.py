@@ -36,7 +36,7 @@ class Points(Dataset):
 
     def _tables(self) -> tuple[Array, Array]:
         if self.inputs is None or self.targets is None:
-            raise ConfigError("dataset.inputs, dataset.targets: the points dataset needs both")
+            raise ConfigError("dataset.inputs, dataset.targets: expected both with dataset=points")
         try:
             x, y = np.asarray(self.inputs, np.float64), np.asarray(self.targets, np.float64)
         except ValueError:
@@ -46,7 +46,7 @@ class Points(Dataset):
                 raise ConfigError(f"dataset.{name}: expected numbers of at most {LARGEST:.0e}")
         if x.ndim != 2 or y.ndim != 2 or len(x) != len(y):
             raise ConfigError(
-                f"dataset.inputs {x.shape}, dataset.targets {y.shape}: expected two tables of equally many rows"
+                f"dataset.inputs {x.shape}, dataset.targets {y.shape}: expected two tables with the same number of rows"
             )
         return x, y
 
@@ -55,7 +55,7 @@ def points(inputs: Any, targets: Any, dtype: Any = np.float32) -> Data:
     """Given ``inputs`` (N rows of F numbers) with numeric ``targets`` (N rows of C numbers) as :class:`Data`.
 
     Raises:
-        ConfigError: rows of unequal length, or unlike numbers of inputs and targets.
+        ConfigError: rows of unequal length, or different numbers of inputs and targets.
     """
     x, y = (
         np.asarray(values).tolist() if isinstance(values, np.ndarray) else values

@@ -1,4 +1,4 @@
-"""Shares: which samples are for training, validation and test."""
+"""Splitting samples into training, validation and test data by shares."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = np.ndarray[Any, Any]
 PARTS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
 SHARED = -1
-"""Of a row whose part is drawn."""
+"""Marks a row whose part is drawn."""
 
 DEFAULT = {"validation": 0.2, "test": 0.2}
 
@@ -44,7 +44,7 @@ def checked(split: Any, setting: str = "dataset.split", files: bool = False) -> 
         )
     if sum(float(value) for value in entries.values() if not isinstance(value, str)) >= 1:
         raise ConfigError(
-            f"{setting}: shares of validation and test add up to 1 or more; none is left to train"
+            f"{setting}: the shares of validation and test add up to 1 or more; no sample is left for training"
         )
     return entries
 
@@ -64,16 +64,16 @@ def counts(shares: Mapping[str, Any], classes: Array, setting: str = "dataset.sp
     table[TRAIN] = classes - table[VALIDATION] - table[TEST]
     for at in (VALIDATION, TEST):
         if shares.get(PARTS[at]) and not table[at].sum():
-            raise ConfigError(f"{setting}.{PARTS[at]}={shares[PARTS[at]]}: there are too few samples for it")
+            raise ConfigError(f"{setting}.{PARTS[at]}={shares[PARTS[at]]}: too few samples for this share")
     if (table[TRAIN] < 1).any():
         raise ConfigError(
-            f"{setting}: a class has {classes[table[TRAIN] < 1][0]} samples, none left to train"
+            f"{setting}: a class has {classes[table[TRAIN] < 1][0]} samples, none is left for training"
         )
     return table
 
 
 def drawn(of: Array, shares: Mapping[str, Any], classes: Array | None, rng: np.random.Generator) -> Array:
-    """The part of each row: ``of (N,)`` with those that are :data:`SHARED` drawn, each class by itself.
+    """The part of each row ``(N,)``: that of ``of (N,)``, and where it is :data:`SHARED` one drawn within each class.
 
     Args:
         classes: of the rows ``(N,)``; None where targets are numbers.
@@ -93,8 +93,8 @@ def divided(
 ) -> Split:
     """Samples in rows, ``x (N, F)`` and ``y (N,)`` or ``(N, C)``, as a :class:`Split` by the ``parts (N,)`` of rows.
 
-    Missing inputs get their column's mean, and with ``standardise`` columns get mean 0 and deviation 1; both are of the
-    training rows alone. A column that is constant there gets 0.
+    Missing inputs get their column's mean; with ``standardise`` columns get mean 0 and standard deviation 1. Both are
+    measured on the training rows alone. A column that is constant there becomes 0.
 
     Args:
         targets: whether ``y`` is standardised too.
@@ -110,7 +110,7 @@ def divided(
         if standardise:
             squares = np.where(known, train - mean, 0) ** 2
             deviation = np.sqrt(squares.sum(axis=0) / count)
-            # Beyond what rounding leaves of a constant.
+            # A constant column has a deviation from rounding alone.
             deviation[deviation <= 1e-12 * np.abs(mean)] = 1
     if targets:
         center, spread = y[at[TRAIN]].mean(axis=0), y[at[TRAIN]].std(axis=0)

@@ -1,4 +1,4 @@
-"""One seed to named, independent random generators."""
+"""Named, independent random generators from one seed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NAMES = ("dataset", "split", "init", "batches", "method", "dropout")
 
 
 def streams(seed: int, overrides: Mapping[str, int | None] | None = None) -> dict[str, np.random.Generator]:
-    """A generator for each use of chance: dataset, split, init, batches, method and dropout.
+    """A generator for each use of random numbers: dataset, split, init, batches, method and dropout.
 
     Child ``i`` of ``SeedSequence(seed)`` feeds the i-th name, so every method of a sweep starts from the
     same data and the same weights; an override replaces one name's seed and leaves the others alone.

@@ -1,4 +1,4 @@
-"""A dataset of one's own: a table in a file, a data frame, or arrays."""
+"""The user's own data: a table in a file, a data frame, or arrays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nnexp.data.dataset import LARGEST, Dataset, Generators, Sizes, Split
 Array = np.ndarray[Any, Any]
 
 MOST_CLASSES = 20
-"""Whole numbers with more different values than these are numbers, unless dataset.task says otherwise."""
+"""A target of whole numbers with more distinct values than this is numeric, unless dataset.task says otherwise."""
 
 NAMES_SHOWN = 12
 
@@ -52,27 +52,27 @@ class Table(Dataset):
     one to predict from may hold images ``(N, channels, height, width)``.
     """
 
-    path: str | None = setting(None, "a file, by its name CSV, Parquet or NPZ")
+    path: str | None = setting(None, "a file with the ending .csv, .parquet or .npz")
     target: str | None = setting(None, "the column to predict")
     features: list[str] | None = setting(None, "columns to predict from; null: all others")
-    categorical: list[str] = setting([], "columns to predict from that hold categories, made one-hot")
+    categorical: list[str] = setting([], "columns to predict from that are categories, encoded one-hot")
     task: Literal["auto", "classes", "numbers"] = setting(
-        "auto", f"what the target holds; auto: classes if texts or up to {MOST_CLASSES} whole numbers"
+        "auto", f"type of the target; auto: classes if texts or up to {MOST_CLASSES} whole numbers"
     )
     split: dict[str, Any] | str | None = setting(
         shares.DEFAULT, "shares or files of validation and test, or a column of train, validation, test"
     )
     standardise: bool | Literal["all"] = setting(
-        True, "inputs to mean 0 and deviation 1, by training data alone; all: numbers to predict too"
+        True, "scale inputs to mean 0 and standard deviation 1 of the training data; all: numeric targets too"
     )
     missing: Literal["refuse", "mean", "drop"] = setting(
-        "refuse", "of missing inputs: an error, the training data's mean, or without the row"
+        "refuse", "missing inputs are an error, become the mean of the training data, or the row is dropped"
     )
-    shape: list[int] | None = setting(None, "of a sample that is an image, as [1, 8, 8]; null: of the array")
+    shape: list[int] | None = setting(None, "shape of an image sample, as [1, 8, 8]; null: the array's")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # Wherever the process, or another, goes afterwards.
+        # The process, or another, may change its working directory later.
         if self.path is not None:
             object.__setattr__(self, "path", files.absolute(self.path))
         if isinstance(self.split, dict):
@@ -84,10 +84,10 @@ class Table(Dataset):
 
     @classmethod
     def of(cls, data: Any, target: str, **settings: Any) -> Self:
-        """A table of a pandas data frame, or of arrays by name; it is known in this process alone.
+        """A table from a pandas data frame, or from arrays by name; it exists in this process only.
 
         Args:
-            settings: as a conf file has them, such as ``split`` and ``categorical``.
+            settings: those of a conf file, such as ``split`` and ``categorical``.
 
         Raises:
             ConfigError: unequal numbers of rows, or a setting that is not allowed.
@@ -134,7 +134,7 @@ class Table(Dataset):
     def _files(self) -> list[tuple[str, str]]:
         """Each file with its setting, that of training first."""
         if self.path is None:
-            raise ConfigError("dataset.path=null: expected a file, by its name CSV, Parquet or NPZ")
+            raise ConfigError("dataset.path=null: expected a file with the ending .csv, .parquet or .npz")
         own = self.split if isinstance(self.split, dict) else {}
         held_out = [(f"dataset.split.{name}", own[name]) for name in shares.PARTS[1:]
                     if isinstance(own.get(name), str)]  # fmt: skip
@@ -162,7 +162,7 @@ def _rows(settings: str, digest: str) -> Rows:
 
 
 class _Reading:
-    """A table's files as one, with the names of places in them for errors."""
+    """A table's files read as one; errors name file, row and column."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -194,20 +194,21 @@ class _Reading:
         if table.missing == "drop":
             keep &= ~absent & ~np.any(gaps, axis=0)
             if not keep.any():
-                raise ConfigError("dataset.missing=drop: no row is without a missing value")
+                raise ConfigError("dataset.missing=drop: every row has a missing value")
         elif absent.any():
-            raise ConfigError(f"{self._place(absent, table.target)}: missing; expected a value to predict")
+            where = self._place(absent, table.target)
+            raise ConfigError(f"{where}: the value to predict is missing; use dataset.missing=drop")
         elif table.missing == "refuse":
             for name, gap in zip(names, gaps, strict=True):
                 if gap.any():
                     raise ConfigError(
-                        f"{self._place(gap, name)}: missing; dataset.missing=mean or drop would take care of it"
+                        f"{self._place(gap, name)}: the value is missing; use dataset.missing=mean or drop"
                     )
         y, labels = self._target(target, keep)
         parts, x = parts[keep], x[keep] if not keep.all() else x
         training = np.isin(parts, (shares.TRAIN, shares.SHARED))
         if not training.any():
-            raise ConfigError("dataset.split: no row is left to train")
+            raise ConfigError("dataset.split: no row is left for training")
         if labels is not None and (unknown := ~np.isin(np.arange(len(labels)), y[training])).any():
             raise ConfigError(
                 f"dataset.target={table.target}: no training row is of class {labels[int(unknown.argmax())]}"
@@ -217,7 +218,7 @@ class _Reading:
     def _shape(self, features: int, of_array: tuple[int, ...]) -> tuple[int, ...]:
         given = self.table.shape
         if given is not None and prod(given) != features:
-            raise ConfigError(f"dataset.shape={given}: expected a product of {features}, the features")
+            raise ConfigError(f"dataset.shape={given}: expected a product of {features}, the feature count")
         return tuple(given) if given is not None else of_array
 
     def _features(self) -> list[str]:
@@ -227,7 +228,7 @@ class _Reading:
             column = table.split if isinstance(table.split, str) else None
             names = [name for name in known if name not in (table.target, column)]
             if nameless := [name for name in names if name.startswith(NAMELESS)]:
-                # Often the number of the row, which may say what is to be predicted.
+                # Often this is the row number, which may tell the target.
                 at = known.index(nameless[0]) + 1
                 raise ConfigError(
                     f"dataset.path={_file(self.files[0][1])}: column {at} has no name; "
@@ -238,14 +239,14 @@ class _Reading:
         if not names:
             raise ConfigError("dataset.features: expected one column or more beside the target")
         if again := [name for at, name in enumerate(names) if name in names[:at]]:
-            raise ConfigError(f"dataset.features: {again[0]} is there twice")
+            raise ConfigError(f"dataset.features: {again[0]} is listed twice")
         if table.target in names:
             raise ConfigError(
                 f"dataset.features: {table.target} is the target; it cannot be predicted from itself"
             )
         for name in table.categorical:
             if name not in names:
-                raise ConfigError(f"dataset.categorical: {name} is not among the columns to predict from"
+                raise ConfigError(f"dataset.categorical: {name} is not one of the columns to predict from"
                                   f"{did_you_mean(name, names)}")  # fmt: skip
         return names
 
@@ -264,7 +265,7 @@ class _Reading:
             return found[0]
         if isinstance(found[0], np.ndarray):
             if len({one.shape[1:] for one in found}) > 1:
-                raise ConfigError(f"{setting}={name}: expected arrays of one shape in all files")
+                raise ConfigError(f"{setting}={name}: expected arrays of the same shape in all files")
             return np.concatenate(found)
         import pandas as pd
 
@@ -278,7 +279,7 @@ class _Reading:
             known = np.isin(words, shares.PARTS)
             if not known.all():
                 place = self._place(~known, split)
-                raise ConfigError(f"{place}: {words[~known][0]}; expected train, validation or test")
+                raise ConfigError(f"{place}: value {words[~known][0]}; expected train, validation or test")
             return np.array([shares.PARTS.index(word) for word in words], np.int64)
         first = shares.SHARED if self.table._shares() else shares.TRAIN
         names = [name.rpartition(".")[2] for name, _ in self.files[1:]]
@@ -286,7 +287,7 @@ class _Reading:
         return np.repeat(np.array(parts, np.int64), self.lengths) if total else np.empty(0, np.int64)
 
     def _one_a_row(self, column: Any, name: str) -> Any:
-        """The column, which is no array of several values a row."""
+        """The column, checked to have one value a row."""
         if isinstance(column, np.ndarray):
             raise ConfigError(
                 f"column {name} of {_file(self.files[0][1])}: expected one value a row, not {column.shape[1:]}"
@@ -309,9 +310,9 @@ class _Reading:
             if texts.any():
                 text = column[int(texts.argmax())]
                 advice = (
-                    "dataset.task=classes would make it a class"
+                    "use dataset.task=classes to read it as a class"
                     if name == self.table.target
-                    else "name the column in dataset.categorical, or leave it out of dataset.features"
+                    else "list the column in dataset.categorical, or leave it out of dataset.features"
                 )
                 raise ConfigError(f"{self._place(texts, name)}: {text!s} is not a number; {advice}")
             numbers = values.to_numpy(np.float64, na_value=np.nan)[:, None]
@@ -324,7 +325,7 @@ class _Reading:
         """A column of categories, one-hot ``(N, k)`` in sorted order, NaN where missing."""
         import pandas as pd
 
-        values = pd.Categorical(_named(column))
+        values = pd.Categorical(_sortable(column))
         table = (values.codes[:, None] == np.arange(len(values.categories))).astype(np.float64)
         table[values.codes < 0] = np.nan
         return table
@@ -342,16 +343,15 @@ class _Reading:
             )
         import pandas as pd
 
-        kinds = pd.Categorical(_named(values))
+        kinds = pd.Categorical(_sortable(values))
         names = [str(name) for name in kinds.categories]
         if len(names) < 2:
-            raise ConfigError(
-                f"dataset.target={table.target}: all rows are of one class ({names[0]}); expected two or more"
-            )
+            only = f"all rows are of one class ({names[0]}); expected two or more"
+            raise ConfigError(f"dataset.target={table.target}: {only}")
         return kinds.codes.astype(np.int64), names
 
     def _place(self, rows: Any, column: str) -> str:
-        """The first of the rows that are true, as an error names it."""
+        """File, row and column of the first row that is true, for an error."""
         at = int(np.argmax(rows))
         for (name, path), length in zip(self.files, self.lengths, strict=True):
             if at < length:
@@ -361,7 +361,7 @@ class _Reading:
 
 
 def _classes(values: Any) -> bool:
-    """Whether a column is classes: texts, truth values, or few whole numbers."""
+    """Whether a column holds classes: texts, booleans, or few distinct whole numbers."""
     if isinstance(values, np.ndarray):
         return False
     if values.dtype.kind not in "iuf":
@@ -370,7 +370,7 @@ def _classes(values: Any) -> bool:
     return len(distinct) <= MOST_CLASSES and bool((distinct == np.round(distinct)).all())
 
 
-def _named(column: Any) -> Any:
+def _sortable(column: Any) -> Any:
     """A column of categories whose values can be sorted: all of one type, else as texts."""
     kinds = {type(value) for value in column.dropna().unique().tolist()}
     if kinds <= {int, float, bool}:
@@ -395,6 +395,6 @@ def _file(path: str) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Names, not too many of them."""
+    """The first names, and how many more there are."""
     more = len(names) - NAMES_SHOWN
     return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""Accuracy of outputs as they are computed for softmax cross-entropy."""
+"""Accuracy, from intermediate results of softmax cross-entropy."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Array = np.ndarray[Any, Any]
 
 
 class Accuracy:
-    """Counts the samples whose first largest output is their class, for outputs ``z`` relative to the largest.
+    """Counts the samples whose first largest output is their class. ``z`` has each sample's maximum subtracted.
 
-    Without ties, and without NaN, that is where their class's is zero. Else argmax decides, for all, and the share of
-    outputs with a NaN is NaN.
+    Without ties and NaN these are the samples whose class has output zero. Else argmax is used for all, and the
+    share of outputs with a NaN is NaN.
 
     Attributes:
         share: of the samples ``(...)``, written by the ``calls``.
@@ -40,7 +40,7 @@ class Accuracy:
     def _count(self) -> None:
         samples = self._samples
         total = self._picked.dot(self._picked)
-        # As many as samples: one each, unless a sample with NaN, which has none, makes up for a tie.
+        # One maximum a sample means no ties, unless a sample with NaN, which has none, hides a tie.
         if np.count_nonzero(self._at_top) != self._hit.size or total != total:
             hit = self._z.argmax(axis=-2) == self._labels
             np.divide(np.add.reduce(hit, -1, np.intp, out=self._counts), samples, self.share)

@@ -1,4 +1,4 @@
-"""Binary cross-entropy: each output is the probability of a property of its own."""
+"""Binary cross-entropy: each output is the probability of one property."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class BinaryCrossEntropy(Loss):
     """``L = mean_n sum_c (log(1 + exp z_cn) - t_cn z_cn)`` and ``dL/dz = (sigmoid(z) - t) / N``.
 
     It is ``-mean_n sum_c (t log a + (1 - t) log(1 - a))`` for ``a = sigmoid(z)``, stable for any finite ``z``. With one
-    output accuracy is the share of samples with ``a > 0.5`` where ``t > 0.5``, and not elsewhere.
+    output accuracy is the share of samples with ``a > 0.5`` if and only if ``t > 0.5``.
     """
 
     probabilities = True

@@ -19,14 +19,14 @@ from nnexp.network.activations import Activation, Softmax
 Array = np.ndarray[Any, Any]
 
 SMALLEST = 1e-7
-"""The clip of outputs that are no softmax, as the notebook has it."""
+"""The default clip of outputs other than softmax, as in the notebook."""
 
 
 @dataclass(frozen=True)
 class CrossEntropy(Loss):
     """Mean negative log probability of the true class, for classes and one-hot targets.
 
-    After softmax and without ``clip`` both are one, stable for any finite ``z``:
+    After softmax and without ``clip`` both are computed together, stable for any finite ``z``:
     ``L = mean_n(log sum_c exp z_cn - z_yn)`` and ``dL/dz = (softmax(z) - one_hot(y)) / N``
     (Bishop, Pattern Recognition and Machine Learning, 2006, eq. 4.108-109).
 
@@ -34,7 +34,7 @@ class CrossEntropy(Loss):
     mean is weighted by those of the samples' classes. Both are for softmax without ``clip``.
 
     With ``clip``: ``L = -mean_n log(sum_c t_cn min(max(a_cn, clip), 1 - clip))``, whose gradient is zero where the
-    bounds hold.
+    probability is clipped.
     """
 
     probabilities = True
@@ -46,7 +46,7 @@ class CrossEntropy(Loss):
         0.0, "share of a target that is spread over all classes", Range(0, 1, below=True)
     )
     class_weights: list[float] | None = setting(
-        None, "a weight for the samples of each class; null: all alike", Each(Range(0))
+        None, "a weight for the samples of each class; null: equal weights", Each(Range(0))
     )
 
     def check(self, output: Activation, outputs: int = 2) -> None:
@@ -78,7 +78,7 @@ class CrossEntropy(Loss):
         return _Fused(z, to)
 
     def _clipped(self, a: Array) -> Array:
-        # Bounds as NumPy makes them from Python numbers: rounded to the array's own type.
+        # NumPy rounds the bounds, Python numbers, to the array's dtype.
         clip = SMALLEST if self.clip is None else self.clip
         return np.clip(a, clip, 1 - clip)
 
@@ -93,11 +93,11 @@ class CrossEntropy(Loss):
 
 
 class _Fused:
-    """Softmax and cross-entropy of one ``z``: relative to each sample's largest output, no exp overflows."""
+    """Softmax and cross-entropy of one ``z``. Each sample's maximum is subtracted first, so that no exp overflows."""
 
     def __init__(self, z: Array, to: Target) -> None:
         if prod(z.shape[:-2]) == 1:
-            # Operands of one shape spare NumPy the work of fitting them to one another.
+            # Operands of one shape need no broadcasting, which is faster.
             to = to._replace(scaled=to.scaled.reshape(z.shape), mask=to.mask.reshape(z.shape))
         samples = z.dtype.type(z.shape[-1])
         row, log = np.empty_like(z[..., :1, :]), np.empty(z[..., 0, :].shape, z.dtype)
@@ -122,13 +122,13 @@ class _Fused:
         ]
 
     def _pick_again(self) -> None:
-        """The same where an output is -inf, too far below the largest for a number: times a target of 0 it is 0."""
+        """Repeat ``_pick`` where an output has become -inf: times a target of 0 it counts as 0, not NaN."""
         flat = self._picked.reshape(-1)
         total = flat.dot(flat)
         if total == total:
             return
         lost = np.isnan(self._picked)
-        # A copy with the strides of z, so that sums are rounded as those of other runs are.
+        # A copy with the strides of z, so that sums are rounded in the same way for all runs.
         counted = np.copy(self._z, order="K")
         np.copyto(counted, 0, where=self._scaled == 0)
         self._picked[lost] = np.add.reduce(np.vecdot(counted, self._scaled), axis=-1)[lost]
@@ -172,7 +172,7 @@ class _Weighted:
         share = np.add.reduce(values * self._weights, axis=-2, keepdims=True)
         share /= np.add.reduce(share, axis=-1, keepdims=True)
         if loss:
-            # Of an output that is out of reach, times a target of 0, nothing.
+            # An output of -inf times a target of 0 counts as 0.
             reached = np.where(wanted == 0, 0, z * wanted)
             each = np.log(total) - np.add.reduce(reached, axis=-2, keepdims=True)
             self.loss[...] = np.add.reduce((share * each)[..., 0, :], axis=-1)

@@ -27,7 +27,7 @@ class Huber(Loss):
 
     def value(self, a: Array, to: Target) -> Array:
         size = np.abs(a - to.values)
-        # The square of what is clipped cannot overflow.
+        # The square of a clipped number cannot overflow.
         inner = np.minimum(size, self.delta)
         return mean(np.add.reduce(inner * (size - inner / 2), axis=-2))
 

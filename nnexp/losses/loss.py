@@ -1,4 +1,4 @@
-"""What a loss is: mean loss, accuracy and gradient on a network's last pre-activations, for any leading axes."""
+"""The interface of losses: mean loss, accuracy and gradient at the last pre-activations, for any leading axes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Measure(Protocol):
     accuracy: Array | None
 
     def calls(self, *, loss: bool = True, accuracy: bool = False, gradient: bool = False) -> list[Call]:
-        """Calls that write what is asked for and use ``z`` up; with ``gradient``, ``z`` becomes dL/dz."""
+        """Calls that write what is asked for and overwrite ``z``; with ``gradient``, ``z`` becomes dL/dz."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Loss(Part):
 
     group: ClassVar[str] = "loss"
     probabilities: ClassVar[bool] = False
-    """Whether targets that are no classes have to be probabilities, numbers from 0 to 1."""
+    """Whether numeric targets have to be probabilities, numbers from 0 to 1."""
 
     def check(self, output: Activation, outputs: int = 1) -> None:
-        """Whether the loss can follow the activation of so many outputs.
+        """Check that the loss can be used with this output activation and number of outputs.
 
         Raises:
             ConfigError: it cannot.
@@ -56,15 +56,15 @@ class Loss(Part):
 
     def value(self, a: Array, to: Target) -> Array:
         """Mean loss ``(...)`` of outputs ``a (..., C, N)``."""
-        raise TypeError(f"{type(self).__name__} has no value of its own")
+        raise TypeError(f"{type(self).__name__} must define value()")
 
     def gradient(self, a: Array, to: Target) -> Array:
         """``dL/da`` with the shape of ``a``, a new array."""
-        raise TypeError(f"{type(self).__name__} has no gradient of its own")
+        raise TypeError(f"{type(self).__name__} must define gradient()")
 
 
 class _Composition:
-    """A loss of one ``z`` by its output activation: outputs first, then the loss of these."""
+    """A loss bound to ``z`` by way of the output activation: first outputs, then their loss."""
 
     def __init__(self, loss: Loss, z: Array, to: Target, output: Activation) -> None:
         self._loss, self._z, self._to, self._output = loss, z, to, output
@@ -107,7 +107,7 @@ def measure(
     accuracy: bool = False,
     gradient: bool = False,
 ) -> Measured:
-    """Mean loss and accuracy of ``z``, which is used up; with ``gradient`` it becomes dL/dz."""
+    """Mean loss and accuracy of ``z``, which is overwritten; with ``gradient`` it becomes dL/dz."""
     bound = loss_function.bind(z, to, load_part("architecture.output", output, Activation))
     run(bound.calls(loss=loss, accuracy=accuracy, gradient=gradient))
     return Measured(bound.loss if loss else None, bound.accuracy if accuracy else None)

@@ -1,4 +1,4 @@
-"""Measures: the columns of a run that say how good it is, each with its label and its direction."""
+"""Measures: the columns that tell how good a run is, each with its label and its direction."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from nnexp.losses.metrics.metric import Metric
 
 PREFIXES = ("", "val_", "test_")
-"""Of columns of training data, validation data and test data."""
+"""Prefixes of columns of training data, validation data and test data."""
 
 BATCH_LOSS = "batch_loss"
-"""The mean loss of the mini-batches since the row before, every eighth, each by the weights that it changed."""
+"""Mean loss of every eighth mini-batch since the row before, each with the weights before its update."""
 
 RESERVED = (
     "loss",
@@ -32,7 +32,7 @@ _DATA = dict(zip(PREFIXES, ("training ", "validation ", "test "), strict=True))
 class Measure(NamedTuple):
     """What a column holds.
 
-    ``label`` is an axis's; ``higher`` says whether more is better; ``share`` whether all values lie in 0 to 1.
+    ``label`` is the text for an axis, ``higher`` whether higher is better, ``share`` whether values lie in 0 to 1.
     """
 
     label: str
@@ -41,7 +41,7 @@ class Measure(NamedTuple):
 
 
 def described(metrics: Iterable[Metric]) -> dict[str, Measure]:
-    """What records say of metrics, by name; accuracy is described by itself."""
+    """The descriptions of metrics for records, by name, without accuracy, which is always there."""
     return {
         one.name: Measure(one.label or one.name, one.higher_is_better, one.share)
         for one in metrics
@@ -50,7 +50,7 @@ def described(metrics: Iterable[Metric]) -> dict[str, Measure]:
 
 
 def measures(metrics: Mapping[str, Any] | None = None) -> dict[str, Measure]:
-    """All measures in their order, by column: loss, accuracy and ``metrics`` of each kind of data, then the batches'.
+    """All measures in order, by column: loss, accuracy and ``metrics`` of each kind of data, then the batch loss.
 
     >>> list(measures({"f1": ("F1", True, True)}))[:5]
     ['loss', 'accuracy', 'f1', 'val_loss', 'val_accuracy']
@@ -68,7 +68,7 @@ def measures(metrics: Mapping[str, Any] | None = None) -> dict[str, Measure]:
 
 
 def spoken(about: Measure) -> str:
-    """A measure's name in sentences and in tables: its label without what it is a share of.
+    """A measure's name in sentences and in tables: its label without the explanation in brackets.
 
     >>> spoken(measures()["val_accuracy"])
     'validation accuracy'
@@ -77,7 +77,7 @@ def spoken(about: Measure) -> str:
 
 
 def spoken_name(column: str) -> str:
-    """The name of a column's measure in sentences; of a metric of which only the column is known, the column.
+    """A column's measure in sentences; for a metric of which only the column is known, the column's name.
 
     >>> spoken_name("val_loss"), spoken_name("val_f1")
     ('validation loss', 'val_f1')

@@ -26,7 +26,7 @@ class SquaredError(Loss):
 
 @dataclass(frozen=True)
 class SquaredSum(Loss):
-    """``L = mean_n (sum_c a_cn)**2``: drives the sum of the activations to zero, whatever the targets."""
+    """``L = mean_n (sum_c a_cn)**2``: drives the sum of the activations to zero and ignores the targets."""
 
     def value(self, a: Array, to: Target) -> Array:
         return mean(np.square(np.add.reduce(a, axis=-2)))

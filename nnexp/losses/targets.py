@@ -1,4 +1,4 @@
-"""Targets: what a network's outputs should be, prepared once for all losses."""
+"""Targets of a network's outputs, prepared once for all losses."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Array = np.ndarray[Any, Any]
 
 
 class Target(NamedTuple):
-    """What the outputs should be, prepared once: values ``(..., C, N)`` and values / N.
+    """Targets: ``values (..., C, N)``, and ``scaled`` for values / N.
 
-    Where they are classes, also the classes ``(..., N)`` and whether each output is its sample's class.
+    For classes also ``labels (..., N)``; ``mask`` marks the outputs whose value is not 0.
     """
 
     values: Array
@@ -47,5 +47,5 @@ def target(y: Array, n_outputs: int, dtype: Any, lead: int = 0) -> Target:
 
 
 def classes_first(a: Array) -> Array:
-    """A copy of ``(..., C, N)`` with classes outermost in memory, as the outputs of many runs are laid out."""
+    """A copy of ``(..., C, N)`` with classes outermost in memory, the layout of the outputs of many runs."""
     return np.moveaxis(np.array(np.moveaxis(a, -2, 0), order="C"), 0, -2)

@@ -1,4 +1,4 @@
-"""Architectures: what network a run trains, and where its weights begin."""
+"""Architectures: the network that a run trains, and its initial weights."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ class Architecture(Part):
     def network(
         self, features: int | Shape, outputs: int, dtype: str, accumulate: str | None = None
     ) -> Network:
-        """The network for samples of the shape ``features``; a number alone is that of flat ones.
+        """The network for samples of the shape ``features``; an integer means flat features.
 
         Raises:
             ConfigError: settings that do not go together.
         """
-        raise TypeError(f"{type(self).__name__} has no network")
+        raise TypeError(f"{type(self).__name__} must define network()")
 
     def initial(self, network: Network, rng: np.random.Generator) -> Array:
-        """The first theta ``(P,)``, drawn from ``rng``."""
-        raise TypeError(f"{type(self).__name__} has no initial weights")
+        """The initial theta ``(P,)``, drawn from ``rng``."""
+        raise TypeError(f"{type(self).__name__} must define initial()")
 
 
-def start_alone(value: Any) -> None:
-    """The key of settings that are about first weights alone: runs that are trained together may differ in them."""
+def ignored_in_key(value: Any) -> None:
+    """The group key of settings that affect initial weights only: runs of a group may differ in them."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,20 @@ class MLP(Architecture):
     """Dense layers, one after another."""
 
     hidden: list[int] = setting([32, 32], "neurons of each hidden layer", Each(Range(1)))
-    activation: Activation = setting(ReLU(), "of hidden layers")
+    activation: Activation = setting(ReLU(), "activation of hidden layers")
     output: Activation = setting(Softmax(), "activation of the last layer")
-    init: Initializer = setting(He(), "of the weights", per_run=start_alone)
+    init: Initializer = setting(He(), "distribution of initial weights", per_run=ignored_in_key)
     init_scale: float | None = setting(
-        None, "standard deviation of normal first weights, in place of init", Range(0), per_run=start_alone
+        None,
+        "standard deviation of normal initial weights, which replace init",
+        Range(0),
+        per_run=ignored_in_key,
     )
     weights: list[Any] | None = setting(
-        None, "given first weights, (neurons, inputs) a layer; null draws", per_run=start_alone
+        None, "given initial weights, (neurons, inputs) a layer; null: drawn", per_run=ignored_in_key
     )
     biases: list[Any] | None = setting(
-        None, "given first biases, (neurons) a layer; null for zeros", per_run=start_alone
+        None, "given initial biases, (neurons) a layer; null: zeros", per_run=ignored_in_key
     )
 
     def network(
@@ -66,7 +69,7 @@ class MLP(Architecture):
     ) -> Network:
         if not self.activation.elementwise:
             raise ConfigError(
-                f"architecture.activation={self.activation.name}: expected a function of each number alone; "
+                f"architecture.activation={self.activation.name}: expected an elementwise function; "
                 f"{self.activation.name} is for architecture.output"
             )
         return Network(
@@ -78,7 +81,7 @@ class MLP(Architecture):
         return self.given(network.layout, network.initial(rng, init))
 
     def given(self, layout: Layout, theta: Array) -> Array:
-        """Theta with the arrays that the settings give in place of drawn ones.
+        """Theta with the drawn arrays replaced by those that the settings give.
 
         Raises:
             ConfigError: arrays that do not fit the network.
@@ -90,31 +93,31 @@ class MLP(Architecture):
                 continue
             if len(layers) != len(layout.blocks):
                 raise ConfigError(
-                    f"architecture.{kind}: {len(layers)} layers given, the network has {len(layout.blocks)}"
+                    f"architecture.{kind}: {len(layers)} layers; expected {len(layout.blocks)}, those of the network"
                 )
             for index, values in enumerate(layers):
                 array = np.asarray(values, np.float64)
                 if array.shape != named[f"dense_{index}/{kind}"].shape:
                     shape = named[f"dense_{index}/{kind}"].shape
-                    raise ConfigError(f"architecture.{kind}[{index}]: shape {array.shape}, expected {shape}")
+                    raise ConfigError(f"architecture.{kind}[{index}]: shape {array.shape}; expected {shape}")
                 named[f"dense_{index}/{kind}"] = array
         return layout.join(named, theta.dtype)
 
 
 @dataclass(frozen=True)
 class Layers(Architecture):
-    """Any layers, one after another, and above them a dense layer of the dataset's outputs.
+    """Any layers, one after another, then a dense layer with the dataset's outputs.
 
     Layers are options of ``architecture/layer`` and of ``architecture/activation``, or settings with a name:
     ``[{name: conv2d, channels: 8, padding: 1}, relu, max_pool]``.
     """
 
-    layers: list[Layer] = setting([], "in order, without the last dense one")
+    layers: list[Layer] = setting([], "layers in order, without the last dense one")
     shape: list[int] | None = setting(
-        None, "of a sample's features, such as [channels, height, width]; null: the dataset's", Each(Range(1))
+        None, "shape of a sample, such as [channels, height, width]; null: the dataset's", Each(Range(1))
     )
     output: Activation = setting(Softmax(), "activation of the last layer")
-    init: Initializer = setting(He(), "of the weights", per_run=start_alone)
+    init: Initializer = setting(He(), "distribution of initial weights", per_run=ignored_in_key)
 
     def network(
         self, features: int | Shape, outputs: int, dtype: str, accumulate: str | None = None
@@ -122,7 +125,7 @@ class Layers(Architecture):
         shape = as_shape(features if self.shape is None else self.shape)
         if prod(shape) != prod(as_shape(features)):
             raise ConfigError(
-                f"architecture.shape={list(shape)}: {prod(shape)} numbers, the dataset has {features} features"
+                f"architecture.shape={list(shape)}: {prod(shape)} features; expected {features}, those of the dataset"
             )
         return Network.of(self.layers, shape, outputs, self.output, dtype, accumulate)
 

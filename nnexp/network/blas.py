@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")
-"""Names of OpenBLAS's kernels that form small products without packing their operands first."""
+"""OpenBLAS kernels that compute small products without packing their operands first."""
 
 SYMBOLS = tuple(
     f"{prefix}openblas_get_corename{suffix}" for prefix in ("scipy_", "") for suffix in ("64_", "")
@@ -21,7 +21,7 @@ def core_name() -> str:
     file = getattr(getattr(getattr(np, "_core", None), "_multiarray_umath", None), "__file__", None)
     if file is None:
         return ""
-    # A library's handle finds the names of those that it depends on.
+    # A handle of NumPy's library also finds symbols of the BLAS that it is linked to.
     library = ctypes.CDLL(file)
     for symbol in SYMBOLS:
         function = getattr(library, symbol, None)
@@ -32,5 +32,5 @@ def core_name() -> str:
 
 
 def skips_packing() -> bool:
-    """Whether small products are formed without packing."""
+    """Whether small products are computed without packing."""
     return core_name() in AVX512

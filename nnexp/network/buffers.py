@@ -10,11 +10,11 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 TILE_BYTES = 1 << 19
-"""Hidden activations of as many networks are computed together: measured with 1 MB of L2."""
+"""Hidden activations of the networks that are computed together; chosen by measurement with 1 MB of L2 cache."""
 
 
 class Memory:
-    """Flat arrays by name, shared by workspaces that are used in turns; the first asked for fits the smaller."""
+    """Flat arrays by name, shared by workspaces that are used in turns. Ask for the largest first."""
 
     def __init__(self) -> None:
         self._flat: dict[Any, Array] = {}

@@ -1,4 +1,4 @@
-"""A layer or two with given weights: forward and backward by the network's own code, one sample a row."""
+"""One or two layers with given weights: forward and backward passes of the network's own code, one sample a row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Gradients(NamedTuple):
-    """Gradients of a loss, each with the shape of what it belongs to: weights, biases and inputs."""
+    """Gradients of a loss with respect to weights, biases and inputs, each of the same shape as these."""
 
     weights: Array
     biases: Array
@@ -61,11 +61,11 @@ def forward(
 
 
 def gradients(weights: Any, biases: Any, inputs: Any, dl_dz: Any) -> Gradients:
-    """What one dense layer makes of ``dL/dZ (N, C)`` at ``inputs (N, F)``.
+    """The gradients of one dense layer from ``dL/dZ (N, C)`` at ``inputs (N, F)``.
 
     ``dL/dW = dZ X^T`` has the shape ``(n_neurons, n_inputs)`` of W, ``dL/db = sum_n dz_n`` and
-    ``dL/dX = W^T dZ``. The inputs are the weights of a layer before, which is fed the identity matrix: their
-    gradient is then that layer's.
+    ``dL/dX = W^T dZ``. The inputs are passed as the weights of a layer before, whose input is the identity matrix:
+    their gradient is then that layer's.
     """
     x = np.asarray(inputs, np.float64)
     built, theta = network([x.T, weights], [np.zeros(x.shape[1]), biases])
@@ -81,7 +81,7 @@ def gradients(weights: Any, biases: Any, inputs: Any, dl_dz: Any) -> Gradients:
 
 
 def activate(activation: Activation | str, z: Any) -> Array:
-    """``f(z)`` of an activation, for rows ``z (N, C)``: a layer that adds nothing."""
+    """``f(z)`` of an activation, for rows ``z (N, C)``: a layer with identity weights and no bias."""
     rows = np.asarray(z, np.float64)
     size = rows.shape[1]
     return forward([np.eye(size)], [np.zeros(size)], rows, output=activation)

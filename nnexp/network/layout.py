@@ -38,13 +38,13 @@ class Layout:
 
     def __init__(self, sizes: tuple[int, ...], blocks: Mapping[str, Block] | None = None) -> None:
         if len(sizes) < 2 or min(sizes) < 1:
-            raise ValueError(f"sizes={sizes}: at least two sizes, each 1 or more")
+            raise ValueError(f"sizes={sizes}: expected two sizes or more, each 1 or more")
         self.sizes = tuple(sizes)
         if blocks is None:
             blocks = {f"dense_{at}": weights_and_biases(n, m) for at, (m, n) in enumerate(pairwise(sizes))}
         self.blocks: dict[str, Block] = dict(sorted(blocks.items(), key=lambda item: not item[1].trained))
         lengths = [prod(block.shape) for block in self.blocks.values()]
-        # Their order alone takes three integers each.
+        # The order of parameters takes three integers for each.
         ask(sum(lengths), 24, "parameters")
         ends = np.cumsum(lengths).tolist()
         self.slices = tuple(slice(start, end) for start, end in zip([0, *ends], ends, strict=False))
@@ -85,7 +85,7 @@ class Layout:
         for name, view in self.named(theta).items():
             array = np.asarray(arrays[name])
             if array.shape != view.shape:
-                raise ValueError(f"{name}: shape {array.shape}, expected {view.shape}")
+                raise ValueError(f"{name}: shape {array.shape}; expected {view.shape}")
             view[...] = array
         return theta
 
@@ -115,19 +115,19 @@ class Layout:
         return {"parameters": self.size, "sizes": list(self.sizes), "arrays": arrays, "blocks": blocks}
 
     @classmethod
-    def from_description(cls, said: Mapping[str, Any]) -> Layout:
-        """The layout that :meth:`describe` described; one without blocks is of dense layers."""
-        if "blocks" not in said:
-            return cls(tuple(said["sizes"]))
+    def from_description(cls, description: Mapping[str, Any]) -> Layout:
+        """The layout of a :meth:`describe`; a description without blocks is of dense layers."""
+        if "blocks" not in description:
+            return cls(tuple(description["sizes"]))
         blocks = {
             block["name"]: Block(
                 tuple(block["shape"]),
                 {own: _piece(piece) for own, piece in block["arrays"].items()},
                 block["trained"],
             )
-            for block in said["blocks"]
+            for block in description["blocks"]
         }
-        return cls(tuple(said["sizes"]), blocks)
+        return cls(tuple(description["sizes"]), blocks)
 
 
 def _plain_piece(piece: Piece) -> dict[str, Any]:
@@ -135,6 +135,6 @@ def _plain_piece(piece: Piece) -> dict[str, Any]:
     return {"at": index, "shape": None if piece.shape is None else list(piece.shape)}
 
 
-def _piece(said: Mapping[str, Any]) -> Piece:
-    index = tuple(slice(*at) if isinstance(at, list) else at for at in said["at"])
-    return Piece(index, None if said["shape"] is None else tuple(said["shape"]))
+def _piece(description: Mapping[str, Any]) -> Piece:
+    index = tuple(slice(*at) if isinstance(at, list) else at for at in description["at"])
+    return Piece(index, None if description["shape"] is None else tuple(description["shape"]))

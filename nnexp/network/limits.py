@@ -1,4 +1,4 @@
-"""How much memory this machine has for a run, asked before it is taken."""
+"""How much memory this machine has for a run, checked before it is allocated."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 class TooLarge(ValueError):
-    """More memory would be taken than there is; the message says what for, how much, and how much there is."""
+    """More memory is needed than there is; the message names the purpose, the need, and what the machine has."""
 
 
 @cache
 def memory_bytes() -> int:
-    """Bytes that this process may take: the machine's, or less where a limit or a container says so."""
+    """Bytes that this process may use: the machine's memory, or the limit of the process or its container."""
     found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for file in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
         try:
@@ -27,19 +27,19 @@ def memory_bytes() -> int:
 
 
 def ask(count: int, bytes_each: int, what: str) -> None:
-    """See that ``count`` of something fit into memory.
+    """Check that ``count`` items fit into memory.
 
     Raises:
         TooLarge: they do not.
     """
     if count * bytes_each > memory_bytes():
         raise TooLarge(
-            f"{amount(count)} {what} take {size(count * bytes_each)}, this machine has {size(memory_bytes())}"
+            f"{amount(count)} {what} need {size(count * bytes_each)} of memory; this machine has {size(memory_bytes())}"
         )
 
 
 def amount(count: int) -> str:
-    """A number that can be read: digits in threes, large ones by their size."""
+    """A number for a message: with commas, and a very large one by its order of magnitude."""
     return f"{count:,}" if count < 10**15 else f"{float(count):.0e}" if count < 10**300 else "more than 1e300"
 
 

@@ -22,7 +22,7 @@ Array = np.ndarray[Any, Any]
 
 
 def as_shape(features: int | Sequence[int]) -> Shape:
-    """Features as a shape: a number alone is that of flat features."""
+    """Features as a shape; an integer means flat features."""
     return (features,) if isinstance(features, int) else tuple(features)
 
 
@@ -34,14 +34,14 @@ def with_ones(x: Array) -> Array:
 class Workspace:
     """Buffers of one shape and the calls between them, made once: theta in, Z and the gradient out.
 
-    Without gradient hidden layers are computed for a tile of networks after another, in one buffer, so that
+    Without gradient hidden layers are computed for one tile of networks after another, in one buffer, so that
     what a call writes is still in cache when the next one reads it.
 
     Attributes:
         theta: ``(*lead, P)``, written by the caller.
         z: the last layer's pre-activations ``(*lead, C, N)``, written by ``forward``.
         gradient: ``(*lead, P)``, written by ``backward`` for z holding dL/dZ; None if not asked for.
-        update: calls that go with an update of theta.
+        update: calls to run with an update of theta.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Workspace:
             self.gradient = memory.take("gradient", shape, dtype) if given is None else given[1]
         # With classes outermost, each operation on the outputs of all runs is one long loop. Not so where a
         # product has a vector, or a sum over classes only one sample: BLAS and NumPy then round
-        # differently for other strides, and a run would not be what it is alone.
+        # differently for other strides, and a run in a group would differ from the same run alone.
         below, classes = layout.sizes[-2:]
         if min(samples, below, classes) > 1:
             self.z = np.moveaxis(self._take("z", (classes, *lead, samples)), 0, -2)
@@ -75,7 +75,7 @@ class Workspace:
         self.backward: list[Call] = []
         self.update: list[Call] = []
         if self.gradient is not None:
-            # Tiles would gain nothing: the layers stay until the way back.
+            # Tiles would not help: all layers stay in memory until the backward pass.
             self.forward, self.backward, self.update = self._bind(x, ..., None)
             return
         each = network.scratch * samples * dtype.itemsize
@@ -103,20 +103,20 @@ class Network:
     """Layers one after another, the last of them dense, and the activation of the outputs.
 
     Dense layers are ``Z = W X + b``: ``W`` is ``(n_neurons, n_inputs)``, samples are columns. With
-    ``accumulate="float64"`` products are formed in float64, rounded to ``dtype`` and only then is the bias added, as
-    code under ``nnfs.init()`` rounds; without it products and bias are one BLAS call in ``dtype``.
+    ``accumulate="float64"`` products are computed in float64 and rounded to ``dtype`` before the bias is added, as
+    under ``nnfs.init()``; without it products and bias are one BLAS call in ``dtype``.
 
     The network of ``Network(...)`` has dense layers alone, with one activation for the hidden ones; :meth:`of` takes
     any layers.
 
     Attributes:
-        layers: the dense one at the end among them.
+        layers: all layers, including the dense one at the end.
         features: the shape of a sample's input.
         layout: of theta.
-        noisy: whether the loss in training is not that of theta.
+        noisy: whether the loss in training differs from the loss of theta.
         couples: whether, in training, a sample's output depends on the others of its batch.
-        scratch: numbers a sample that hidden layers take.
-        work: multiplications of a sample's forward pass, about.
+        scratch: numbers a sample in the buffers of hidden layers.
+        work: approximate multiplications of a sample's forward pass.
 
     Raises:
         ValueError: a layer without neurons, or an unknown activation.
@@ -192,9 +192,9 @@ class Network:
         Args:
             gradient: whether ``backward`` will be called.
             memory: to share with workspaces that are used in turns.
-            training: whether layers do what they do in training alone.
-            draws: a generator for each run, for such layers.
-            given: theta and gradient ``(*lead, P)``, in place of arrays of the workspace's own.
+                    training: whether passes are those of training, as for dropout.
+                    draws: a generator for each run, in training.
+                    given: arrays for theta and gradient ``(*lead, P)``; None: new arrays.
         """
         return Workspace(self, x, lead, gradient, memory or Memory(), training, draws, given)
 

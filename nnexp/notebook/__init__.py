@@ -1,1 +1,1 @@
-"""The notebook that the project grew from: its draws, its order of draws and its data, and nothing else."""
+"""The draws, the order of draws and the data of the original notebook; nothing of it is elsewhere."""

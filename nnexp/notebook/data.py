@@ -13,10 +13,10 @@ Array = np.ndarray[Any, Any]
 
 
 def notebook_data(dataset: Generated, seed: int = 0, dtype: Any = np.float32) -> Data:
-    """The training points that ``nnfs.init()`` with ``seed`` and then nnfs' function give.
+    """The training points of nnfs' function after ``nnfs.init()`` with ``seed``.
 
-    ``nnfs.init()`` rounds normal draws to float32 before they are used; it is imitated, not called,
-    because it replaces NumPy's own functions for the whole process.
+    ``nnfs.init()`` rounds normal draws to float32. It is imitated, not called, because it replaces NumPy's
+    functions for the whole process.
     """
     state = np.random.RandomState(seed)
     x, y = dataset.draw(

@@ -1,4 +1,4 @@
-"""The notebook's first weights and noise, in the order of its draws."""
+"""The notebook's initial weights and noise, in the order of its draws."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Array = np.ndarray[Any, Any]
 def notebook_start(
     seed: int, architecture: MLP, network: Network, earlier_candidates: int
 ) -> tuple[Array, Draws]:
-    """Start ``(P,)`` and noise in the order of the notebook's draws, all from one legacy generator.
+    """Initial theta ``(P,)`` and noise in the order of the notebook's draws, all from one legacy generator.
 
-    A layer of (2, 3); the networks of the forward passes without and with a loss; random search's network
-    and candidates; perturbation's network and steps.
+    The notebook draws a layer of (2, 3); the networks of the forward passes without and with a loss; random search's
+    network and candidates; perturbation's network and steps.
 
     Args:
         earlier_candidates: of random search, if perturbation comes after it, else 0.
@@ -54,7 +54,7 @@ def legacy_draws(state: np.random.RandomState, order: Array, dtype: Any, seed: i
     Element ``order[i]`` of theta is the i-th draw: layers' arrays in the order of their names.
 
     Args:
-        seed: of uniform numbers and integers, which the notebook does not draw.
+        seed: for uniform numbers and integers, which the notebook does not draw.
     """
     normals = Stream(partial(_legacy_normal, state, np.argsort(order)), len(order), dtype, state)
     return Draws(normals, np.random.default_rng(seed))

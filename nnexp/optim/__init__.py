@@ -1,4 +1,4 @@
-"""Optimization methods, one a file: gradient methods follow rules, searches ask for candidates."""
+"""Optimization methods, one a file: gradient methods, made of rules, and gradient-free searches."""
 
 from nnexp.optim.adagrad import AdaGrad
 from nnexp.optim.adam import Adam

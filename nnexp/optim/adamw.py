@@ -21,5 +21,5 @@ class AdamW(Adam):
     decoupled: ClassVar[bool] = True
 
     weight_decay: float = setting(
-        0.01, "share of the weights added to the step", Range(0, search=(0, 0.1)), per_run=positive
+        0.01, "coefficient of weight decay", Range(0, search=(0, 0.1)), per_run=positive
     )

@@ -1,4 +1,4 @@
-"""Simulated annealing: worse steps are taken too, less and less often (Kirkpatrick, Gelatt and Vecchi, 1983)."""
+"""Simulated annealing: worse candidates are accepted too, with falling probability."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 
 
 class _Memory(NamedTuple):
-    """Where the walk stands, and uniform numbers that were drawn and not used."""
+    """The current point with its loss, and uniform numbers that were drawn and not used."""
 
     draws: Draws
     current: Array
@@ -27,16 +27,16 @@ class _Memory(NamedTuple):
 
 @dataclass(frozen=True)
 class Annealing(SearchMethod):
-    """A walk of steps ``scale * N(0, I)`` at a temperature that falls (Kirkpatrick, Gelatt and Vecchi, 1983).
+    """A random walk with steps ``scale * N(0, I)`` at a falling temperature (Kirkpatrick, Gelatt and Vecchi, 1983).
 
-    Candidate k, from 0 on, is taken if it is no worse, else with probability ``exp(-(loss' - loss) / T_k)``
+    Candidate k, from 0 on, is accepted if it is no worse, else with probability ``exp(-(loss' - loss) / T_k)``
     (Metropolis et al., 1953), where ``T_k = temperature * cooling^k`` in units of the loss. The answer is the best
-    candidate so far, not where the walk stands. An iteration is one candidate; there are no generations that a
-    budget could cut.
+    candidate so far, not the current point. An iteration is one candidate; there are no generations.
 
-    A rejected candidate changes nothing, so a block of them is made from where the walk stands, the first that is
-    taken ends it, and the chance after it is used again: exactly the walk of one candidate at a time. Candidates
-    behind it are scored in vain: evaluations depend on ``block``, no other number does.
+    A rejected candidate changes nothing, so a block of candidates is made from the current point. The first
+    accepted one ends the block, and the random numbers behind it are used again: the walk is exactly that of one
+    candidate at a time. The evaluations of later candidates are lost: evaluations depend on ``block``, no other
+    number does.
     """
 
     scale: float = setting(
@@ -49,10 +49,10 @@ class Annealing(SearchMethod):
         per_run=True,
     )
     cooling: float = setting(
-        0.999, "factor of the temperature from candidate to candidate", Range(0, 1, above=True), per_run=True
+        0.999, "factor of the temperature after each candidate", Range(0, 1, above=True), per_run=True
     )
     block: int = setting(
-        1, "most candidates computed at once: quicker, for more evaluations in vain", Range(1)
+        1, "most candidates computed at once; more are faster and lose more evaluations", Range(1)
     )
 
     def init(self, theta: Array, loss: float, draws: Draws) -> State:

@@ -1,4 +1,4 @@
-"""Where a gradient method is bound: the arrays of R runs that its calls read and write."""
+"""The arrays of R runs that a gradient method is bound to: its calls read and write them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class At:
     Attributes:
         theta: ``(R, P)``.
         gradient: ``(R, P)``, of theta on the update's samples when its calls begin.
-        loss: ``(R,)`` of theta on these samples, where :attr:`again` was called; else as training left it.
-        count: updates done so far ``()``, the same for all runs; it goes up after the update's calls.
-        limits: updates that each run's budget has room for ``(R,)``.
-        again: calls that compute loss and gradient of what theta holds then, on the same samples.
+        loss: ``(R,)`` of theta on these samples after calls of :attr:`again`; else the loss of an earlier theta.
+        count: updates done so far ``()``, the same for all runs; it increases after the update's calls.
+        limits: updates that each run's budget allows ``(R,)``.
+        again: calls that compute loss and gradient at the present theta, on the same samples.
         draws: a generator for each run.
         memory: arrays ``(R, ...)`` by name that outlive the binding; see :meth:`remembered`.
-        scope: in front of the names of memory.
+        scope: prefix of the names in ``memory``.
     """
 
     theta: Array
@@ -42,10 +42,10 @@ class At:
     def remembered(
         self, name: str, shape: tuple[int, ...] | None = None, fill: Any = 0.0, dtype: Any = None
     ) -> Array:
-        """The array ``(R, *shape)`` of this name, made and filled when it is asked for first.
+        """The array ``(R, *shape)`` of this name, created at the first call.
 
-        It keeps what is written to it when other runs leave the computation. Without ``shape`` it is like theta.
-        ``fill`` is a number, or an array that fits.
+        It keeps its content when other runs leave the group. Without ``shape`` it has the shape of theta.
+        ``fill`` is the initial value, a number or an array that can be broadcast.
         """
         full = self.theta.shape if shape is None else (len(self.theta), *shape)
         name = f"{self.scope}{name}"
@@ -54,11 +54,11 @@ class At:
         return self.memory[name]
 
     def within(self, scope: str) -> At:
-        """The same with a memory of its own."""
+        """The same, with its own names in ``memory``."""
         return replace(self, scope=f"{self.scope}{scope}/")
 
     def full(self, value: Any) -> Array:
-        """A number, or one a run ``(R,)``, for each parameter ``(R, P)``: operands of one shape are quickest."""
+        """A number, or one a run ``(R,)``, for each parameter ``(R, P)``: operands of one shape are fastest."""
         return np.ascontiguousarray(np.broadcast_to(self.column(value), self.theta.shape))
 
     def column(self, value: Any) -> Array:
@@ -72,5 +72,5 @@ class At:
         return numbers
 
     def number(self, value: float) -> Any:
-        """A number of theta's dtype, so that results are of it too."""
+        """A number as a scalar of theta's dtype, so that results have it too."""
         return self.theta.dtype.type(value)

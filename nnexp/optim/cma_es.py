@@ -15,11 +15,11 @@ from nnexp.optim.generational import GenerationalMethod
 Array = np.ndarray[Any, Any]
 
 LARGEST = 1e32
-"""The package takes no number beyond it."""
+"""The package accepts no larger number."""
 
 
 class _Memory(NamedTuple):
-    """The package's object, which holds the distribution, and the generation before it is rounded ``(K, P)``."""
+    """The package's optimizer, which has the distribution, and the generation before rounding ``(K, P)``."""
 
     draws: Draws
     optimizer: Any
@@ -30,20 +30,20 @@ class _Memory(NamedTuple):
 class CMAES(GenerationalMethod):
     """CMA-ES: the mean, the step size and the covariance matrix of all parameters follow the best candidates.
 
-    A generation is ``theta_k = mean + sigma * B D z_k``, z_k from N(0, I), with ``C = B D^2 B^T``. What is learned from
-    it is left to the package cmaes (Nomura and Shibata, 2024), which follows Hansen's tutorial (arXiv 1604.00772) in
-    float64. Memory is O(P^2), time O(P^3) a generation.
+    A generation is ``theta_k = mean + sigma * B D z_k``, z_k from N(0, I), with ``C = B D^2 B^T``. The
+    distribution is updated by the package cmaes (Nomura and Shibata, 2024), which follows Hansen's tutorial (arXiv
+    1604.00772) in float64. Memory is O(P^2), time O(P^3) a generation.
 
-    The package draws nothing: normal vectors come from the run's own stream. The answer is the best candidate so far.
-    An iteration is one candidate; one in a generation that the budget cuts changes no distribution, nor does a
-    generation with a parameter beyond 1e32.
+    The package draws no numbers: normal vectors come from the run's own stream. The answer is the best candidate
+    so far. An iteration is one candidate. An incomplete generation at the budget's end changes no distribution,
+    nor does a generation with a parameter beyond 1e32.
     """
 
     option: ClassVar[str] = "cma_es"
 
     scale: float = setting(
         0.05,
-        "first step size, a standard deviation",
+        "initial step size, a standard deviation",
         Range(0, above=True, log=True, search=(0.001, 1)),
         per_run=True,
     )
@@ -52,7 +52,7 @@ class CMAES(GenerationalMethod):
     )
 
     def thetas(self, size: int, iterations: int) -> int:
-        # Of the covariance matrix.
+        # The covariance matrix has P rows.
         return max(size, self.population or 0)
 
     def check(self) -> None:
@@ -71,9 +71,10 @@ class CMAES(GenerationalMethod):
         optimizer, normals = memory.optimizer, memory.draws.normals
         z = normals.peek(optimizer.population_size).astype(np.float64)
         normals.advance(len(z))
-        # As the package's own ask, which multiplies P x P matrices for each candidate.
+        # The package's own ask multiplies P x P matrices for each candidate; this is one product for all.
         axes, lengths = optimizer._eigen_decomposition()
-        # Symmetric to the last bit, as the package saves it: what goes on from a saved state is the same.
+        # The package saves one triangle. An exactly symmetric matrix makes a resumed search equal to one without a
+        # stop.
         optimizer._C = np.triu(optimizer._C) + np.triu(optimizer._C, 1).T
         return memory._replace(exact=optimizer.mean + optimizer._sigma * ((z * lengths) @ axes.T))
 

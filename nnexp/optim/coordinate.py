@@ -1,4 +1,4 @@
-"""Coordinate search: one parameter after another, each with a step of its own (Rosenbrock, 1960)."""
+"""Coordinate search: one parameter after another, each with its own step (Rosenbrock, 1960)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = np.ndarray[Any, Any]
 
 
 class _Memory(NamedTuple):
-    """The step of each parameter ``(P,)``, with its sign; whose turn it is."""
+    """The signed step of each parameter ``(P,)``, and the index of the next parameter."""
 
     steps: Array
     turn: int
@@ -23,21 +23,27 @@ class _Memory(NamedTuple):
 
 @dataclass(frozen=True)
 class CoordinateSearch(SearchMethod):
-    """Parameters take turns: ``theta_j + d_j`` is taken if its loss is lower (Rosenbrock, 1960, on fixed axes).
+    """Parameters take turns: ``theta_j + d_j`` is accepted if its loss is lower (Rosenbrock, 1960, on fixed axes).
 
     At first ``d_j = scale``; after a success ``d_j = grow * d_j``, after a failure ``d_j = -shrink * d_j``. Nothing is
-    drawn. The answer is theta, the best candidate so far. An iteration is one candidate, and so is an evaluation; there
-    are no generations that a budget could cut.
+    random. The answer is theta, the best candidate so far. An iteration is one candidate, and so is an evaluation;
+    there are no generations.
     """
 
     option: ClassVar[str] = "coordinate"
 
     scale: float = setting(
-        1.0, "first step of each parameter", Range(0, above=True, log=True, search=(0.001, 10)), per_run=True
+        1.0,
+        "initial step of each parameter",
+        Range(0, above=True, log=True, search=(0.001, 10)),
+        per_run=True,
     )
     grow: float = setting(3.0, "factor of a step after a success", Range(1), per_run=True)
     shrink: float = setting(
-        0.5, "factor of a step after a failure, which also turns it", Range(0, 1, above=True), per_run=True
+        0.5,
+        "factor of a step after a failure, which also reverses its sign",
+        Range(0, 1, above=True),
+        per_run=True,
     )
 
     def init(self, theta: Array, loss: float, draws: Draws) -> State:

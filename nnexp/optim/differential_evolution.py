@@ -1,4 +1,4 @@
-"""Differential evolution: candidates are crossed with differences within a population (Storn and Price, 1997)."""
+"""Differential evolution: members are crossed with differences within the population (Storn and Price, 1997)."""
 
 from __future__ import annotations
 
@@ -34,20 +34,23 @@ class DifferentialEvolution(GenerationalMethod):
         v = x_r1 + weight * (x_r2 - x_r3)
         trial_j = v_j where u_j < crossover or j = j_i, else x_ij       u_j uniform, j_i one parameter at random
 
-    which takes the member's place if its loss is no higher. The answer is the best candidate so far.
-    An iteration is one candidate; a generation that the budget cuts replaces no member.
+    which replaces the member if its loss is no higher. The answer is the best candidate so far.
+
+    An iteration is one candidate. An incomplete generation at the budget's end replaces no member.
     """
 
     scale: float = setting(
         0.3,
-        "standard deviation of the first generation about the start",
+        "standard deviation of the first generation around the initial weights",
         Range(0, above=True, log=True, search=(0.01, 10)),
         per_run=True,
     )
     population: int = setting(10, "members, and candidates of a generation", Range(4))
-    weight: float = setting(0.9, "of a difference of two members", Range(0, 2, above=True), per_run=True)
+    weight: float = setting(
+        0.9, "factor of the difference of two members", Range(0, 2, above=True), per_run=True
+    )
     crossover: float = setting(
-        0.9, "chance of a parameter to come from the difference", Range(0, 1), per_run=True
+        0.9, "probability that a parameter comes from the difference", Range(0, 1), per_run=True
     )
     base: Literal["random", "best"] = setting(
         "best", "what a difference is added to: a random member, or the best"
@@ -66,7 +69,7 @@ class DifferentialEvolution(GenerationalMethod):
             draws.normals.advance(count)
             return memory._replace(trials=trials)
         own, rng = np.arange(count), draws.rng
-        # Each row a random order of the others' numbers: those from its own on are one too low.
+        # Each row is a random order of the other members' numbers, without a gap at its own.
         others = rng.permuted(np.tile(own[:-1], (count, 1)), axis=1)[:, :3]
         first, second, third = (others + (others >= own[:, None])).T
         if self.base == "best":

@@ -1,4 +1,4 @@
-"""A run's chance for methods: normal vectors that can be looked at before they are consumed, and a generator."""
+"""A run's random numbers for methods: normal vectors that can be read before they are consumed, and a generator."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ Draw = Callable[[Array], Any]
 Source = np.random.Generator | np.random.RandomState
 
 REFILL = 256
-"""Rows drawn at once, at the least."""
+"""Least number of rows drawn at once."""
 
 
 class Stream:
     """An endless sequence of vectors ``(P,)``; vector i belongs to candidate i.
 
-    The sequence does not depend on how many vectors are looked at together, so a method that speculates sees
-    what one that takes a vector at a time sees.
+    The sequence does not depend on how many vectors are read together: a method that speculates sees the same vectors
+    as one that reads them one by one.
 
     Args:
         draw: writes the next vectors into an array ``(n, P)``.
         size: P.
         dtype: of the vectors.
-        source: what ``draw`` draws from.
+        source: the generator behind ``draw``.
     """
 
     def __init__(self, draw: Draw, size: int, dtype: Any, source: Source) -> None:
@@ -49,32 +49,32 @@ class Stream:
         self._at += count
 
     def state(self) -> dict[str, Any]:
-        """What it takes to go on from here, plain values and arrays."""
+        """The present state as plain values and arrays, for :meth:`restore`."""
         return {"rows": self._rows[self._at :].copy(), "source": source_state(self._source)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from where :meth:`state` was asked."""
+        """Return to a state that :meth:`state` gave."""
         set_source(self._source, state["source"])
         self._rows, self._at = state["rows"], 0
 
 
 class Draws:
-    """One run's chance for a gradient-free method: normal vectors that can be looked at, and a generator for the rest.
+    """One run's random numbers for a gradient-free method.
 
     Attributes:
         normals: the stream of normal vectors ``(P,)``.
-        rng: for uniform numbers and integers; it never moves the stream of normal vectors.
+        rng: for uniform numbers and integers; it does not advance the stream of normal vectors.
     """
 
     def __init__(self, normals: Stream, rng: np.random.Generator) -> None:
         self.normals, self.rng = normals, rng
 
     def state(self) -> dict[str, Any]:
-        """What it takes to go on from here, plain values and arrays."""
+        """The present state as plain values and arrays, for :meth:`restore`."""
         return {"normals": self.normals.state(), "rng": source_state(self.rng)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from where :meth:`state` was asked."""
+        """Return to a state that :meth:`state` gave."""
         self.normals.restore(state["normals"])
         set_source(self.rng, state["rng"])
 
@@ -87,7 +87,7 @@ def source_state(source: Source) -> dict[str, Any]:
 
 
 def set_source(source: Source, state: Mapping[str, Any]) -> None:
-    """Let a generator of the same kind go on from a state."""
+    """Set the state of a generator of the same kind."""
     if isinstance(source, np.random.RandomState):
         source.set_state(dict(state))
     else:
@@ -95,7 +95,7 @@ def set_source(source: Source, state: Mapping[str, Any]) -> None:
 
 
 def draws_from(rng: np.random.Generator, size: int, dtype: Any) -> Draws:
-    """Chance from one generator: normal vectors ``(size,)`` of ``dtype``, and a child of it for the rest."""
+    """Normal vectors ``(size,)`` of ``dtype`` from a generator, and a child of it for all other random numbers."""
     (child,) = rng.bit_generator.seed_seq.spawn(1)  # type: ignore[attr-defined]
     return Draws(Stream(partial(_normal, rng), size, dtype, rng), np.random.default_rng(child))
 

@@ -1,4 +1,4 @@
-"""Evolution strategy: the mean moves to the best offspring, and the step size follows the path (Ostermeier et al.)."""
+"""Evolution strategy: the mean moves to the best offspring, and the step size adapts to the path of the mean."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ class EvolutionStrategy(GenerationalMethod):
     """(mu/mu, lambda)-ES with cumulative step-size adaptation (Ostermeier, Gawelczyk and Hansen, 1994).
 
     As in Hansen, Arnold and Auger (2015), algorithm 4, with one step size for all parameters. A generation is
-    ``theta_k = mean + sigma * z_k``, z_k from N(0, I), for k = 1 to lambda. When all are scored, with z the mean of
-    the mu best z_k::
+    ``theta_k = mean + sigma * z_k``, z_k from N(0, I), for k = 1 to lambda. When all losses are known, with z the mean
+    of the mu best z_k::
 
         path  = (1 - c) * path + sqrt(c (2 - c) mu) * z         c = sqrt(mu / (P + mu))
         mean  = mean + sigma * z
         sigma = sigma * exp((c / d) * (|path| / E|N(0, I)| - 1))     d = 1 + sqrt(mu / P)
 
-    Parents are forgotten (the comma), so the mean may get worse; the answer is the best candidate so far.
-    An iteration is one candidate; one in a generation that the budget cuts changes no distribution.
+    Parents do not compete with offspring (the comma), so the mean may get worse; the answer is the best candidate so
+    far. An iteration is one candidate. An incomplete generation at the budget's end changes no distribution.
     """
 
     option: ClassVar[str] = "es"
 
     scale: float = setting(
         0.1,
-        "first step size, a standard deviation",
+        "initial step size, a standard deviation",
         Range(0, above=True, log=True, search=(0.001, 1)),
         per_run=True,
     )
@@ -52,7 +52,7 @@ class EvolutionStrategy(GenerationalMethod):
         None, "candidates of a generation, lambda; null: 4 + floor(3 ln P) for P parameters", Range(2)
     )
     parents: int | None = setting(
-        None, "the best that the mean moves to, mu; null: a quarter of the population", Range(1)
+        None, "best candidates whose mean is the next mean, mu; null: a quarter of the population", Range(1)
     )
 
     def __post_init__(self) -> None:

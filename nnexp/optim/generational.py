@@ -14,7 +14,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Generation(NamedTuple):
-    """A generation that is being scored: candidates ``(K, P)``, the losses known so far, and the method's memory."""
+    """The present generation: candidates ``(K, P)``, the losses known so far, and the method's memory."""
 
     candidates: Array
     loss: Array
@@ -26,32 +26,31 @@ class GenerationalMethod(SearchMethod):
     """A search that learns when the losses of a whole generation of candidates are known.
 
     An iteration is one candidate, and so is an evaluation. Where the budget ends within a generation, its first
-    candidates are scored and may become the answer, and nothing is learned from them. Asked for more, a search goes on
-    with the rest of that generation: no result depends on how many candidates are asked for at once.
+    candidates are evaluated and may become the answer, but nothing is learned from them. A search that continues starts
+    with the rest of that generation: no result depends on how many candidates are evaluated at once.
 
-    A loss of NaN is read as +inf. A generation without a finite loss teaches nothing: another one is drawn.
-
+    A loss of NaN is read as +inf. From a generation without a finite loss nothing is learned: another one is drawn.
     The answer is the best candidate so far, unless the method has another one.
     """
 
     def start(self, theta: Array, draws: Draws) -> Any:
         """The memory at ``theta (P,)``: a NamedTuple of arrays and counters."""
-        raise TypeError(f"{type(self).__name__} has no start")
+        raise TypeError(f"{type(self).__name__} must define start()")
 
     def draw(self, memory: Any) -> Any:
-        """The memory with the chance of the next generation in it."""
-        raise TypeError(f"{type(self).__name__} has no draw")
+        """The memory with the random numbers of the next generation."""
+        raise TypeError(f"{type(self).__name__} must define draw()")
 
     def candidates(self, memory: Any) -> Array:
-        """The generation ``(K, P)`` that the memory says."""
-        raise TypeError(f"{type(self).__name__} has no candidates")
+        """The candidates ``(K, P)`` of the generation in the memory."""
+        raise TypeError(f"{type(self).__name__} must define candidates()")
 
     def learn(self, memory: Any, loss: Array) -> Any:
         """The memory after all losses ``(K,)`` of the generation, float64, at least one of them finite."""
-        raise TypeError(f"{type(self).__name__} has no learn")
+        raise TypeError(f"{type(self).__name__} must define learn()")
 
     def answer(self, memory: Any) -> Array | None:
-        """The answer ``(P,)`` where it is no candidate; it is not scored."""
+        """The answer ``(P,)`` where it is not a candidate, so that its loss is unknown; else None."""
         return None
 
     def init(self, theta: Array, loss: float, draws: Draws) -> State:
@@ -87,7 +86,7 @@ class GenerationalMethod(SearchMethod):
 
 
 def usual_population(size: int) -> int:
-    """How many candidates suit ``size`` parameters: ``4 + floor(3 ln P)`` (Hansen and Ostermeier, 2001).
+    """The usual population for ``size`` parameters: ``4 + floor(3 ln P)`` (Hansen and Ostermeier, 2001).
 
     >>> usual_population(387)
     21

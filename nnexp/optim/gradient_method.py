@@ -1,4 +1,4 @@
-"""What a gradient method is: it looks where theta is, and follows update rules."""
+"""The base class of gradient methods: theta is updated by rules applied to its gradient."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 
 
 def positive(value: Any) -> bool:
-    """The key of a number whose zero means other arithmetic: passes that are left out."""
+    """The group key of a number whose zero means other arithmetic: steps of the computation are left out."""
     return bool(value > 0)
 
 
@@ -33,12 +33,12 @@ def _average_kind(value: Any) -> Any:
 class GradientMethod(Method):
     """A method that updates theta by its gradient: ``theta = theta - learning_rate * step``.
 
-    The step is what a chain makes of the gradient: clipping, L1, weight decay, then the method's own :meth:`rules`.
+    The step is the gradient after a chain of rules: clipping, L1, weight decay, then the method's own :meth:`rules`.
     Weight decay is coupled, the gradient of a penalty; where the method is :attr:`decoupled` it comes last. Settings
     at their defaults cost no call. In a group, settings that differ between runs are arrays ``(R,)``.
 
-    A method with another form of update has an :meth:`update` of its own. While it moves theta only to look around,
-    it says by :meth:`answer` where the run stands, for an interruption may come at any moment.
+    A method with another form of update overrides :meth:`update`. If it moves theta only to evaluate another point, it
+    also overrides :meth:`answer`, because an interruption may come at any moment.
 
     Attributes:
         evaluations: of one update: a forward pass, and a backward pass that counts as two.
@@ -53,29 +53,27 @@ class GradientMethod(Method):
         0.01, "step size", Range(0, above=True, log=True, search=(0.0001, 10)), per_run=True
     )
     _: KW_ONLY
-    batch_size: int | None = setting(None, "samples of a mini-batch; null for all", Range(1))
-    schedule: Schedule = setting(Constant(), "of the learning rate")
+    batch_size: int | None = setting(None, "samples of a mini-batch; null: all", Range(1))
+    schedule: Schedule = setting(Constant(), "schedule of the learning rate")
     weight_decay: float = setting(
-        0.0, "share of the weights added to the step", Range(0, search=(0, 0.1)), per_run=positive
+        0.0, "coefficient of weight decay", Range(0, search=(0, 0.1)), per_run=positive
     )
-    l1: float = setting(
-        0.0, "share of the weights' signs added to the gradient", Range(0, search=(0, 0.01)), per_run=positive
-    )
+    l1: float = setting(0.0, "coefficient of the L1 penalty", Range(0, search=(0, 0.01)), per_run=positive)
     clip_norm: float | None = setting(
-        None, "the gradient's largest norm; null for any", Range(0, above=True), per_run=True
+        None, "largest norm of the gradient; null: no limit", Range(0, above=True), per_run=True
     )
     clip_value: float | None = setting(
-        None, "the largest size of a number of the gradient; null for any", Range(0, above=True), per_run=True
+        None, "largest absolute value in the gradient; null: no limit", Range(0, above=True), per_run=True
     )
     average: float | Literal["polyak"] | None = setting(
         None,
-        "answer with averaged weights: share of the average kept at each update, or polyak for the mean of all",
+        "average the weights: decay rate of an exponential average, or polyak: the mean of all updates; null: none",
         Range(0, 1, below=True),
         per_run=_average_kind,
     )
 
     def rules(self) -> Sequence[Rule]:
-        """What turns a gradient into a step, in order."""
+        """The rules that turn a gradient into a step, in order."""
         return ()
 
     def update(self, at: At) -> list[Call]:
@@ -91,9 +89,9 @@ class GradientMethod(Method):
         ]
 
     def bind(self, at: At) -> list[Call]:
-        """Calls of one update, and of the average of the weights behind it.
+        """Calls of one update, followed by those of the average of the weights.
 
-        They are made once for some runs, and again when runs leave; what they remember is in ``at``'s memory.
+        They are bound once, and again when runs leave the group; their state is in ``at.memory``.
         """
         return [*self.update(at), *self._averaging(at)]
 
@@ -102,7 +100,7 @@ class GradientMethod(Method):
         return at.theta if self.average is None else averaged(at)
 
     def _chained(self) -> list[Rule]:
-        # First by value: then both bounds hold, for clipping by norm makes no number larger.
+        # By value first: clipping by norm makes no number larger, so that both limits hold.
         clipped = [] if self.clip_value is None else [clip_by_value(self.clip_value)]
         clipped += [] if self.clip_norm is None else [clip_by_norm(self.clip_norm)]
         sparse = [l1(self.l1)] if np.any(self.l1) else []
@@ -114,7 +112,7 @@ class GradientMethod(Method):
     def _averaging(self, at: At) -> list[Call]:
         if self.average is None:
             return []
-        # Of a group's method this is an array, of words or of numbers.
+        # In a group this is an array, of strings or of numbers.
         if np.asarray(self.average).dtype.kind == "U":
             return uniform_average(at)
         return exponential_average(at, self.average)

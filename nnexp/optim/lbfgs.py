@@ -23,9 +23,9 @@ Array = np.ndarray[Any, Any]
 class LBFGS(GradientMethod):
     """Newton's step with an inverse Hessian H from the last gradients: ``theta = theta - f * learning_rate * H g``.
 
-    (Liu and Nocedal, 1989.) Without ``backtrack`` ``f = 1``. With it an update looks at the loss where it leads: if
-    that is not above the lowest so far the step is taken, and f is doubled, up to 1; else the run stays where it is,
-    and f is halved. So the loss of the data never rises. An update is six evaluations then, else three.
+    (Liu and Nocedal, 1989.) Without ``backtrack`` ``f = 1``. With it an update computes the loss after the step: if it
+    is not above the lowest so far the step is accepted, and f is doubled, up to 1; else the step is rejected, and f is
+    halved. So the training loss never rises. An update is six evaluations then, else three.
     """
 
     option: ClassVar[str] = "lbfgs"
@@ -33,13 +33,15 @@ class LBFGS(GradientMethod):
     learning_rate: float = setting(
         1.0, "step size", Range(0, above=True, log=True, search=(0.1, 1)), per_run=True
     )
-    history: int = setting(10, "steps and gradients that are remembered", Range(1))
-    backtrack: bool = setting(True, "take back a step that raises the loss, and halve the next")
+    history: int = setting(10, "number of past steps and gradients in the approximation", Range(1))
+    backtrack: bool = setting(True, "reject a step that raises the loss, and halve the next")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.batch_size is not None:
-            raise ConfigError(f"{self.name}.batch_size={self.batch_size}: expected null, for all samples")
+            raise ConfigError(
+                f"{self.name}.batch_size={self.batch_size}: expected null, which means all samples"
+            )
 
     @property
     def evaluations(self) -> int:  # type: ignore[override]

@@ -24,10 +24,10 @@ class Lion(GradientMethod):
         0.001, "step size", Range(0, above=True, log=True, search=(0.00001, 0.01)), per_run=True
     )
     beta1: float = setting(
-        0.9, "share of the mean in the step", Range(0, 1, below=True, search=(0, 0.99)), per_run=True
+        0.9, "weight of the running mean in the step", Range(0, 1, below=True, search=(0, 0.99)), per_run=True
     )
     beta2: float = setting(
-        0.99, "share of the mean kept", Range(0, 1, below=True, search=(0.9, 0.999)), per_run=True
+        0.99, "decay rate of the running mean", Range(0, 1, below=True, search=(0.9, 0.999)), per_run=True
     )
 
     def rules(self) -> Sequence[Rule]:

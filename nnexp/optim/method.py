@@ -1,4 +1,4 @@
-"""What all methods have in common."""
+"""The base class of all methods."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Method(Part):
     batched: ClassVar[bool] = True
 
     def thetas(self, size: int, iterations: int) -> int:
-        """How many thetas it holds at once, at least: asked before memory for them is taken.
+        """A lower bound of the thetas in memory at once, checked before memory is allocated.
 
         Args:
-            size: P, the parameters of one.
-            iterations: the most that the budget has room for.
+            size: P, the parameters of one theta.
+            iterations: the most that the budget allows.
         """
         names = ("population", "history")
         return max(4, *(getattr(self, name, None) or 0 for name in names))
 
     def check(self) -> None:
-        """Whether this machine has what the method needs.
+        """Check that this machine has what the method needs.
 
         Raises:
             ConfigError: a package that is not installed.

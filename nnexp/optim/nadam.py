@@ -13,7 +13,7 @@ from nnexp.optim.rules import Rule, nadam
 
 @dataclass(frozen=True)
 class NAdam(GradientMethod):
-    """Adam with Nesterov's momentum, whose share ``mu_t = beta1 * (1 - 0.96^(t * momentum_decay) / 2)`` grows.
+    """Adam with Nesterov's momentum, which grows: ``mu_t = beta1 * (1 - 0.96^(t * momentum_decay) / 2)``.
 
     ``theta = theta - rate * ((1 - mu_t) / (1 - M_t) * g + mu_t+1 / (1 - M_t+1) * m) / (sqrt(v') + epsilon)``, M the
     products of mu, m and v' as in Adam (Dozat, 2016).
@@ -25,10 +25,13 @@ class NAdam(GradientMethod):
         0.01, "step size", Range(0, above=True, log=True, search=(0.0001, 0.1)), per_run=True
     )
     beta1: float = setting(
-        0.9, "share of the mean kept", Range(0, 1, below=True, search=(0, 0.99)), per_run=True
+        0.9, "decay rate of the running mean", Range(0, 1, below=True, search=(0, 0.99)), per_run=True
     )
     beta2: float = setting(
-        0.999, "share of the mean square kept", Range(0, 1, below=True, search=(0.9, 0.9999)), per_run=True
+        0.999,
+        "decay rate of the running mean square",
+        Range(0, 1, below=True, search=(0.9, 0.9999)),
+        per_run=True,
     )
     epsilon: float = setting(1e-8, "added to the root of the mean square", Range(0, above=True), per_run=True)
     momentum_decay: float = setting(

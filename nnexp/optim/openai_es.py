@@ -19,11 +19,11 @@ from nnexp.optim.schedules import needing_total
 Array = np.ndarray[Any, Any]
 
 ENDLESS = int(np.iinfo(np.int64).max)
-"""Updates that there is room for: a search is not told its budget."""
+"""The number of updates that rules may expect: a search does not know its budget."""
 
 
 class _Memory(NamedTuple):
-    """Theta and the answer ``(P,)``, noise ``(K/2, P)``, updates so far, what the method's rules remember; float64."""
+    """Theta and the answer ``(P,)``, noise ``(K/2, P)``, updates so far, the state of the method's rules; float64."""
 
     draws: Draws
     theta: Array
@@ -35,18 +35,19 @@ class _Memory(NamedTuple):
 
 @dataclass(frozen=True)
 class OpenAIES(GenerationalMethod):
-    """Evolution strategy of a fixed width, whose gradient goes into a gradient method (Salimans et al., 2017).
+    """Evolution strategy with a fixed standard deviation, whose gradient is passed to a gradient method.
 
     A generation is ``theta + scale * e_i`` and ``theta - scale * e_i``, e_i from N(0, I), for i = 1 to n, half of the
-    population. Losses are replaced by their ranks, from -0.5 of the lowest to 0.5, equal losses by their mean rank.
-    Then::
+    population. Losses are replaced by their ranks, from -0.5 for the lowest to 0.5, equal losses by their mean rank::
 
         gradient = 1 / (2 n scale) * sum_i (rank+_i - rank-_i) * e_i
 
-    is what ``update`` makes a step of, with its rules (momentum, Adam, weight decay, clipping) and ``learning_rate``
-    in place of its own. An iteration is one candidate; from those of a generation that the budget cuts no step is made.
+    The method ``update`` makes a step of this gradient, with its rules (momentum, Adam, weight decay, clipping)
+    and this method's ``learning_rate`` (Salimans et al., 2017). An iteration is one candidate. An incomplete
+    generation at the budget's end makes no step.
 
-    The answer is theta, which is no candidate: its loss is computed for the record, and not counted as an evaluation.
+    The answer is theta, which is not a candidate: its loss is computed for the record, and not counted as an
+    evaluation.
     """
 
     option: ClassVar[str] = "openai_es"
@@ -56,12 +57,12 @@ class OpenAIES(GenerationalMethod):
     )
     scale: float = setting(
         0.1,
-        "standard deviation of candidates about theta",
+        "standard deviation of candidates around theta",
         Range(0, above=True, log=True, search=(0.001, 1)),
         per_run=True,
     )
     population: int = setting(10, "candidates of a generation, an even number", Range(2))
-    update: GradientMethod = setting(Adam(), "the gradient method whose rules make steps of the gradient")
+    update: GradientMethod = setting(Adam(), "gradient method that makes steps of the estimated gradient")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,10 +70,13 @@ class OpenAIES(GenerationalMethod):
             raise ConfigError(f"{self.name}.population={self.population}: expected an even number")
         if self.update.evaluations != GradientMethod.evaluations:
             raise ConfigError(
-                f"{self.name}.update={self.update.name}: expected a method of one gradient an update"
+                f"{self.name}.update={self.update.name}: expected a method that needs one gradient for an update"
             )
         for schedule in needing_total(self.update):
-            raise ConfigError(f"{self.name}.update.schedule={schedule}: expected one that needs no total")
+            raise ConfigError(
+                f"{self.name}.update.schedule={schedule}: expected a schedule that does not need "
+                f"the number of updates"
+            )
 
     def start(self, theta: Array, draws: Draws) -> _Memory:
         own = theta.astype(np.float64)
@@ -92,7 +96,7 @@ class OpenAIES(GenerationalMethod):
         draws, theta, _, noise, updates, remembered = memory
         rank, count = centered_ranks(loss), len(noise)
         gradient = (rank[:count] - rank[count:]) @ noise / (2 * count * self.scale)
-        # Copies, for states before this one keep their arrays.
+        # Copies, because earlier states keep their arrays.
         at = At(
             theta=theta[None].copy(),
             gradient=gradient[None],
@@ -112,7 +116,7 @@ class OpenAIES(GenerationalMethod):
 
 
 def centered_ranks(loss: Array) -> Array:
-    """Ranks of losses ``(K,)`` from -0.5 to 0.5, of equal losses their mean.
+    """Ranks of losses ``(K,)`` from -0.5 to 0.5; equal losses have their mean rank.
 
     >>> centered_ranks(np.array([3.0, 1.0, np.inf, 3.0, 0.0])).tolist()
     [0.125, -0.25, 0.5, 0.125, -0.5]

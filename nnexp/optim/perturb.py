@@ -24,15 +24,15 @@ class _Memory(NamedTuple):
 
 @dataclass(frozen=True)
 class RandomPerturbation(SearchMethod):
-    """Hill climbing: ``theta' = theta + scale * N(0, I)``, taken if its loss is lower, else reverted.
+    """Hill climbing: ``theta' = theta + scale * N(0, I)`` is accepted if its loss is lower, else rejected.
 
     With ``one_fifth`` it is the (1+1)-ES with Rechenberg's 1/5th success rule (1973; Hansen, Arnold and Auger, 2015,
     algorithm 2): after a success ``scale = scale * exp(0.8 / d)``, after a failure ``scale * exp(-0.2 / d)``, with
-    ``d = sqrt(P + 1)``, so that it stays where one step in five succeeds.
+    ``d = sqrt(P + 1)``, so that the scale is constant where one step in five succeeds.
 
     The noise does not depend on what is accepted, so a block of proposals is made from the present best,
-    the first that improves is accepted, and the noise after it is used again from there: exactly the
-    trajectory of one proposal at a time. How long blocks are is estimated from the last acceptances, see
+    the first that improves is accepted, and the noise behind it is used again from there: exactly the
+    trajectory of one proposal at a time. The length of a block follows from the latest acceptances, see
     :class:`nnexp.optim.speculation.Gap`.
     """
 
@@ -52,7 +52,8 @@ class RandomPerturbation(SearchMethod):
         rows = noise.peek(min(gap.length(), self.block, limit))
         scale: Any = rows.dtype.type(self.scale)
         if self.one_fifth:
-            # From counts alone, so that it does not depend on blocks: all proposals before this one in its block fail.
+            # Computed from counts alone, so that it does not depend on blocks: earlier proposals of a block have
+            # failed.
             before = state.iteration + np.arange(len(rows))[:, None]
             factor = np.exp((acceptances - before / 5) / sqrt(rows.shape[1] + 1))
             scale = (self.scale * factor).astype(rows.dtype)

@@ -1,4 +1,4 @@
-"""Random search: fresh draws, the best kept (Rastrigin, 1963)."""
+"""Random search: independent draws, of which the best is kept (Rastrigin, 1963)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 class RandomSearch(SearchMethod):
     """Random search: each candidate is ``scale * N(0, I)``; theta is the best candidate so far.
 
-    Candidates do not depend on one another, so a block of them is scored at once.
+    Candidates do not depend on each other, so a block of them is evaluated at once.
     """
 
     option: ClassVar[str] = "random"

@@ -15,10 +15,10 @@ from nnexp.optim.rules import Rule, rmsprop, trace
 
 @dataclass(frozen=True)
 class RMSProp(GradientMethod):
-    """The gradient divided by a running root of its square: ``v = decay * v + (1 - decay) * g^2``.
+    """The gradient divided by the root of its running mean square: ``v = decay * v + (1 - decay) * g^2``.
 
     ``theta = theta - learning_rate * g / (sqrt(v) + epsilon)`` (Tieleman and Hinton, 2012); with ``momentum`` the
-    quotients are summed as gradients are in gradient descent (Graves, 2013).
+    quotients are summed as the gradients are in gradient descent (Graves, 2013).
     """
 
     option: ClassVar[str] = "rmsprop"
@@ -27,10 +27,16 @@ class RMSProp(GradientMethod):
         0.01, "step size", Range(0, above=True, log=True, search=(0.0001, 0.1)), per_run=True
     )
     decay: float = setting(
-        0.99, "share of the mean square kept", Range(0, 1, below=True, search=(0.8, 0.999)), per_run=True
+        0.99,
+        "decay rate of the running mean square",
+        Range(0, 1, below=True, search=(0.8, 0.999)),
+        per_run=True,
     )
     momentum: float = setting(
-        0.0, "share of the last step kept", Range(0, 1, below=True, search=(0, 0.95)), per_run=positive
+        0.0,
+        "momentum: factor of the last step that is added",
+        Range(0, 1, below=True, search=(0, 0.95)),
+        per_run=positive,
     )
     epsilon: float = setting(1e-8, "added to the root of the mean square", Range(0, above=True), per_run=True)
 

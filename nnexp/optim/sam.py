@@ -19,11 +19,11 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class SAM(SGD):
-    """Gradient descent by the gradient at the worst point nearby, which leads to flat minima.
+    """Gradient descent with the gradient at the worst point nearby, which leads to flat minima.
 
     ``theta = theta - learning_rate * gradient(theta + rho * g / |g|)``, ``g = gradient(theta)``, both on the same
-    samples, so an update is six evaluations (Foret et al., 2021). ``momentum``, weight decay and clipping are of the
-    second gradient.
+    samples, so an update is six evaluations (Foret et al., 2021). ``momentum``, weight decay and clipping apply to
+    the second gradient.
     """
 
     evaluations: ClassVar[int] = 6

@@ -1,4 +1,4 @@
-"""What a gradient-free method is: functions on one run's flat vectors."""
+"""The base class of gradient-free methods: functions of one run's flat vectors."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Found(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where a search stands: the answer so far, and the method's memory.
+    """The state of a search: the answer so far, and the method's memory.
 
-    ``theta (P,)`` and its ``loss`` (+inf before anything was scored, NaN where the answer is no candidate and so was
-    not scored), ``iteration``, ``memory`` anything of the method's own, and what the last tell ``found``, in order.
+    ``theta (P,)`` and its ``loss`` (+inf before the first evaluation, NaN where the answer is not a candidate),
+    ``iteration``, ``memory`` anything that the method needs, and the improvements ``found`` by the last tell, in order.
     Arrays are never written again.
     """
 
@@ -39,10 +39,10 @@ class State(NamedTuple):
 
 
 def keep_best(state: State, candidates: Array, loss: Array, memory: Any) -> State:
-    """The state after more candidates ``(K, P)``, whose answer is the best so far. A loss of NaN is no improvement."""
+    """The state after more candidates ``(K, P)``; its answer is the best so far. A loss of NaN is no improvement."""
     best = np.fmin.accumulate(np.concatenate([[state.loss], loss]))
     better = np.flatnonzero(loss < best[:-1])
-    # Copies, so that a row of the best does not keep its whole block.
+    # Copies, so that the best row does not keep its whole block in memory.
     found = [
         Found(state.iteration + at + 1, candidates[at].copy(), float(loss[at])) for at in better.tolist()
     ]
@@ -52,7 +52,7 @@ def keep_best(state: State, candidates: Array, loss: Array, memory: Any) -> Stat
 
 @dataclass(frozen=True)
 class SearchMethod(Method):
-    """A method that asks for candidates and is told their losses, for one run.
+    """A method with an ask/tell interface, for one run: it proposes candidates and receives their losses.
 
     An iteration is one candidate, and so is an evaluation.
     """
@@ -62,17 +62,19 @@ class SearchMethod(Method):
 
     _: KW_ONLY
     score_start: bool | None = setting(
-        None, "false takes the first candidate whatever its loss; null: false for streams=notebook, else true"
+        None,
+        "true: evaluate the initial weights; false: accept the first candidate always; null: false for "
+        "streams=notebook, else true",
     )
 
     def init(self, theta: Array, loss: float, draws: Draws) -> State:
         """The state before the first iteration, at ``theta (P,)`` with its loss; called once a run."""
-        raise TypeError(f"{type(self).__name__} has no init")
+        raise TypeError(f"{type(self).__name__} must define init()")
 
     def ask(self, state: State, limit: int) -> Array:
         """Candidates ``(K, P)``, at least one and at most ``limit``."""
-        raise TypeError(f"{type(self).__name__} has no ask")
+        raise TypeError(f"{type(self).__name__} must define ask()")
 
     def tell(self, state: State, candidates: Array, loss: Array) -> State:
         """The state after the candidates' losses ``(K,)`` are known."""
-        raise TypeError(f"{type(self).__name__} has no tell")
+        raise TypeError(f"{type(self).__name__} must define tell()")

@@ -29,7 +29,7 @@ class _Memory(NamedTuple):
 
 
 class _Constants(NamedTuple):
-    """What follows from the numbers of parameters and candidates."""
+    """Constants that follow from the numbers of parameters and candidates."""
 
     weights: Array
     effective: float
@@ -40,7 +40,7 @@ class _Constants(NamedTuple):
 
 
 def constants(size: int, population: int) -> _Constants:
-    """The paper's: log weights of the better half, and for variances ``(P + 2) / 3`` times the rate of CMA-ES."""
+    """The paper's constants: log weights of the better half, and ``(P + 2) / 3`` times CMA-ES's rate for variances."""
     mu = population // 2
     raw = log(mu + 1) - np.log(np.arange(1, mu + 1))
     weights = raw / raw.sum()
@@ -58,7 +58,7 @@ class SeparableCMAES(GenerationalMethod):
     """sep-CMA-ES: CMA-ES with a diagonal covariance matrix, O(lambda P) a generation (Ros and Hansen, 2008).
 
     A generation is ``theta_k = mean + sigma * y_k``, ``y_k = sqrt(v) * z_k``, z_k from N(0, I), for k = 1 to lambda.
-    When all are scored, with ``y = sum_i w_i y_i`` and ``z = sum_i w_i z_i`` over the better half::
+    When all losses are known, with ``y = sum_i w_i y_i`` and ``z = sum_i w_i z_i`` over the better half::
 
         mean       = mean + sigma * y
         sigma_path = (1 - cs) * sigma_path + sqrt(cs (2 - cs) mueff) * z
@@ -67,15 +67,16 @@ class SeparableCMAES(GenerationalMethod):
         v          = (1 - cv) * v + cv / mueff * path^2 + cv (1 - 1 / mueff) * sum_i w_i y_i^2
         sigma      = sigma * exp((cs / ds) * (|sigma_path| / E|N(0, I)| - 1))
 
-    with g generations so far, this one among them, and the constants of :func:`constants`. The answer is the best
-    candidate so far. An iteration is one candidate; one in a generation that the budget cuts changes no distribution.
+    with g generations so far, including this one, and the constants of :func:`constants`. The answer is the best
+    candidate so far. An iteration is one candidate. An incomplete generation at the budget's end changes no
+    distribution.
     """
 
     option: ClassVar[str] = "sep_cma_es"
 
     scale: float = setting(
         0.05,
-        "first step size, a standard deviation",
+        "initial step size, a standard deviation",
         Range(0, above=True, log=True, search=(0.001, 1)),
         per_run=True,
     )

@@ -23,16 +23,19 @@ class SGD(GradientMethod):
     learning_rate: float = setting(
         0.1, "step size", Range(0, above=True, log=True, search=(0.01, 10)), per_run=True
     )
-    # Without momentum there is nothing to remember, and two passes a step are left out: other arithmetic.
+    # Zero is in the group's key: without momentum there is no velocity, and two operations a step are left out.
     momentum: float = setting(
-        0.0, "share of the last step kept", Range(0, 1, below=True, search=(0, 0.95)), per_run=positive
+        0.0,
+        "momentum: factor of the last step that is added",
+        Range(0, 1, below=True, search=(0, 0.95)),
+        per_run=positive,
     )
-    nesterov: bool = setting(False, "look ahead by the momentum")
+    nesterov: bool = setting(False, "use Nesterov's momentum")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.nesterov and not np.any(self.momentum):
-            raise ConfigError(f"{self.name}.nesterov=true: expected momentum above 0 with it")
+            raise ConfigError(f"{self.name}.nesterov=true: expected momentum above 0")
 
     def rules(self) -> Sequence[Rule]:
         return [trace(self.momentum, self.nesterov)] if np.any(self.momentum) else []

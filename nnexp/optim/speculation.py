@@ -1,4 +1,4 @@
-"""Speculation: proposals that are rejected change nothing, so a block of them is scored together."""
+"""Speculation: a rejected proposal changes nothing, so a block of proposals is evaluated together."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from math import sqrt
 from typing import NamedTuple
 
 FORGET = 0.8
-"""What weight an acceptance, and the proposals that it took, keep at the next one."""
+"""Factor by which older acceptances and their proposals lose weight at each new acceptance."""
 
 COST = 8
-"""A block costs about as much as this many more candidates."""
+"""The fixed cost of a block, in candidates."""
 
 
 class Gap(NamedTuple):
-    """How many proposals an acceptance took lately, as sums with :data:`FORGET`.
+    """The recent number of proposals for one acceptance, as sums that decay by :data:`FORGET`.
 
-    Where one proposal in g is accepted, blocks of ``sqrt(2 COST g)`` cost least: a longer one is scored in vain
-    behind its acceptance, for a shorter one the cost of a block is paid too often.
+    Where one proposal in g is accepted, blocks of ``sqrt(2 COST g)`` are cheapest: a longer one wastes evaluations
+    behind its acceptance, a shorter one pays the cost of a block too often.
     """
 
     proposals: float = 0.0

@@ -27,16 +27,17 @@ class _Memory(NamedTuple):
 class SPSA(GenerationalMethod):
     """Simultaneous perturbation stochastic approximation (Spall, 1992; gains as in Spall, 1998).
 
-    Step k, from 0 on, scores the pair ``theta + c_k * s`` and ``theta - c_k * s``, where s are random signs::
+    Step k, from 0 on, evaluates the pair ``theta + c_k * s`` and ``theta - c_k * s``, where s are random signs::
 
         theta = theta - a_k * (loss+ - loss-) / (2 c_k) * s
         a_k = learning_rate * ((stability + 1) / (stability + 1 + k))^0.602,   c_k = scale / (k + 1)^0.101
 
     so that ``learning_rate`` is the first step's gain, Spall's ``a / (A + 1)^0.602``, and ``stability`` his A.
-    An iteration is one candidate, so a step takes two; a candidate whose partner is left out by the budget is scored
-    in vain. A pair whose losses are not both finite makes no step.
+    An iteration is one candidate, so a step takes two; a candidate without its partner at the budget's end makes no
+    step. Nor does a pair whose losses are not both finite.
 
-    The answer is theta, which is no candidate: its loss is computed for the record, and not counted as an evaluation.
+    The answer is theta, which is not a candidate: its loss is computed for the record, and not counted as an
+    evaluation.
     """
 
     option: ClassVar[str] = "spsa"
@@ -46,13 +47,13 @@ class SPSA(GenerationalMethod):
     )
     scale: float = setting(
         0.1,
-        "first length of the perturbation of each parameter",
+        "initial size of the perturbation of each parameter",
         Range(0, above=True, log=True, search=(0.001, 1)),
         per_run=True,
     )
     stability: float = setting(
         1000.0,
-        "steps before which gains hardly fall; a tenth or more of all is usual",
+        "Spall's A: steps before which the gain hardly falls; a tenth of all steps is usual",
         Range(0),
         per_run=True,
     )

@@ -1,4 +1,4 @@
-"""Where runs stand between updates, for methods that look around within one."""
+"""Theta between updates, for methods that evaluate other points within an update."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Array = np.ndarray[Any, Any]
 
 
 def start(at: At) -> Array:
-    """Theta ``(R, P)`` as it was before the update; the method writes it when an update is done.
+    """Theta ``(R, P)`` before the update; the method writes it at the update's end.
 
-    It is what such a method answers with: training can be interrupted while theta is elsewhere.
+    It is the answer of such a method: training can be interrupted while theta is at another point.
     """
     return at.remembered("start", fill=at.theta)

@@ -1,4 +1,4 @@
-"""Numbers that change from update to update, such as a rate: computed for many updates at once, ahead of them."""
+"""Numbers that change with each update, such as a learning rate, computed for many updates in advance."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ AHEAD = 256
 """Updates whose numbers are computed at once."""
 
 Formula = Callable[[Array], Sequence[Any]]
-"""What one run's numbers are: K of them, each a number or ``(T,)``, at updates ``t (T,)``, done before, in float64."""
+"""One run's K numbers, each a scalar or ``(T,)`` in float64, after ``t (T,)`` updates."""
 
 
 class Table:
     """A call that writes the numbers of the next update into columns, which other calls read.
 
-    Each run's numbers are computed on their own, in blocks that begin at multiples of :data:`AHEAD`: so they are the
-    same, bit for bit, whichever runs are beside it and whenever others leave.
+    Each run's numbers are computed separately, in blocks that begin at multiples of :data:`AHEAD`: they are equal, bit
+    for bit, in any group, and when other runs leave it.
 
     Args:
-        formulas: one for each run, all with as many numbers.
+        formulas: one for each run, all with the same K.
 
     Attributes:
         columns: K arrays ``(R, 1)`` of theta's dtype.

@@ -1,1 +1,1 @@
-"""Pictures of one run: what a run's record may draw."""
+"""Pictures of one run, for its record."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from nnexp.process import leave
+from nnexp.process import blas, leave
 from nnexp.tracking.locations import StoreError, database, resolve
 
 FORMATS = ("html", "latex", "markdown", "csv")
@@ -99,10 +99,13 @@ def _command(options: argparse.Namespace) -> int:
     file = database(resolve(options.uri))
     if file is not None and not file.exists():
         raise StoreError(f"tracking.uri={options.uri or file}: there is no such file; a first run makes it")
-    from threadpoolctl import threadpool_limits
+    from nnexp.tracking.bring_in import bring_in_left
+
+    if said := bring_in_left(options.uri):
+        print(f"nnexp.report: {said}", file=sys.stderr)
 
     # On networks this small a second thread of BLAS only waits.
-    with threadpool_limits(1):
+    with blas().limit(limits=1):
         return _write_report(options)
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from nnexp.process import collection_paused
 from nnexp.tracking.locations import StoreError, conceal, database, look, public, resolve
 
 PAGE = 1000
@@ -33,10 +34,11 @@ def connect(uri: str | None) -> Source:
     if file is not None and not file.exists():
         raise StoreError(f"tracking.uri={store}: there is no such file; a first run makes it")
     look(store)
-    # MLflow takes more than a second to import, and only this room's functions need it.
-    from nnexp.tracking import mlflow_store
+    with collection_paused():
+        # MLflow takes more than a second to import, and only this room's functions need it.
+        from nnexp.tracking import mlflow_store
 
-    return Source(mlflow_store.open_client(store), store)
+        return Source(mlflow_store.open_client(store), store)
 
 
 def find_experiment(source: Source, name: str) -> Any:
@@ -55,15 +57,17 @@ def search(source: Source, experiment_id: str, condition: str = "", deleted: boo
     """The runs that meet a condition, one query a page, in order of their start."""
     token = None
     while True:
-        page = source.client.search_runs(
-            [experiment_id],
-            condition,
-            # MLflow's ViewType: its names are not needed for two numbers, nor its import.
-            run_view_type=2 if deleted else 1,
-            max_results=PAGE,
-            order_by=["attributes.start_time ASC"],
-            page_token=token,
-        )
+        # MLflow makes a hundred objects a run, and Python would look through all of them again and again.
+        with collection_paused():
+            page = source.client.search_runs(
+                [experiment_id],
+                condition,
+                # MLflow's ViewType: its names are not needed for two numbers, nor its import.
+                run_view_type=2 if deleted else 1,
+                max_results=PAGE,
+                order_by=["attributes.start_time ASC"],
+                page_token=token,
+            )
         yield from page
         token = page.token
         if not token:

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nnexp.results.columns import COSTS, DIGEST, GIVEN, KEYS, PATH, known_measures
+
+Array = np.ndarray[Any, Any]
 
 METHOD = "optimizer."
 NAME = "optimizer.name"
@@ -121,21 +124,35 @@ def _mixed_budgets(labelled: pd.DataFrame) -> list[str]:
     return varied if several.any() else []
 
 
+def _numbered(column: pd.Series) -> tuple[Array, list[str]]:
+    """For each value, lists among them, the number of its text that can be compared; and the texts."""
+    codes: Any = slice(None)
+    values = column
+    if column.dtype != object:
+        # A thousand runs have few different values.
+        codes, values = column.factorize(use_na_sentinel=False)
+    texts = [shown(value) for value in values.tolist()]
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    return np.array([numbers[text] for text in texts], int)[codes], list(numbers)
+
+
 def _text(column: pd.Series) -> pd.Series:
-    """Values, lists among them, as text that can be compared."""
-    return column.map(shown)
+    numbers, texts = _numbered(column)
+    return pd.Series(pd.array(texts, "str").take(numbers), column.index)
 
 
 def _varies(column: pd.Series) -> bool:
-    return bool(_text(column).nunique() > 1)
+    return len(_numbered(column)[1]) > 1
 
 
 def _tells(runs: pd.DataFrame, name: str) -> bool:
     """Whether runs differ in a setting; in one of an option only where runs of it do, for its name says the rest."""
     option = f"{name.rpartition('.')[0]}.name"
-    if name != option and option in runs:
-        return bool((runs.groupby(_text(runs[option]))[name].agg(_varies)).any())
-    return _varies(runs[name])
+    if name == option or option not in runs:
+        return _varies(runs[name])
+    options, names = _numbered(runs[option])
+    values, texts = _numbered(runs[name])
+    return len(np.unique(options * len(texts) + values)) > len(names)
 
 
 def shown(value: Any) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Iterator
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ DRAWS = 20_000
 
 HALVINGS = 40
 
+BLOCK = 1024
+"""Random patterns that are numbers at once: all of them for a thousand pairs would be 80 MB."""
+
 
 def sign_flip(differences: Array, seed: int = 0, draws: int = DRAWS) -> Array:
     """Two-sided p of each row of ``differences (..., n)``: is their mean further from 0 than chance makes it?
@@ -30,10 +34,16 @@ def sign_flip(differences: Array, seed: int = 0, draws: int = DRAWS) -> Array:
     given = np.asarray(differences, np.float64)
     rows = given.reshape(-1, given.shape[-1])
     rows = rows[:, (rows != 0).any(0)] / scale([rows])[:, None]
-    n = rows.shape[1]
-    signs = None if n <= EXACT else _random_signs(n, seed, draws)
-    p = np.array([_two_sided(row, signs) for row in rows])
-    return np.asarray(p.reshape(given.shape[:-1]))
+    # Equal sums that differ by rounding are equal.
+    least = np.abs(rows.sum(1)) - 1e-10 * np.abs(rows).sum(1)
+    if rows.shape[1] <= EXACT:
+        p = np.array([min(1.0, 2 * _share_at_least(row, end)) for row, end in zip(rows, least, strict=True)])
+    else:
+        signed = (rows.sum(1) - 2 * sums for sums in _subset_sums(rows, seed, draws))
+        beyond = sum(np.sum(np.abs(sums) >= least, axis=0) for sums in signed)
+        # The opposite of each pattern lies as far out.
+        p = (1 + 2 * beyond) / (1 + 2 * (draws // 2))
+    return np.asarray(np.where(least <= 0, 1.0, p).reshape(given.shape[:-1]))
 
 
 def sign_flip_interval(
@@ -50,8 +60,10 @@ def sign_flip_interval(
     tail = (1 - confidence) / 2
     if len(values) <= EXACT:
         return unit * _lowest_shift(values, tail), -unit * _lowest_shift(-values, tail)
-    chosen = (1.0 - _random_signs(len(values), seed, draws)) / 2
-    means = np.sort(chosen @ values / np.maximum(chosen.sum(1), 1))
+    both = np.stack([values, np.ones(len(values))])
+    sums = np.concatenate(list(_subset_sums(both, seed, draws)))
+    totals, counts = np.concatenate([sums, both.sum(1) - sums]).T
+    means = np.sort(totals / np.maximum(counts, 1))
     # (1 + b) / (1 + m) <= 1 - confidence, b of both signs, for at most so many means beyond 0 on one side.
     outside = int(tail * (len(means) + 1) + 0.5 + 1e-9)
     return (unit * float(means[outside - 1]), unit * float(means[-outside])) if outside else (-np.inf, np.inf)
@@ -61,16 +73,6 @@ def subset_means(values: Array) -> Array:
     """The means ``(..., 2^n - 1)`` of all subsets of ``values (..., n)`` that are not empty."""
     chosen = (1.0 - _signs(values.shape[-1])[1:]) / 2
     return np.asarray(values @ (chosen / chosen.sum(1, keepdims=True)).T)
-
-
-def _two_sided(values: Array, signs: Array | None) -> float:
-    # Equal sums that differ by rounding are equal.
-    least = abs(values.sum()) - 1e-10 * np.abs(values).sum()
-    if least <= 0:
-        return 1.0
-    if signs is None:
-        return min(1.0, 2 * _share_at_least(values, least))
-    return float((1 + np.sum(np.abs(signs @ values) >= least)) / (1 + len(signs)))
 
 
 def _lowest_shift(values: Array, tail: float) -> float:
@@ -104,7 +106,17 @@ def _signs(n: int) -> Array:
     return 1.0 - 2.0 * (np.arange(2**n)[:, None] >> np.arange(n)[None, :] & 1)
 
 
-def _random_signs(n: int, seed: int, draws: int) -> Array:
-    """Random patterns of signs ``(draws, n)``, an even number: each with its opposite, so that both tails are alike."""
-    half = 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, (draws // 2, n), np.int8)
-    return np.concatenate([half, -half])
+def _subset_sums(values: Array, seed: int, draws: int) -> Iterator[Array]:
+    """Sums ``(block, rows)`` of random subsets of ``values (rows, n)``, half as many as ``draws`` in all.
+
+    Each stands for its complement too, so that both tails are alike.
+    """
+    chosen = _random_subsets(values.shape[1], seed, draws)
+    for start in range(0, len(chosen), BLOCK):
+        yield chosen[start : start + BLOCK].astype(np.float64) @ values.T
+
+
+@lru_cache(maxsize=4)
+def _random_subsets(n: int, seed: int, draws: int) -> Array:
+    """Which of n are in each random subset ``(draws / 2, n)``, 1 or 0."""
+    return np.random.default_rng(seed).integers(0, 2, (draws // 2, n), np.int8)

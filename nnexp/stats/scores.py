@@ -143,7 +143,7 @@ def _with_values(table: pd.DataFrame, own: pd.DataFrame, measure: str, axis: str
     rows = pd.concat([rows, begun]).set_index("run_id")
     alive = (table["status"] == "finished") | (table["end"] >= table["at"])
     read = table["run_id"].map(rows[measure]).where(alive)
-    measured = table["run_id"].isin(own.loc[own[measure].notna(), "run_id"])
+    measured = table["run_id"].map(own.groupby("run_id")[measure].count()) > 0
     # A loss that has overflowed is no number, though the run went on.
     table["diverged"] = read.isna() & ((table["status"] == "diverged") | (alive & measured))
     starts = table["run_id"].map(own.groupby("run_id")[measure].first())

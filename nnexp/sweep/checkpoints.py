@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnexp.sweep.identity import run_key
+from nnexp.sweep.longer import go_on_longer
 from nnexp.sweep.trial import Trial
 from nnexp.tracking.claim import CHECKPOINTS
 from nnexp.training.checkpoint import FOLDER, find
@@ -18,20 +19,32 @@ if TYPE_CHECKING:
 OTHER = "of other code or of another tracking.log_every"
 
 
-def where(job: Trial, claim: Found | None) -> tuple[Path, Mapping[str, Any] | None, list[str]]:
+def where(job: Trial, claim: Found | None, store: Any) -> tuple[Path, Mapping[str, Any] | None, list[str]]:
     """The folder for the checkpoints of a job that is trained alone, where it goes on from, and what to say of it."""
     new = job.log.parent.absolute() / FOLDER
     if claim is None:
         return new, None, []
     places = [Path(place) for run in claim.before if (place := run.data.tags.get(CHECKPOINTS))]
-    folder = next((place for place in reversed(places) if place.is_dir()), new)
-    states, damaged = find(folder)
-    saved = states.get(run_key(job.config, job.code))
+    folder, key = (
+        next((place for place in reversed(places) if place.is_dir()), new),
+        run_key(job.config, job.code),
+    )
+    states, said = find(folder)
+    if key not in states and claim.shorter is not None:
+        said += go_on_longer(store, [claim.shorter], [job], folder)
+        states |= find(folder)[0]
+    saved = states.get(key)
     if saved is not None:
-        said = f"the run goes on from iteration {saved['iteration']:,}"
+        said.append(f"the run goes on from iteration {saved['iteration']:,}")
+    elif claim.shorter is not None:
+        other = (
+            f": run {claim.shorter.info.run_id} was not recorded by this code with tracking.keep_state=true"
+        )
+        why = "" if said else other
+        said.append(f"the run begins anew{why}")
     else:
-        said = f"the run begins anew, for there is no checkpoint{f' but one {OTHER}' if states else ''}"
-    return folder, saved, [*damaged, said]
+        said.append(f"the run begins anew, for there is no checkpoint{f' but one {OTHER}' if states else ''}")
+    return folder, saved, said
 
 
 def notes(folder: Path, jobs: Sequence[Trial]) -> list[str]:

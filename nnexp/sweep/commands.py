@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnexp.tracking import locations
@@ -26,6 +27,11 @@ def resume(flags: Sequence[str], overrides: Sequence[str], sweep_id: str) -> str
     """The command that goes on with a sweep."""
     given = [text for text in overrides if not text.lstrip("+").startswith(GOING_ON)]
     return shlex.join(["python", "-m", "nnexp.run", *flags, "-m", *given, f"sweep.resume={sweep_id}"])
+
+
+def sync(folder: Path) -> str:
+    """The command that delivers a journal."""
+    return shlex.join(["python", "-m", "nnexp.sync", str(folder)])
 
 
 def skipped(sweep_id: str, runs: int, why: Mapping[str, int], extends: bool) -> str:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from heapq import heappop, heappush
 from math import ceil
+from random import Random
 
 from nnexp.config.schema import Config
 from nnexp.training.group import chunk, key
@@ -26,7 +27,8 @@ def plan(configs: Sequence[Config], workers: int = 1, most: int | None = None) -
     Gradient runs share the fixed cost of their steps, so their groups are as large as the cache allows,
     unless workers would be idle. Searches fill their calls with candidates of their own. The largest groups
     come first: small ones at the end let all workers end together, and leave little to be recorded then. One
-    of several workers begins with small ones all the same, so that there is something to be recorded soon.
+    of several workers begins with small ones all the same, so that there is something to be recorded soon. Among
+    equally large ones the order is a randomised block design: by seed, and drawn within a seed, always the same.
 
     Args:
         workers: how many groups are trained at once.
@@ -41,9 +43,11 @@ def plan(configs: Sequence[Config], workers: int = 1, most: int | None = None) -
         size = most or _size(configs[positions[0]], len(positions), workers * shares if workers > 1 else 1)
         groups += [positions[at : at + size] for at in range(0, len(positions), size)]
 
-    def order(group: list[int]) -> tuple[int, int, list[int]]:
-        # Runs alone go seed by seed: a machine that slows down meanwhile then slows all methods alike.
-        return -len(group), configs[group[0]].seed if len(group) == 1 else 0, group
+    def order(group: list[int]) -> tuple[float, ...]:
+        # A machine that slows down, or a worker whose core has other work, then slows all methods alike. In a fixed
+        # order two workers trained one of two methods each, and the slower worker's method was called the worse one.
+        seed = configs[group[0]].seed
+        return -len(group), seed, Random(f"{seed} {group[0]}").random()
 
     return _begun(sorted(groups, key=order), workers)
 

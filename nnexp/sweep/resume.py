@@ -7,6 +7,7 @@ import logging
 import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,10 +18,11 @@ from nnexp.losses.measures import BATCH_LOSS, measures
 from nnexp.sweep.checkpoints import move
 from nnexp.sweep.identity import KEY, code_hash, config_hash, sweep_key
 from nnexp.sweep.view import Row
-from nnexp.tracking.bring_in import bring_in
+from nnexp.tracking.bring_in import Stores, bring_in_each, deliver
 from nnexp.tracking.claim import CHECKPOINTS, JOURNAL
 from nnexp.tracking.files import HISTORY_FILE
 from nnexp.tracking.heartbeat import stale, worked_on
+from nnexp.tracking.left import Left, in_use, locked
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.metric_tag import metrics_of
 from nnexp.tracking.parent import EXTENDED, UNTIL
@@ -33,12 +35,14 @@ LOG = logging.getLogger(__name__)
 class Found(NamedTuple):
     """What is there of a job: its result where the run need not be run again, else why it must be.
 
-    ``before`` are the runs that the new one takes the place of.
+    ``before`` are the runs that the new one takes the place of, ``shorter`` is one of a shorter budget that it goes on
+    with.
     """
 
     result: RunResult | None
     why: str
     before: list[Any]
+    shorter: Any = None
 
 
 class Earlier:
@@ -120,13 +124,17 @@ LATEST, AUTO = "latest", "auto"
 """Words in place of a sweep's id: the latest of the experiment; the latest that is the same as this one, if any."""
 
 
-def choose(store: Any, experiment: str, sweep: Sweep, overrides: Sequence[str]) -> Any:
+def choose(
+    store: Any, experiment: str, sweep: Sweep, overrides: Sequence[str], journals: Sequence[Left] = ()
+) -> Any:
     """The parent run (of MLflow) of the sweep that ``sweep.resume`` means; None where ``auto`` finds none.
 
-    An id is that sweep's, True the latest that is the same as this one. ``sweep.extend`` means one too.
+    An id is that sweep's, True the latest that is the same as this one. ``sweep.extend`` means one too. A sweep that
+    ended before its store had its parent run is in a journal alone, which is delivered first.
 
     Args:
         store: None where there is none yet.
+        journals: that earlier commands left of sweeps of the experiment.
 
     Raises:
         StoreError: there is none, or a process still works on it.
@@ -136,15 +144,34 @@ def choose(store: Any, experiment: str, sweep: Sweep, overrides: Sequence[str]) 
             f"sweep.extend={sweep.extend}: expected without sweep.resume, it goes on with a sweep too"
         )
     wanted = sweep.extend if sweep.extend is not None else sweep.resume
-    # Chosen here, for a condition of MLflow's cannot hold every text.
-    all_parents = [] if store is None else store.search("tags.`nnexp.kind` = 'sweep'")
-    if wanted == LATEST:
-        parents = all_parents
-    elif wanted is True or wanted == AUTO:
-        key = sweep_key(overrides, sweep)
-        parents = [parent for parent in all_parents if parent.data.tags.get(KEY) == key]
-    else:
-        parents = [parent for parent in all_parents if parent.data.tags.get("nnexp.sweep_id") == wanted]
+    key = sweep_key(overrides, sweep)
+
+    def is_wanted(tags: Mapping[str, str]) -> bool:
+        if wanted is True or wanted == AUTO:
+            return tags.get(KEY) == key
+        return wanted in (LATEST, tags.get("nnexp.sweep_id"))
+
+    def search() -> list[Any]:
+        # Chosen here, for a condition of MLflow's cannot hold every text.
+        return [] if store is None else store.search("tags.`nnexp.kind` = 'sweep'")
+
+    all_parents = search()
+    known = {parent.data.tags.get("nnexp.sweep_id") for parent in all_parents}
+    alone = [one for one in journals if one.sweep_id not in known and is_wanted(one.begin.tags)]
+    # Those of jobs that were trained one by one hold what their sweep's parent does not know of.
+    if first := [*alone, *(one for one in journals if not one.has_parent)]:
+        for problem in bring_in_each(
+            Stores(known=store), dict.fromkeys(one.folder for one in first)
+        ).problems:
+            LOG.warning("%s", problem)
+        all_parents = search()
+        known = {parent.data.tags.get("nnexp.sweep_id") for parent in all_parents}
+        for one in alone:
+            if one.sweep_id not in known and one.folder.exists():
+                raise StoreError(
+                    f"sweep.resume={one.sweep_id}: expected a sweep that has ended; {one.process} still works on it"
+                )
+    parents = [parent for parent in all_parents if is_wanted(parent.data.tags)]
     if not parents:
         if wanted == AUTO:
             return None
@@ -177,18 +204,23 @@ def find(
     """
     key = sweep_key(overrides, sweep)
     parent = store.client.get_run(chosen.info.run_id)
-    sweep_id = parent.data.tags["nnexp.sweep_id"]
-    _check_ended(parent)
-    run = store.resume_parent(parent.info.run_id, token)
-    left = parent.data.tags.get(JOURNAL, "")
-    if left and Path(left).is_dir():
-        try:
-            bring_in(lambda *_: store, Path(left))
-        except StoreError as error:
-            # Who had the sweep before has not yet seen that it is gone on with; its runs are trained again.
-            LOG.warning("%s", error)
-        # What was left may have ended it.
-        store.client.update_run(parent.info.run_id, status="RUNNING")
+    sweep_id, left = parent.data.tags["nnexp.sweep_id"], Path(parent.data.tags.get(JOURNAL, ""))
+    with ExitStack() as lock:
+        there = False
+        if parent.data.tags.get(JOURNAL) and not in_use(left):
+            try:
+                # Who has it already delivers what this command would.
+                there = lock.enter_context(locked(left))
+            except StoreError as error:
+                # It does no more once the sweep is this command's; its runs are trained again.
+                LOG.warning("%s", error)
+        _check_ended(store.client.get_run(parent.info.run_id))
+        run = store.resume_parent(parent.info.run_id, token)
+        if there:
+            for problem in deliver(Stores(known=store), left).problems:
+                LOG.warning("%s", problem)
+            # What was left may have ended it.
+            store.client.update_run(parent.info.run_id, status="RUNNING")
     run.record(tags={JOURNAL: str(place or "")})
     if place is not None:
         move(parent.data.tags.get(CHECKPOINTS), place.with_name(FOLDER), run)

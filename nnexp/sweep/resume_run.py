@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from nnexp.config.schema import Config
-from nnexp.sweep.identity import config_hash
-from nnexp.sweep.resume import LATEST, Found, give_up, recorded_result, why_again
+from nnexp.sweep.identity import config_hash, start_key
+from nnexp.sweep.longer import START
+from nnexp.sweep.resume import LATEST, Found, give_up, recorded_config, recorded_result, why_again
 from nnexp.tracking.claim import RESUMES
 from nnexp.tracking.files import HISTORY_FILE
 from nnexp.tracking.heartbeat import stale
@@ -16,7 +17,8 @@ from nnexp.tracking.locations import StoreError
 def find_run(store: Any, config: Config, code: str) -> Found:
     """What is there of the run that ``resume`` means; one that is RUNNING without a sign of life is KILLED then.
 
-    An id is that run's, ``latest`` the latest of the same settings and data.
+    An id is that run's, ``latest`` the latest of the same settings and data, or where there is none the latest whose
+    settings differ in a shorter budget alone.
 
     Args:
         store: None where there is none yet.
@@ -29,7 +31,8 @@ def find_run(store: Any, config: Config, code: str) -> Found:
     where = f"in experiment {config.tracking.experiment}"
     if store is None:
         raise StoreError(f"resume={wanted}: expected an earlier run {where}, which is not there")
-    run = _chosen(store, wanted, config_hash(config), where)
+    own = config_hash(config)
+    run = _chosen(store, wanted, config, where)
     tags, run_id = run.data.tags, run.info.run_id
     if run.info.status == "RUNNING":
         if not stale(tags, run.info.start_time / 1000):
@@ -39,25 +42,31 @@ def find_run(store: Any, config: Config, code: str) -> Found:
             )
         give_up(store, run)
     whole = run.info.status == "FINISHED" and store.has_file(run, HISTORY_FILE)
-    if whole and tags.get("nnexp.code_hash") == code:
+    if whole and _hash(run) == own and tags.get("nnexp.code_hash") == code:
         return Found(recorded_result(store, run), "", [])
     before = [run]
     # It may itself have gone on with a run that is still there.
-    while earlier := before[0].data.tags.get(RESUMES):
+    while _hash(before[0]) == own and (earlier := before[0].data.tags.get(RESUMES)):
         found = store.search(f"attributes.run_id = '{earlier}'")
         if not found:
             break
         before.insert(0, found[0])
-    return Found(None, why_again(run), before)
+    shorter = before.pop(0) if _hash(before[0]) != own else None
+    return Found(None, why_again(run), before, shorter)
 
 
-def _chosen(store: Any, wanted: str, own: str, where: str) -> Any:
+def _chosen(store: Any, wanted: str, config: Config, where: str) -> Any:
+    own = config_hash(config)
     if wanted == LATEST:
-        same = store.search(f"tags.`nnexp.kind` = 'run' and tags.`nnexp.config_hash` = '{own}'")
-        alone = [run for run in same if "nnexp.sweep_id" not in run.data.tags]
-        if not alone:
+        alone = [
+            run for run in store.search("tags.`nnexp.kind` = 'run'") if "nnexp.sweep_id" not in run.data.tags
+        ]
+        same = [run for run in alone if _hash(run) == own] or [
+            run for run in alone if _is_shorter(run, config)
+        ]
+        if not same:
             raise StoreError(f"resume={wanted}: expected an earlier run of the same settings {where}")
-        return alone[-1]
+        return same[-1]
     # No other text is an id, and a quote would end the condition.
     found = store.search(f"attributes.run_id = '{wanted}'") if wanted.isalnum() else []
     if not found or found[0].data.tags.get("nnexp.kind") != "run":
@@ -67,6 +76,22 @@ def _chosen(store: Any, wanted: str, own: str, where: str) -> Any:
         raise StoreError(
             f"resume={wanted}: it is a run of a sweep, which -m ... sweep.resume={sweep} goes on with"
         )
-    if tags.get("nnexp.config_hash") != own:
-        raise StoreError(f"resume={wanted}: expected the settings of that run; this command has others")
+    if _hash(found[0]) != own and not _is_shorter(found[0], config):
+        raise StoreError(
+            f"resume={wanted}: expected the settings of that run, or a longer budget of one that has finished; this "
+            "command has others"
+        )
     return found[0]
+
+
+def _hash(run: Any) -> str:
+    return str(run.data.tags.get("nnexp.config_hash", ""))
+
+
+def _is_shorter(run: Any, config: Config) -> bool:
+    """Whether a run has finished whose settings differ from a config in a shorter budget alone."""
+    if run.info.status != "FINISHED" or run.data.tags.get(START) != start_key(config, "").config:
+        return False
+    before = recorded_config(run.data.params).budget
+    pairs = (before.iterations, config.budget.iterations), (before.evaluations, config.budget.evaluations)
+    return all(after is None or (shorter is not None and shorter <= after) for shorter, after in pairs)

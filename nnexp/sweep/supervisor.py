@@ -17,7 +17,6 @@ from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
 from nnexp.data.loading import forget
-from nnexp.process import writing_to
 from nnexp.sweep import commands
 from nnexp.sweep.background_call import Later, load_summary
 from nnexp.sweep.checkpoints import notes
@@ -25,6 +24,7 @@ from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.log_file import write_timings
 from nnexp.sweep.longer import go_on_longer
+from nnexp.sweep.own_journal import OwnJournal
 from nnexp.sweep.plan import unbatched
 from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import View
@@ -32,6 +32,7 @@ from nnexp.sweep.work import OPENING, Work
 from nnexp.tracking import journal, locations
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
+from nnexp.tracking.left import left as left_journals
 from nnexp.tracking.locations import StoreError, StoreLost
 from nnexp.tracking.parent import UNTIL
 from nnexp.tracking.protocol import milliseconds
@@ -81,6 +82,7 @@ class SweepWork(Work):
         self._journal: Path | None = None
         self._recording: Recording | None = None
         self._sources = Sources()
+        self._own = OwnJournal()
         self.token = secrets.token_hex(8)
         self.closing: list[str] = []  # lines that the command ends with
         self.checked: dict[tuple[str, ...], Job] = {}  # jobs that were checked before, by their overrides
@@ -97,12 +99,21 @@ class SweepWork(Work):
         if config.sweep.resume is False and config.sweep.extend is None:
             return
         self._extends = config.sweep.extend is not None
-        from nnexp.sweep.resume import choose
+        from nnexp.sweep.resume import AUTO, choose
 
+        if config.sweep.resume == AUTO:
+            # Of two that begin at once the second one sees the first one's sweep.
+            self._own.look_alone(sweep_key(self.overrides, config.sweep))
+        experiment = config.tracking.experiment
+        journals = [
+            one for one in left_journals(config.tracking.uri) if one.sweep_id and one.experiment == experiment
+        ]
         file = locations.database(locations.resolve(config.tracking.uri))
         # Where there is no store yet none is made to look into.
-        store = None if file is not None and not file.exists() else self.store(config)
-        self.chosen = choose(store, config.tracking.experiment, config.sweep, self.overrides)
+        store = None if file is not None and not file.exists() and not journals else self.store(config)
+        self.chosen = choose(store, experiment, config.sweep, self.overrides, journals)
+        if self.chosen is not None:
+            self._own.known()
 
     def _begin(self, config: Config) -> None:
         """Once, begin to open the store and the parent run, or find the sweep that is to be resumed.
@@ -147,6 +158,7 @@ class SweepWork(Work):
     def _open(self, config: Config) -> None:
         self._home = store = self.store(config)
         self._parent = store.start_parent(*self._beginning(config))
+        self._own.known()
         self._claim = Claim(self._parent, self.token)
         self._sources.record(self._parent)
 
@@ -171,17 +183,20 @@ class SweepWork(Work):
             self._opened_with = config
             self.view.say(OPENING)
         process = self._process = self._process or recorder()
-        uri = config.tracking.uri and locations.public(config.tracking.uri)
-        begin = journal.framed(
-            "begin", uri=uri, store=locations.resolve(config.tracking.uri), experiment=config.tracking.experiment,
-            begin=self._parent_beginning(),
-        )  # fmt: skip
-        with writing_to(folder):
-            journal.append(folder / journal.PARENT, [begin], sync=True)
+        self._own.begin(folder, config, self._parent_beginning())
         self._parent = JournalParent(process, folder, self._stopped)
         self._sources.record(self._parent)
         process.begin(folder, config.tracking.experiment)
         return process
+
+    @property
+    def goes_on_with(self) -> str:
+        """The id of the sweep that this command goes on with, empty for none."""
+        return "" if self.chosen is None else str(self.chosen.data.tags["nnexp.sweep_id"])
+
+    def close(self) -> None:
+        """Let other commands go on with the sweep."""
+        self._own.close()
 
     def _stopped(self) -> bool:
         return self._recording is not None and self._recording.stopped

@@ -16,12 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnexp.config.schema import Config
+from nnexp.sweep import commands
 from nnexp.sweep.identity import code_hash, config_hash, run_key
 from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import Row, View
 from nnexp.tracking import locations
+from nnexp.tracking.bring_in import Stores, bring_in_each
 from nnexp.tracking.claim import CHECKPOINTS, CONTINUED, RESUMES
 from nnexp.tracking.journal import FOLDER, RUN
+from nnexp.tracking.journal import left as left_in
+from nnexp.tracking.left import left
 from nnexp.tracking.locations import StoreLost, SweepTaken, conceal
 from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.parent import finish_parent
@@ -94,9 +98,12 @@ class Work:
             return
         from nnexp.sweep.resume_run import find_run
 
+        journals = [one.folder for one in left(config.tracking.uri) if not one.sweep_id]
         file = locations.database(locations.resolve(config.tracking.uri))
         # Where there is no store yet none is made to look into.
-        store = None if file is not None and not file.exists() else self.store(config)
+        store = None if file is not None and not file.exists() and not journals else self.store(config)
+        for problem in bring_in_each(Stores(), journals).problems:
+            LOG.warning("%s", problem)
         self._resumed = find_run(store, config, code_hash(config))
 
     def run(self, job: Trial) -> RunResult:
@@ -108,6 +115,7 @@ class Work:
             KeyboardInterrupt: on a signal, after the run was ended as KILLED.
         """
         from nnexp.sweep.checkpoints import where
+        from nnexp.sweep.longer import end_of
         from nnexp.training.checkpoint import Checkpoint, go_on
         from nnexp.training.prepare import Prepared, prepare
 
@@ -116,18 +124,18 @@ class Work:
         def prepared() -> list[Prepared]:
             return [prepare(config, config.tracking.log_every, config.tracking.snapshots)]
 
-        group = go_on(prepared, [])
+        group = go_on(prepared, [], config.tracking.keep_state)
         self._ready()
         store = self.store(config)
         self._home = self._home or store
         claim = self._found(job)
         if claim is not None and claim.result is not None:
             return claim.result
-        folder, saved, notes = where(job, claim)
+        folder, saved, notes = where(job, claim, store)
         for note in notes:
             self.view.say(note)
         if saved is not None:
-            group = go_on(prepared, [saved])
+            group = go_on(prepared, [saved], config.tracking.keep_state)
         checkpoint = Checkpoint(
             folder, group, [run_key(config, job.code)], config.tracking.checkpoint_seconds
         )
@@ -137,7 +145,7 @@ class Work:
         tags = {"nnexp.config_hash": config_hash(config), "nnexp.code_hash": job.code}
         tags |= {CHECKPOINTS: str(folder)}
         if self.jobs is None and claim is not None:
-            tags[RESUMES] = claim.before[-1].info.run_id
+            tags[RESUMES] = (claim.before or [claim.shorter])[-1].info.run_id
         if group.runs[0].iterations:
             tags |= {CONTINUED: str(group.runs[0].iterations)}
         if self.jobs is not None:
@@ -162,9 +170,10 @@ class Work:
                     on_rows=progress.rows,
                     on_start=started,
                     runs=self.jobs or 1,
-                    place=job.log.parent.absolute() / FOLDER / f"{job.number:06}{RUN}",
+                    place=self._journal_of(job.log) / f"{job.number:06}{RUN}",
                     source=source_files(config, job.code) if self.jobs is None else None,
                     checkpoint=checkpoint,
+                    at_end=lambda: end_of(config, job.code, group.runs[0].end),
                 )
         except SweepTaken:
             raise
@@ -232,19 +241,32 @@ class Work:
 
     def _say_unrecorded(self) -> None:
         """Say how what the store does not have gets there."""
-        places = {Path(row.log).absolute().parent / FOLDER for row in self.rows if not row.run_id}
-        folders = [place for place in places if place.is_dir()]
-        if folders:
-            self._say_left(len(folders), Path(os.path.commonpath(folders)))
+        folders = {self._journal_of(Path(row.log)) for row in self.rows if not row.run_id}
+        if runs := sum(len(left_in(folder)) for folder in folders):
+            self._say_left(runs, Path(os.path.commonpath(folders)))
+
+    def _journal_of(self, log: Path) -> Path:
+        """The folder for what cannot be recorded of the job that has this log; one for all jobs of a sweep."""
+        return log.absolute().parents[0 if self.jobs is None else 1] / FOLDER
 
     def _say_left(self, runs: int, folder: Path) -> None:
-        command = shlex.join(["python", "-m", "nnexp.sync", str(folder)])
-        self.view.say(f"Not recorded: {runs} run{'s' if runs != 1 else ''}. To bring them in: {command}")
+        said = (
+            f"Not recorded: {runs} run{'s' if runs != 1 else ''}. To bring them in: {commands.sync(folder)}"
+        )
+        self.view.say(said)
 
     @property
     def failed(self) -> bool:
         """Whether a job failed, or was never begun, or the sweep could not be ended."""
         return self._unfinished or any(row.status == "failed" for row in self.rows)
+
+    @property
+    def goes_on_with(self) -> str:
+        """The id of the sweep that this command goes on with, empty for none."""
+        return ""
+
+    def close(self) -> None:
+        """Let other commands go on with what this one did."""
 
     def _ready(self) -> None:
         """Wait until the store is open."""

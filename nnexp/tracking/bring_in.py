@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from time import perf_counter, sleep
 from typing import Any, NamedTuple
 
 from nnexp.tracking import journal
-from nnexp.tracking.deliver import Delivery, SweepRuns
+from nnexp.tracking.deliver import Delivery
 from nnexp.tracking.journal import DONE, PARENT, RUN
-from nnexp.tracking.locations import StoreError
+from nnexp.tracking.left import in_use, left, locked, read
+from nnexp.tracking.locations import StoreError, resolve
 from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.parent_file import TRIES
 
 LOG = logging.getLogger(__name__)
 
-LOCK_SECONDS = 2.0
-"""How long another process is waited for."""
+
+class Stores:
+    """Stores by address and experiment, each opened once.
+
+    Args:
+        uri: is used in place of the addresses of journals.
+        known: one that is open.
+    """
+
+    def __init__(self, uri: str | None = None, known: Any = None) -> None:
+        self._uri = uri
+        self._open = {} if known is None else {(known.uri, known.experiment): known}
+
+    def __call__(self, uri: str | None, experiment: str) -> Any:
+        """The store.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        from nnexp.tracking.mlflow_store import Store
+
+        key = (resolve(self._uri or uri), experiment)
+        if key not in self._open:
+            self._open[key] = Store.open(*key)
+        return self._open[key]
 
 
 class Brought(NamedTuple):
@@ -32,14 +53,52 @@ class Brought(NamedTuple):
 
 
 def bring_in(open_store: Callable[[str | None, str], Any], place: Path) -> Brought:
-    """Record the journals below ``place`` and remove them; what cannot be read or recorded stays.
+    """Record the journals below ``place`` and remove them; what cannot be read or recorded stays."""
+    folders = sorted({file.parent for file in (*journal.entries(place), *place.rglob(PARENT))})
+    return bring_in_each(open_store, folders)
 
-    Raises:
-        StoreError: a store cannot be opened.
-    """
+
+def bring_in_each(open_store: Callable[[str | None, str], Any], folders: Iterable[Path]) -> Brought:
+    """Record journals and remove them, each with no other process at it; those of sweeps that go on stay."""
+    total = Brought(0, 0, [])
+    for folder in folders:
+        if in_use(folder) and (one := read(folder)) is not None:
+            total.problems.append(f"{folder}: {one.process} still works on sweep {one.sweep_id}")
+            continue
+        try:
+            with locked(folder) as there:
+                brought = deliver(open_store, folder) if there else Brought(0, 0, [])
+        except StoreError as error:
+            brought = Brought(0, 0, [str(error)])
+        problems = [*total.problems, *brought.problems]
+        total = Brought(total.runs + brought.runs, total.there + brought.there, problems)
+    return total
+
+
+def bring_in_left(uri: str | None) -> str:
+    """Bring in what earlier commands left for a store; what is to be said of it."""
+    folders = [one.folder for one in left(uri) if not in_use(one.folder)]
+    brought = bring_in_each(Stores(), folders)
+    return said_of(brought.runs, sum(len(journal.left(folder)) for folder in folders))
+
+
+def said_of(brought: int, rest: int) -> str:
+    """What a command says of runs that earlier ones left: how many were brought in, and how many were not."""
+    said = [f"{_runs(brought)} that earlier commands had left brought in"] if brought > 0 else []
+    said += (
+        [f"{_runs(rest)} that earlier commands left not in the store: python -m nnexp.sync"] if rest else []
+    )
+    return "; ".join(said)
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' * (count != 1)}"
+
+
+def deliver(open_store: Callable[[str | None, str], Any], folder: Path) -> Brought:
+    """Record a journal, which is :func:`locked`, and remove it; what cannot be read or recorded stays."""
     problems: list[str] = []
     recorded: list[str] = []
-    there = 0
 
     def tell(what: str, **said: Any) -> None:
         if what == "recorded":
@@ -47,43 +106,20 @@ def bring_in(open_store: Callable[[str | None, str], Any], place: Path) -> Broug
         elif what == "kept":
             problems.append(f"{folder / said['name']}{RUN}: {said['why']}")
 
-    for folder in sorted({file.parent for file in (*journal.entries(place), *place.rglob(PARENT))}):
-        with locked(folder):
-            delivery = Delivery(folder, open_store, tell)
-            try:
-                delivery.open()
-            except SweepRuns as error:
-                problems.append(f"{folder}: {error}")
-                continue
-            there += len(list(folder.glob(f"*{DONE}")))
-            for _ in range(TRIES):
-                try:
-                    delivery.look()
-                    break
-                except StoreError as error:
-                    problems.append(f"{folder}: {reason_of(error)}")
-                    break
-                except Exception as error:
-                    LOG.warning("%s", reason_of(error))
-            delivery.close()
+    delivery = Delivery(folder, open_store, tell)
+    try:
+        delivery.open()
+    except Exception as error:
+        return Brought(0, 0, [f"{folder}: {error if isinstance(error, StoreError) else reason_of(error)}"])
+    there = len(list(folder.glob(f"*{DONE}")))
+    for _ in range(TRIES):
+        try:
+            delivery.look()
+            break
+        except StoreError as error:
+            problems.append(f"{folder}: {reason_of(error)}")
+            break
+        except Exception as error:
+            LOG.warning("%s", reason_of(error))
+    delivery.close()
     return Brought(len(recorded), there, problems)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """A context in which no other process delivers a folder; one that is ending is waited for.
-
-    Raises:
-        StoreError: another one does.
-    """
-    with open(folder / ".lock", "a") as lock:
-        until = perf_counter() + LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if perf_counter() > until:
-                    raise StoreError(f"{folder}: another process delivers this journal") from error
-                sleep(0.1)
-        yield

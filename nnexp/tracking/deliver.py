@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
 from secrets import token_hex
@@ -14,7 +14,7 @@ from typing import Any
 
 from nnexp.tracking import journal
 from nnexp.tracking.claim import CLAIM, Claim
-from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat, worked_on
+from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, worked_on
 from nnexp.tracking.journal import DONE, ENTRY, PARENT, RUN, Beginning, Entry
 from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken
 from nnexp.tracking.outcome import reason_of
@@ -74,13 +74,14 @@ class Delivery:
         self._done: deque[Path] = deque()
         self._done_bytes = 0
         self._beat = perf_counter()
-        self._began_parent = False
+        self._began_parent = self._claimed = False
 
     def open(self) -> None:
         """Open the sweep's store and begin or find its parent run; nothing for runs without one.
 
         Raises:
             StoreError: the store cannot be opened.
+            SweepRuns: a process works on the sweep that is not live.
             SweepTaken: another process has gone on with the sweep.
         """
         said = parent_record(self.folder / PARENT, "begin")
@@ -105,29 +106,31 @@ class Delivery:
                 file.rename(file.with_suffix(RUN))
         self.parent = store.run(found[0].info.run_id) if found else store.start_parent(*begin)
         self._parent_file = ParentFile(self.folder / PARENT, store, self.parent)
-        if found and not self._is_live:
-            self._see_at_rest(found[0])
-        if self._is_live:
+        if not self._is_live:
+            self._claim_at_rest(found)
+        else:
             store.claim = self._claim = Claim(self.parent, begin.tags[CLAIM])
             self._claim.check()
         self._tell("opened", uri=store.uri, experiment_id=store.experiment_id, run_id=self.parent.run_id)
 
-    def _see_at_rest(self, parent: Any) -> None:
-        """See that nobody works on the sweep; who was suspended shall record no more of it when it wakes up.
+    def _claim_at_rest(self, found: list[Any]) -> None:
+        """See that nobody works on the sweep, and claim it: who was suspended records no more of it, nor does this
+        once another process goes on with it.
 
         Raises:
-            StoreError: another process works on it.
+            SweepRuns: another process works on it.
         """
-        # Who goes on with a sweep has claimed it already.
-        if (
-            parent.info.status != "RUNNING"
-            or parent.data.tags.get("nnexp.process") == heartbeat()["nnexp.process"]
-        ):
+        if self._home.claim is not None:
+            # Who goes on with a sweep has claimed it already.
             return
-        if process := worked_on(parent):
-            raise SweepRuns(f"{process} still works on sweep {parent.data.tags['nnexp.sweep_id']}")
-        self._began_parent = True
-        self.parent.record(tags={CLAIM: token_hex(8)})
+        if found:
+            parent = self._home.client.get_run(self.parent.run_id)
+            if process := worked_on(parent):
+                raise SweepRuns(f"{process} still works on sweep {parent.data.tags['nnexp.sweep_id']}")
+            self._began_parent = parent.info.status == "RUNNING"
+        token = token_hex(8)
+        self.parent.record(tags={CLAIM: token})
+        self._home.claim, self._claimed = Claim(self.parent, token), True
 
     def look(self) -> bool:
         """Send what has come since the last call; whether all is there and the sweep has ended.
@@ -186,8 +189,8 @@ class Delivery:
         if (uri, experiment) == self._home_key:
             return self._home
         store = self._open(uri, experiment)
-        if self._claim is not None:
-            store.claim = self._claim
+        if self._home is not None:
+            store.claim = self._home.claim
         self._stores.add(store)
         return store
 
@@ -320,12 +323,23 @@ class Delivery:
 
     def close(self) -> None:
         """Remove the folder if every run of it is in its store; end a parent that was begun anew for it."""
+        for store in () if self._is_live else self._stores:
+            try:
+                store.tell_of_earlier_runs()
+            except Exception as error:
+                LOG.warning("results that were read before may lack runs (%s)", reason_of(error))
         if self._began_parent and not self._is_live and parent_record(self.folder / PARENT, "end") is None:
             try:
                 self.parent.finish("KILLED", {"nnexp.status": "killed"})
+            except SweepTaken:
+                # Who has it now ends it.
+                pass
             except Exception as error:
                 # Resuming ends it, and so does --end-stale.
                 LOG.warning("the sweep's parent run was not ended (%s)", reason_of(error))
+        if self._claimed:
+            for store in self._stores:
+                store.claim = None
         if not journal.left(self.folder) and not (self._parent_file and self._parent_file.missing):
             clear(self.folder)
 
@@ -343,7 +357,9 @@ def clear(folder: Path) -> None:
     """Remove a journal."""
     for file in folder.iterdir():
         file.unlink()
-    folder.rmdir()
+    # Who waits for it may have made its lock anew.
+    with suppress(OSError):
+        folder.rmdir()
 
 
 @contextmanager

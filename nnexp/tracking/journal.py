@@ -144,6 +144,19 @@ def scan(file: Path, start: int = 0) -> Contents:
     return Contents(found, start + at, notes)
 
 
+def first(file: Path) -> Record | None:
+    """The first record of a file, read alone; None if it is not whole.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(file, "rb") as opened:
+        head = opened.read(HEAD.size)
+        if len(head) < HEAD.size:
+            return None
+        return _record(head + opened.read(HEAD.unpack(head)[1]), 0, 0)[0]
+
+
 def since(file: Path, start: int) -> list[Record]:
     """The whole records of a file that goes on, behind the one that began at ``start - 1``; all from 0 on."""
     return [record for record in scan(file, max(start - 1, 0)).records if record.place >= start]

@@ -27,7 +27,7 @@ from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.locations import StoreError, StoreFull, StoreLost
 from nnexp.tracking.mlflow_run import LONGEST_KEY, LONGEST_TAG, MlflowRun, cut
 from nnexp.tracking.pages import Pages
-from nnexp.tracking.protocol import milliseconds
+from nnexp.tracking.protocol import BROUGHT_IN, milliseconds
 from nnexp.tracking.servers import ask_health, refused
 
 LOG = logging.getLogger(__name__)
@@ -141,6 +141,10 @@ class Store(Pages):
                 LOG.warning("the end of run %s could not be recorded (%s)", run.run_id, _line(still))
             raise
         return run
+
+    def tell_of_earlier_runs(self) -> None:
+        """Say that runs of earlier came into the experiment: they are not among those begun or ended lately."""
+        self.client.set_experiment_tag(self.experiment_id, BROUGHT_IN, str(milliseconds()))
 
     def search(self, condition: str) -> list[Any]:
         """All runs of the experiment that meet a condition, as MLflow gives them, oldest first."""

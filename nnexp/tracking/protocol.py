@@ -14,6 +14,9 @@ Array = np.ndarray[Any, Any]
 
 STATUSES = ("FINISHED", "FAILED", "KILLED")
 
+BROUGHT_IN = "nnexp.brought_in"
+"""The experiment's tag that says when runs of earlier came into it: who knows its runs must ask for all of them."""
+
 
 def milliseconds() -> int:
     """The time now, since 1970."""

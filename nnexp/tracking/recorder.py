@@ -134,6 +134,7 @@ def record_run(
     place: Path | None = None,
     source: Mapping[str, bytes] | None = None,
     checkpoint: Checkpoint | None = None,
+    at_end: Callable[[], tuple[Mapping[str, bytes], Mapping[str, str]]] = lambda: ({}, {}),
 ) -> RunResult:
     """Train a group of one run to its end as one run of ``store``.
 
@@ -153,6 +154,7 @@ def record_run(
         place: a journal's file for what could not be recorded; without it an error of the store is raised.
         source: files of :func:`nnexp.tracking.source.source_files`, of a run without a parent.
         checkpoint: of the group; when it is written the run gets the files that it would leave if it ended then.
+        at_end: gives files and tags that the run has at its end.
     """
     trained, machine = group.runs[0], environment()
     started = milliseconds()
@@ -163,7 +165,9 @@ def record_run(
     url = store.run_url(run.run_id)
 
     def send(made: Outcome) -> RunResult:
-        made, ends = made._replace(files=made.files | dict(source or {})), last_tags(made, config)
+        more, tags = at_end()
+        made = made._replace(files={**made.files, **(source or {}), **more}, tags={**made.tags, **tags})
+        ends = last_tags(made, config)
         error: Exception | None = None
         for pause in PAUSES if place is not None else (0.0,):
             sleep(pause)

@@ -1,4 +1,4 @@
-"""Training: runs alone and in groups, their rows and what is known of them."""
+"""Training: runs alone and in groups, their rows and their records."""
 
 from nnexp.training.budget import Budget
 from nnexp.training.group import Group, train

@@ -1,4 +1,4 @@
-"""A block: rows of runs side by side, until they are handed out."""
+"""A block: rows of all active runs, collected until they are delivered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Answer:
-    """The answers of R runs ``(R, P)``: what a method keeps of trained parameters, and the rest, as layers keep it."""
+    """The answers of R runs ``(R, P)``: trained parameters as the method answers, and the layers' other parameters."""
 
     def __init__(self, trained: Array, rest: Array) -> None:
         self._trained, self._rest, self._count = trained, rest, trained.shape[1]
@@ -25,12 +25,12 @@ class Answer:
         out[:, self._count :] = self._rest
 
     def of(self, runs: Any) -> Array:
-        """A copy of one run's ``(P,)``, or of several runs'."""
+        """A copy of one run's answer ``(P,)``, or of several runs' answers."""
         return np.concatenate([self._trained[runs], self._rest[runs]], axis=-1)
 
 
 class Block:
-    """Rows of the active runs, until they are handed out."""
+    """Rows of the active runs, collected until they are delivered."""
 
     def __init__(
         self, runs: Array, of: Pass, answer: Answer, evaluations: int, measured: bool, most: int, span: int
@@ -45,13 +45,13 @@ class Block:
         self._batch_loss = np.full(shape, np.nan)
 
     def next(self) -> Block:
-        """An empty one; the rows of this one are whoever's they were handed to."""
+        """A new empty block; the arrays of this one belong to the receiver of its rows."""
         return Block(
             self._runs, self._of, self._answer, self._evaluations, self._measured, self._most, self._span
         )
 
     def add(self, iteration: int, seconds: float, batch_loss: Array | None) -> None:
-        """A row of what the pass holds."""
+        """Add a row of the pass's present values."""
         at, of = len(self._iterations), self._of
         self._answer.write(self._theta[at])
         if self._measured:
@@ -64,7 +64,7 @@ class Block:
         self._iterations.append(iteration)
 
     def due(self, next_mark: int) -> bool:
-        """Whether to hand out now, rather than wait for the row of the next mark."""
+        """Whether to deliver now rather than wait for the row of the next mark."""
         rows = self._iterations
         return len(rows) == self._most or next_mark - rows[0] >= self._span
 
@@ -75,7 +75,7 @@ class Block:
             return []
         iteration, seconds = np.array(self._iterations, np.int64), np.array(self._seconds)
         evaluations = self._evaluations * iteration
-        # Of NaN and inf, inf: NaN is for a loss that was not computed.
+        # A NaN loss becomes inf: NaN means a loss that was not computed.
         loss = np.fmin(self._loss, np.inf) if self._measured else self._loss
         columns = [
             column[:count].swapaxes(0, 1)

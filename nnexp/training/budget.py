@@ -11,23 +11,23 @@ from nnexp.config.settings import Range, setting
 
 @dataclass(frozen=True)
 class Budget:
-    """When a run ends: whichever limit comes first, at least one of iterations, evaluations and seconds given.
+    """When a run ends: at the first limit that is reached. One of iterations, evaluations and seconds must be given.
 
     ``iterations`` and ``evaluations`` are never exceeded, ``seconds`` of training by at most one block. A run with a
-    ``target`` or ``patience`` may end before, at one of its rows.
+    ``target`` or ``patience`` may end earlier, at one of its rows.
     """
 
     iterations: int | None = setting(None, "candidates considered, or updates", Range(1))
     evaluations: int | None = setting(None, "forward passes; a backward pass counts as two", Range(1))
-    seconds: float | None = setting(None, "time of training", Range(0, above=True))
+    seconds: float | None = setting(None, "seconds of training", Range(0, above=True))
     target: float | None = setting(None, "value of measure at which a run ends")
     patience: int | None = setting(
         None, "iterations without a better value of measure after which a run ends", Range(1)
     )
     measure: str = setting(
         "auto",
-        "what target and patience look at: loss, accuracy or one of metrics, of held-out samples with val_; "
-        "auto: val_loss where samples are held out, else loss",
+        "what target and patience refer to: loss, accuracy or one of metrics, with val_ of validation data; "
+        "auto: val_loss with validation data, else loss",
     )
 
     @property
@@ -36,7 +36,7 @@ class Budget:
         return self.iterations is self.evaluations is self.seconds is None
 
     def updates(self, evaluations: int) -> int:
-        """The most updates that there is room for, of a method that takes so many ``evaluations`` for each.
+        """The number of updates that the limits allow, for a method with this number of ``evaluations`` for each.
 
         >>> Budget(iterations=100, evaluations=10).updates(3)
         3

@@ -1,4 +1,4 @@
-"""Checkpoints: where the runs of a group stand, in a file: they go on whatever ended their process."""
+"""Checkpoints: the state of a group's runs in a file, so that training continues after its process is lost."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from nnexp.training.prepare import Prepared
 LOG = logging.getLogger(__name__)
 
 FOLDER = "checkpoints"
-"""The name of folders of checkpoints."""
+"""The name of the folder of checkpoints."""
 
 SHARE = 0.02
-"""Of the time that passes, checkpoints may take as much."""
+"""The share of the time that checkpoints may take."""
 
 FORMAT = 1
 
 
 class Key(NamedTuple):
-    """What makes two runs one: hashes of config and code, and the iterations from row to row."""
+    """The identity of a run: hashes of config and code, and the iterations between rows."""
 
     config: str
     code: str
@@ -36,14 +36,14 @@ class Key(NamedTuple):
 
 
 class Checkpoint:
-    """The checkpoint of a group that is being trained: one file, there as a whole or not at all.
+    """The checkpoint of a group in training: one file, written atomically.
 
-    Its runs are known by their keys, so that they can go on in other groups.
+    Runs are identified by their keys, so that they can continue in other groups.
 
     Args:
-        folder: made when it is needed.
+        folder: created when it is needed.
         keys: of the group's runs.
-        seconds: from one writing to the next, more where writing takes longer than :data:`SHARE` of them; None or 0
+        seconds: between two checkpoints, more where writing takes longer than :data:`SHARE` of them; None or 0
             for no checkpoint.
     """
 
@@ -53,10 +53,10 @@ class Checkpoint:
         self._due = perf_counter() + self._seconds
 
     def look(self, then: Callable[[], None] | None = None) -> None:
-        """Write the checkpoint if it is time to; for use between two blocks of training.
+        """Write the checkpoint if it is due; to be called between two blocks of training.
 
         Args:
-            then: is called when it was written, and counts as writing.
+            then: called after writing; its time counts as writing.
         """
         begun = perf_counter()
         if begun < self._due:
@@ -68,7 +68,7 @@ class Checkpoint:
         self._due = now + max(self._seconds, (now - begun) / SHARE)
 
     def write(self) -> None:
-        """Write the checkpoint now; where that cannot be, say so in the log, for training goes on."""
+        """Write the checkpoint now. A failure is only logged, so that training continues."""
         if self._seconds == inf:
             return
         part = self._file.with_suffix(".part")
@@ -83,7 +83,11 @@ class Checkpoint:
             part.replace(self._file)
             _sync(self._file.parent)
         except TypeError as error:
-            LOG.warning("no checkpoint of %s: %s", self._group.runs[0].prepared.method.name, error)
+            LOG.warning(
+                "runs of %s cannot be saved in a checkpoint: %s",
+                self._group.runs[0].prepared.method.name,
+                error,
+            )
             self._seconds = inf
         except OSError as error:
             LOG.warning("%s cannot be written (%s)", self._file, error)
@@ -91,22 +95,22 @@ class Checkpoint:
                 part.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove the file, for its runs have ended."""
+        """Remove the file when its runs have ended."""
         with contextlib.suppress(OSError):
             self._file.unlink(missing_ok=True)
 
 
 def write(runs: Mapping[Key, Mapping[str, Any]], file: IO[bytes]) -> None:
-    """Write what was saved of runs.
+    """Write the saved states of runs.
 
     Raises:
-        TypeError: a state holds what cannot be saved.
+        TypeError: a state has a value of a type that cannot be saved.
     """
     pack({"format": FORMAT, "runs": [[*key, state] for key, state in runs.items()]}, file)
 
 
 def read(place: Path) -> dict[Key, dict[str, Any]]:
-    """What :func:`write` wrote to a file.
+    """The states that :func:`write` wrote to a file.
 
     Raises:
         OSError: it cannot be read.
@@ -115,14 +119,14 @@ def read(place: Path) -> dict[Key, dict[str, Any]]:
     with open(place, "rb") as file:
         content = unpack(file)
     if content["format"] != FORMAT:
-        raise ValueError(f"format {content['format']}, expected {FORMAT}")
+        raise ValueError(f"format {content['format']}; expected {FORMAT}")
     return {Key(*key): state for *key, state in content["runs"]}
 
 
 def find(folder: Path) -> tuple[dict[Key, Mapping[str, Any]], list[str]]:
-    """What :meth:`nnexp.training.run.Run.saved` gave of the runs in a folder's checkpoints, and which are damaged.
+    """The states (:meth:`nnexp.training.run.Run.saved`) in a folder's checkpoints, and messages on damaged files.
 
-    Of a run that is in several it is where it was furthest.
+    Of a run in several files the state of the last iteration is taken.
     """
     states: dict[Key, Mapping[str, Any]] = {}
     damaged = []
@@ -146,12 +150,12 @@ def go_on(
     saved: Sequence[Mapping[str, Any] | None],
     keep_ends: bool = False,
 ) -> Group:
-    """A group of prepared runs that goes on from what was saved of each; anew where that does not fit."""
+    """A group of prepared runs that continues from their saved states, or starts anew where these do not fit."""
     if any(saved):
         try:
             return Group(list(prepare()), saved, keep_ends=keep_ends)
         except Exception:
-            LOG.exception("a checkpoint does not belong to its runs: they start from the beginning")
+            LOG.exception("a checkpoint does not fit its runs, which are trained from the beginning")
     return Group(list(prepare()), keep_ends=keep_ends)
 
 

@@ -1,4 +1,4 @@
-"""Columns: what is known of a run's rows, by name."""
+"""Columns of a run's rows, by name."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Columns(dict[str, Array]):
             raise AttributeError(f"{type(self).__name__} has no column {name}") from None
 
     def each(self, change: Callable[[Array], Array]) -> Self:
-        """The same with each column changed."""
+        """The same columns, each transformed by ``change``."""
         return type(self)((name, change(column)) for name, column in self.items())
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """One or more, with the same columns, one after another."""
+        """One or more tables with the same columns, concatenated."""
         return cls((name, np.concatenate([part[name] for part in parts])) for name in parts[0])

@@ -1,4 +1,4 @@
-"""Descent: gradient runs side by side, one batched computation a step."""
+"""Descent: gradient runs trained together, one batched computation a step."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Array = np.ndarray[Any, Any]
 NEVER = int(np.iinfo(np.int64).max)
 
 SPAN_BYTES = 1 << 22
-"""No more weights than this wait in rows to be handed out."""
+"""Largest size of the weights in rows that are not delivered yet."""
 
 
 class _Step(NamedTuple):
-    """A pass, the calls that give its gradient, alone and with its loss, and those of the update that follow."""
+    """A pass, the calls for its gradient without and with its loss, and the calls of the update."""
 
     part: Pass
     calls: tuple[Call, ...]
@@ -40,10 +40,10 @@ class _Step(NamedTuple):
 
 
 class _ActiveRuns:
-    """The runs that go on, and what trains them: one object, so that an interruption finds all or nothing.
+    """The runs in training and their buffers: one object, so that an interruption finds a consistent state.
 
-    ``runs`` are their numbers, ``limits`` their iterations, ``count`` the iterations done ``()``, to which each
-    update adds; ``theta`` is where they are. ``running`` knows the losses of mini-batches.
+    ``runs`` are their numbers, ``limits`` their iterations, ``count`` the iterations done ``()``, which each update
+    increases, ``theta`` their present parameters, ``running`` the losses of mini-batches.
     """
 
     def __init__(
@@ -76,7 +76,8 @@ class _ActiveRuns:
         trained = method.answer(at)
         self.answer = Answer(trained, self.theta[:, self._trained :])
         self.stop = int(limits.min())
-        # A full batch's loss is that of theta, which need not be the answer, unless layers do otherwise in training.
+        # The loss of a full batch is that of the answer, unless the answer is not theta or layers are noisy in
+        # training.
         self.measured = size is None and trained is at.theta and not problem.network.noisy
         most = max(1, min(span, SPAN_BYTES // theta.nbytes))
         self.block = Block(runs, self.passed, self.answer, method.evaluations, self.measured, most, span)
@@ -84,7 +85,7 @@ class _ActiveRuns:
     def _at(self, part: Pass) -> At:
         assert part.gradient is not None
         again = part.calls(loss=True, gradient=True)
-        # Methods do not see what is not trained.
+        # Methods see trained parameters only.
         theta, gradient = (array[:, : self._trained] for array in (part.theta, part.gradient))
         return At(theta, gradient, part.loss, self._count, self.limits, again, self._draws, self.memory)
 
@@ -100,18 +101,18 @@ class _ActiveRuns:
         )
 
     def step(self, length: int | None, iteration: int) -> tuple[Pass, tuple[Call, ...], tuple[Call, ...]]:
-        """A pass, the calls that give its gradient, with its loss now and then, and those of the update that follow."""
+        """A pass, the calls for its gradient, with its loss when that is due, and the calls of the update."""
         part, calls, with_loss, update = self.parts[length]
         due = length is not None and self.running.due(iteration)
         return part, with_loss if due else calls, update
 
     def sound(self) -> Array:
-        """Which runs' losses, or weights where losses are not known, are finite."""
+        """Which runs have a finite loss or, where the loss is not known, finite weights."""
         known = self.batches is None
         return np.asarray(np.isfinite(self.passed.loss) if known else np.isfinite(self.theta).all(axis=1))
 
     def select(self, keep: Array) -> _ActiveRuns:
-        """Some of these runs, with the gradient that is known."""
+        """Some of these runs, with their present gradient."""
         assert self.gradient is not None
         part = _ActiveRuns(
             self.runs[keep],
@@ -133,26 +134,26 @@ class _ActiveRuns:
 
 
 class Descent:
-    """R runs of a gradient method, each with its own start, budget, hyperparameters and batches.
+    """R runs of a gradient method, each with its own initial theta, budget, hyperparameters and batches.
 
     A run that reached its budget, or whose loss or weights are not finite at a mark, ends and leaves the
-    computation; nothing of it reaches the others. The clock runs while training does, and its time is
-    shared: each moment is divided by the runs then going on.
+    computation without an effect on the others. The clock runs during training only, and its time is shared: each
+    moment is divided by the number of active runs.
 
     Args:
         problem: with the same data for all runs, or with a run axis.
         method: with hyperparameters that are numbers, or arrays ``(R,)``.
-        theta: the start ``(R, P)``.
+        theta: the initial parameters ``(R, P)``.
         iterations: of each run ``(R,)``.
         batches: one generator a run, for a method with a batch size.
         draws: one generator a run, for the method.
         layer_draws: one generator a run, for layers.
-        log_every: iterations from mark to mark; None for logarithmic marks, as many as are affordable.
+        log_every: iterations between marks; None for logarithmic marks, as many as are affordable.
         most_seconds: of training, after which all runs end.
-        until: updates after which all runs end, though their budgets have room for more.
-        saved: of each run what :meth:`state` gave, at one iteration and after as many seconds, to go on from there;
-            ``theta`` is the start all the same, and generators are where they were.
-        span: rows within as many iterations are handed out together.
+        until: updates after which all runs end, even if their budgets allow more.
+        saved: the :meth:`state` of each run, all of the same iteration and time, to continue from; ``theta`` is still
+            the initial one, and generators are in their saved states.
+        span: rows within this number of iterations are delivered together.
 
     Raises:
         ValueError: a batch size that does not fit the data.
@@ -185,10 +186,10 @@ class Descent:
         self._most_seconds, self._until = most_seconds, NEVER if until is None else until
         self.diverged = np.zeros(runs, bool)
         self.seconds = 0.0
-        # Counted by NumPy, so that theta and the count change together, even if a signal comes.
+        # A NumPy counter, so that theta and the count change together even if a signal arrives.
         self._count = np.zeros((), np.int64)
         self._share, self._since = 0.0, perf_counter()
-        # Where the runs that have ended stand.
+        # Results of the runs that have ended.
         self._iterations, self._shares = np.zeros(runs, np.int64), np.zeros(runs)
         self._answers = np.array(theta, problem.network.dtype)
         memory: dict[str, Array] = {}
@@ -225,7 +226,7 @@ class Descent:
             self._active.running.restore([one["running"] for one in saved])
 
     def progress(self, run: int) -> Progress:
-        """Where one run is; after an interruption too."""
+        """The progress of one run, also after an interruption."""
         active = self._active
         if active is not None and run in active.runs:
             at = int(np.searchsorted(active.runs, run))
@@ -239,7 +240,7 @@ class Descent:
         return bool(self.diverged[run])
 
     def state(self, run: int) -> dict[str, Any] | None:
-        """What it takes to go on with a run from here, between two calls of :meth:`advance`; None if it has ended."""
+        """The state of a run between two calls of :meth:`advance`, from which it can continue; None if it has ended."""
         active = self._active
         if active is None or run not in active.runs:
             return None
@@ -255,7 +256,7 @@ class Descent:
         }
 
     def leave(self, run: int) -> None:
-        """Train a run no further; to be called between two calls of :meth:`advance`, when no row waits."""
+        """End a run; to be called between two calls of :meth:`advance`, when all rows are delivered."""
         active = self._active
         if active is not None and run in active.runs:
             stays = active.runs != run
@@ -264,18 +265,18 @@ class Descent:
             self._shares[run], self._active = self._share, left
 
     def improvements(self, run: int) -> list[tuple[int, float]]:
-        """None: gradient runs have no candidates."""
+        """An empty list: gradient runs have no candidates."""
         return []
 
     def advance(self) -> list[tuple[int, Rows]] | None:
-        """Train until rows are due, and give them by run; none as a sign of life, None at the end."""
+        """Train until rows are due, and return them by run; an empty list as a heartbeat, None at the end."""
         active = self._active
         self._ready = []  # the caller has them
         if active is None:
             return None
         self._since = perf_counter()
         try:
-            # NumPy keeps this setting for the whole context, so it must not stay on while the caller works.
+            # The setting holds for the whole context, so it must be off while the caller works.
             with np.errstate(all="ignore"):
                 self._train(active)
         finally:
@@ -283,16 +284,16 @@ class Descent:
         return self.rows()
 
     def rows(self) -> list[tuple[int, Rows]]:
-        """Rows that an interruption kept from being handed out, and maybe those handed out before it."""
+        """Rows that were not delivered because of an interruption, possibly with those delivered just before it."""
         active = self._active
         if active is not None:
             ready, block = [*self._ready, *active.block.rows()], active.block.next()
-            # Together, without a call between that a signal could come in at.
+            # One assignment, so that a signal cannot arrive in between.
             self._ready, active.block = ready, block
         return [(run, rows) for run, rows in self._ready if len(rows.iteration)]
 
     def _train(self, active: _ActiveRuns) -> None:
-        """Steps, until rows are due, a budget is spent or the heart beats."""
+        """Train until rows or a heartbeat are due, or a budget is spent."""
         wake = self._since + HEARTBEAT
         if self._most_seconds is not None:
             wake = min(wake, self._since + self._most_seconds - self.seconds)
@@ -339,9 +340,9 @@ class Descent:
                 return
 
     def _end(self, active: _ActiveRuns, marked: bool, all_end: bool) -> _ActiveRuns | None:
-        """What goes on without the runs that are over, or have diverged, at a step whose gradient is known.
+        """The active runs without those that are over or have diverged, at a step whose gradient is known.
 
-        Where there is no mark, the last row is theirs alone.
+        Without a mark, only the runs that end have the last row.
         """
         over = (active.limits <= self._count) | all_end
         bad = ~active.sound() & (over | marked)
@@ -358,7 +359,7 @@ class Descent:
         for (number, columns), own in zip(active.block.rows(), over.tolist(), strict=True):
             last = len(columns.iteration) - (not marked and not own)
             ready.append((number, Rows(*(column[:last] for column in columns))))
-        # Together, without a call between that a signal could come in at.
+        # One assignment, so that a signal cannot arrive in between.
         self._ready, self._active = ready, left
         return left
 

@@ -1,4 +1,4 @@
-"""A group: runs of like shape, trained together, each equal bit for bit to the run trained alone."""
+"""A group: runs of the same shapes, trained together, each equal bit for bit to the run trained alone."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ Array = np.ndarray[Any, Any]
 Saved = Mapping[str, Any]
 
 GROUP_BYTES = 10 << 20
-"""As many runs are computed together as have activations of this size: measured with 1 MB of L2, 32 MB of L3."""
+"""Largest size of the activations of a group; chosen by measurement with 1 MB of L2 and 32 MB of L3 cache."""
 
 MOST_RUNS = 64
-"""The most runs of a group, however small: beyond it a step's fixed cost is shared enough."""
+"""The most runs of a group: with more the fixed cost of a step is negligible already."""
 
 
 def key(settings: RunSettings, log_every: int | None = None) -> Hashable:
-    """What runs must share to be trained together; every other setting may differ from run to run.
+    """What runs must have in common to be trained together; every other setting may differ between runs.
 
-    All settings of the parts that are not per run, sizes of the data, dtype, rounding, order of chance and marks. A run
-    with a budget of seconds trains alone, for its clock cannot be shared, and so does one whose method cannot be
+    All settings of the parts that are not per run, sizes of the data, dtype, rounding, random streams and marks. A run
+    with a budget of seconds trains alone, because its clock cannot be shared, and so does one whose method cannot be
     batched: its key equals no other.
     """
     if settings.budget.seconds is not None or not settings.optimizer.batched:
@@ -52,12 +52,12 @@ def key(settings: RunSettings, log_every: int | None = None) -> Hashable:
 
 
 def chunk(settings: RunSettings) -> int:
-    """How many runs like this one keep the working set of a step within :data:`GROUP_BYTES`."""
+    """The number of runs like this one whose working set of a step is within :data:`GROUP_BYTES`."""
     sizes = settings.dataset.sizes()
     network = settings.architecture.network(sizes.features, sizes.outputs, settings.dtype)
     samples = getattr(settings.optimizer, "batch_size", None) or sizes.samples
-    # Inputs with their row of ones, activations, their gradients, and what the loss needs of its own. Of hidden
-    # layers a tile of runs is there at once.
+    # Inputs with their row of ones, activations, their gradients, and the buffers of the loss. Of hidden layers only
+    # a tile of runs is in memory at once.
     rows = prod(network.features) + 1 + 2 * network.scratch + 3 * sizes.outputs
     return max(1, min(MOST_RUNS, GROUP_BYTES // (rows * samples * network.dtype.itemsize)))
 
@@ -84,17 +84,17 @@ def split(settings: Sequence[RunSettings], most: int | None = None) -> list[list
 
 
 class Group:
-    """Runs trained together; each can be read while they go on. A run that is trained alone is a group of one.
+    """Runs trained together; each can be read during training. A run that is trained alone is a group of one.
 
-    Gradient runs are one computation: the clock is shared, and each moment's time is divided by the runs then
-    going, so that ``seconds`` is what a run cost. Gradient-free runs are trained one after another: what they
-    spend is the arithmetic of their candidates, which are computed in blocks already.
+    Gradient runs are one computation: the clock is shared, and each moment is divided by the number of active
+    runs, so that ``seconds`` is the cost of a run. Gradient-free runs are trained one after another: their cost is
+    the arithmetic of their candidates, which are computed in blocks already.
 
     Args:
-        prepared: one or more runs whose settings have one :func:`key`.
-        saved: for each what :meth:`nnexp.training.run.Run.saved` gave of the same run, to go on from there, or None.
-        span: rows within as many iterations are handed out together.
-        keep_ends: whether runs keep where they are when their budgets are spent.
+        prepared: one or more runs whose settings have the same :func:`key`.
+        saved: for each run its :meth:`nnexp.training.run.Run.saved`, to continue from, or None.
+        span: rows within this number of iterations are delivered together.
+        keep_ends: whether runs keep their state when their budgets are spent.
 
     Attributes:
         runs: in order.
@@ -134,9 +134,9 @@ class Group:
         return cls(prepare_group((one, None, 20) for one in wanted))
 
     def train(self, flush_seconds: float = 2.0) -> Iterator[list[tuple[int, History]]]:
-        """Train all to their ends, yielding new rows by the run's position every ``flush_seconds``.
+        """Train all runs to their ends, yielding new rows by the run's position every ``flush_seconds``.
 
-        An empty list is a sign of life, at most every :data:`HEARTBEAT` seconds.
+        An empty list is a heartbeat, at most every :data:`HEARTBEAT` seconds.
         """
         flushed = beaten = perf_counter()
         for _ in self.blocks():
@@ -151,7 +151,7 @@ class Group:
         yield self._measured()
 
     def blocks(self) -> Iterator[None]:
-        """Train, coming back at every block of rows, and without one as a sign of life."""
+        """Train, yielding after every block of rows, and without rows as a heartbeat."""
         for computation, runs in self._computations:
             while (block := computation.advance()) is not None:
                 for position, rows in block:
@@ -163,7 +163,7 @@ class Group:
                 yield
 
     def _collect(self) -> None:
-        """Take rows that an interruption kept from being handed out."""
+        """Collect rows that were not delivered because of an interruption."""
         for computation, runs in self._computations:
             for position, rows in computation.rows():
                 self.runs[runs[position]].add(rows)
@@ -174,14 +174,14 @@ class Group:
 
 
 def _together(prepared: Sequence[Prepared], saved: Sequence[Saved | None]) -> list[list[int]]:
-    """Positions of the runs of each computation: gradient runs that stand at one iteration, or a single run."""
+    """Positions of the runs of each computation: gradient runs at the same iteration, or a single run."""
     alike: dict[Hashable, list[int]] = {}
     for at, (one, state) in enumerate(zip(prepared, saved, strict=True)):
         together: Hashable = None
         if not one.method.needs_gradient or (state and state["over"]):
             together = at
         elif state:
-            # Of one group they have one clock.
+            # Runs of one group share a clock.
             together = state["iteration"], state["going"]["seconds"]
         alike.setdefault(together, []).append(at)
     return list(alike.values())
@@ -250,10 +250,10 @@ def _descent(prepared: Sequence[Prepared], saved: Sequence[Saved], span: int) ->
 def train(
     settings: RunSettings | Sequence[RunSettings], log_every: int | None = None, snapshots: int = 20
 ) -> list[Run]:
-    """Train one run or many, those that can be together; without a store and without files.
+    """Train one run or many, in groups where possible, without a store and without files.
 
     Args:
-        log_every: iterations from row to row of a history; None for 30 a decade, log-spaced.
+        log_every: iterations between rows of a history; None: log-spaced, 30 a decade.
         snapshots: how many weights each run keeps.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Marks: the iterations at which a run is logged, and which of them keep their weights."""
+"""Marks: the iterations at which a run is logged, and those whose weights are kept."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Array = np.ndarray[Any, Any]
 PER_DECADE = 30
 
 SHARE = 0.2
-"""Of training's work: measuring may take as much."""
+"""The share of training's multiplications that measuring may take."""
 
 FREE_WORK = 10**9
-"""Multiplications that measuring may take whatever training takes: some hundredths of a second."""
+"""Multiplications that measuring may take in any case: some hundredths of a second."""
 
 
 def marks(every: int | None = None, per_decade: int = PER_DECADE) -> Iterator[int]:
-    """0, then multiples of ``every``; without it 1, 2, 3, ... thinning out to ``per_decade``, without end.
+    """0, then multiples of ``every``; without it 1, 2, 3, ... and later ``per_decade`` log-spaced marks, without end.
 
-    The logarithmic marks do not depend on a budget, so runs of unequal length share them; up to 10,000
-    iterations there are 101 of 30 a decade.
+    The logarithmic marks do not depend on a budget, so that runs of different lengths share them; up to 10,000
+    iterations there are 101 with 30 a decade.
 
     >>> from itertools import islice
     >>> list(islice(marks(every=50), 4))
@@ -46,11 +46,11 @@ def affordable(
 ) -> Iterator[int]:
     """The marks whose rows take at most ``free`` multiplications and :data:`SHARE` of training's; the first always.
 
-    Counted in samples, not in seconds: the rows are the same on any machine, and in a group or alone.
+    Counted in samples, not in seconds: the marks are the same on any machine, alone and in a group.
 
     Args:
-        row: forward passes of one sample that measuring a row takes.
-        step: those that one iteration takes.
+        row: forward passes of one sample for measuring a row.
+        step: forward passes of one sample for one iteration.
         work: multiplications of one such pass.
         free: None for :data:`FREE_WORK`.
 
@@ -65,9 +65,9 @@ def affordable(
             spent += row
 
 
-@lru_cache(4096)  # The runs of a group ask for the same ones.
+@lru_cache(4096)  # The runs of a group have the same marks.
 def mark_after(iteration: int, per_decade: int = PER_DECADE) -> int:
-    """The first logarithmic mark behind ``iteration``.
+    """The first logarithmic mark after ``iteration``.
 
     >>> [mark_after(iteration) for iteration in (0, 1, 18, 19, 99_999)]
     [1, 2, 20, 20, 100000]
@@ -80,9 +80,9 @@ def mark_after(iteration: int, per_decade: int = PER_DECADE) -> int:
 
 
 def log_spaced(iterations: Array, wanted: int) -> Array:
-    """Positions of ``wanted`` (2 or more) of the increasing ``iterations``, spaced evenly in their logarithm.
+    """``wanted`` (2 or more) positions in the increasing ``iterations``, evenly spaced in the logarithm.
 
-    The first and the last are among them; all positions where there are no more than ``wanted``.
+    They include the first and the last; all positions where there are no more than ``wanted``.
 
     >>> log_spaced(np.array([0, 1, 2, 3, 5, 10, 30, 100]), 4).tolist()
     [0, 1, 5, 7]

@@ -1,4 +1,4 @@
-"""Plain values and arrays as bytes and back: JSON, and one block for all arrays, in an npz file with checksums."""
+"""Serialization of plain values and arrays: JSON, and one block for all arrays, in an npz file with checksums."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 PLACE = "$array"
-"""The key of what stands in JSON where an array was."""
+"""The key in JSON that marks an array."""
 
 
 def pack(value: Any, file: IO[bytes]) -> None:
-    """Write nested dicts, lists, numbers, texts and arrays; dtypes, and the order of axes in memory, are kept.
+    """Write nested dicts, lists, numbers, strings and arrays, with their dtypes and memory order.
 
     Raises:
         TypeError: anything else.
@@ -25,7 +25,10 @@ def pack(value: Any, file: IO[bytes]) -> None:
     def placed(array: Any) -> dict[str, Any]:
         nonlocal size
         if not isinstance(array, np.ndarray) or array.dtype.hasobject:
-            raise TypeError(f"a {type(array).__name__} cannot be kept")
+            raise TypeError(
+                f"a {type(array).__name__} cannot be saved; expected numbers, strings, lists, dicts "
+                f"and arrays"
+            )
         turned = array.flags.f_contiguous and not array.flags.c_contiguous
         piece = np.ascontiguousarray(array.T if turned else array).reshape(-1).view(np.uint8)
         pieces.append(piece)
@@ -37,7 +40,7 @@ def pack(value: Any, file: IO[bytes]) -> None:
 
 
 def unpack(file: IO[bytes]) -> Any:
-    """What :func:`pack` wrote.
+    """The value that :func:`pack` wrote.
 
     Raises:
         ValueError: it is damaged.
@@ -56,6 +59,6 @@ def _placed(values: dict[str, Any], data: Array) -> Any:
     at, kind, shape, turned = values[PLACE]
     dtype = np.dtype(kind)
     end = at + dtype.itemsize * int(np.prod(shape))
-    # A copy, so that it begins where numbers do.
+    # A copy, so that it is aligned.
     flat = data[at:end].copy().view(dtype)
     return flat.reshape(shape[::-1]).T if turned else flat.reshape(shape)

@@ -26,7 +26,7 @@ class Samples(NamedTuple):
     to: Target
 
     def of_runs(self, runs: slice) -> Samples:
-        """Of some of the runs; the same where data are the same for all."""
+        """Those of some of the runs; unchanged where runs share data."""
         if self.x.ndim == 2:
             return self
         values, scaled, mask = (array[runs] for array in (self.to.values, self.to.scaled, self.to.mask))
@@ -34,14 +34,14 @@ class Samples(NamedTuple):
         return Samples(self.x[runs], Target(values, scaled, labels, mask))
 
     def of_samples(self, at: slice) -> Samples:
-        """Of some of the samples, with scaled targets of their own."""
+        """Some of the samples, with their own copy of the scaled targets."""
         values, scaled, labels, mask = self.to
         own = np.copy(scaled[..., at], order="K")
         to = Target(values[..., at], own, None if labels is None else labels[..., at], mask[..., at])
         return Samples(self.x[..., at], to)
 
     def for_candidates(self) -> Samples:
-        """The same for candidates: where there are runs, an axis of one after theirs."""
+        """The same for candidates: with a run axis, an axis of length one is inserted after it."""
         if self.x.ndim == 2:
             return self
         values, scaled, mask = (
@@ -52,15 +52,15 @@ class Samples(NamedTuple):
 
 
 class Pass:
-    """A forward pass and a backward pass on one leading shape, their calls bound once.
+    """A forward pass and a backward pass for one leading shape, their calls bound once.
 
-    In training they go in tiles of runs, and of samples where a run's own are too many for the cache: see
+    In training they are computed in tiles of runs, and of samples where one run does not fit into the cache: see
     :meth:`Problem.tile`.
 
     Args:
-        training: whether layers do what they do in training alone; then ``lead`` is ``(R,)``.
-        draws: a generator for each run, for such layers.
-        given: theta and gradient ``(*lead, P)``, in place of arrays of the pass's own.
+        training: whether the pass is one of training, as for dropout; then ``lead`` is ``(R,)``.
+        draws: a generator for each run, in training.
+        given: arrays for theta and gradient ``(*lead, P)``; None: new arrays.
 
     Attributes:
         theta: ``(*lead, P)``, written by the caller.
@@ -68,7 +68,7 @@ class Pass:
         accuracy: ``(*lead)``; None where targets are not classes.
         gradient: ``(*lead, P)``; None if it was not asked for.
         outputs: before the output activation ``(*lead, C, N)``, where they are asked for outside training.
-        update: calls that go with an update of theta.
+        update: calls to run with an update of theta.
     """
 
     theta: Array
@@ -111,7 +111,7 @@ class Pass:
         memory: Memory,
         draws: Sequence[np.random.Generator],
     ) -> None:
-        """Tiles of ``size`` runs and ``samples`` of their samples, in the same buffers one after another."""
+        """Bind tiles of ``size`` runs and ``samples`` samples, computed one after another in the same buffers."""
         network, total = problem.network, part.x.shape[-1]
         shape, dtype = (runs, network.layout.size), network.dtype
         theta, gradient = (memory.take(name, shape, dtype) for name in ("theta", "gradient"))
@@ -176,7 +176,7 @@ class Pass:
     def calls(
         self, *, loss: bool = True, accuracy: bool = False, gradient: bool = False, outputs: bool = False
     ) -> tuple[Call, ...]:
-        """The calls, in order, that write what is asked for."""
+        """The calls, in order, that write the requested results."""
         calls = self._calls.get((loss, accuracy, gradient, outputs))
         if calls is None:
             if self._tiles:
@@ -190,15 +190,15 @@ class Pass:
         return calls
 
     def _keep_outputs(self) -> None:
-        # The measure uses them up.
+        # The measure overwrites them.
         self.outputs = self._work.z.copy()
 
     def fill(self, batch: Array, labels: bool = False) -> None:
-        """Nothing: all samples are there."""
+        """Do nothing: the pass has all samples."""
 
 
 class _Tile(NamedTuple):
-    """A tile's pass, its runs, its share of their samples and whether it is their first (None: all of them)."""
+    """A tile's pass, its runs, its share of their samples and whether it is the first tile (None: all samples)."""
 
     own: Pass
     runs: slice
@@ -208,7 +208,7 @@ class _Tile(NamedTuple):
 
 
 def _added(array: Array, to: Array, first: bool) -> Call:
-    """The call that adds ``array`` to ``to``, or begins it anew."""
+    """The call that adds ``array`` to ``to``, or copies it if it is the first."""
     return partial(np.copyto, to, array) if first else partial(np.add, to, array, to)
 
 
@@ -216,7 +216,7 @@ class BatchPass(Pass):
     """A pass on mini-batches of ``size`` samples, which :meth:`fill` copies into its buffers.
 
     Args:
-        outer: the leading shape of the batches: of runs, if they have their own.
+        outer: the leading shape of the batches: the runs, if each has its own batch.
     """
 
     def __init__(
@@ -236,7 +236,7 @@ class BatchPass(Pass):
         to = Target(buffers[1], empty, labels, np.empty_like(empty, bool))
         self._rows = [np.empty((*outer, size, a.shape[-1]), a.dtype) for a in self._from]
         self._index = np.empty((*outer, size), np.intp)
-        # Where each run's samples start; runs have their own if the data have.
+        # The first sample of each run, where the data have a run axis.
         runs = problem.train.x.shape[:-2]
         self._starts = np.arange(prod(runs)).reshape(*runs, 1) * problem.samples
         self._buffers, self._to = buffers, to
@@ -245,7 +245,7 @@ class BatchPass(Pass):
         super().__init__(problem, fit, lead, True, memory, training, draws)
 
     def fill(self, batch: Array, labels: bool = False) -> None:
-        """Take the samples ``batch (*outer, B)``, and their labels if accuracy will be asked for."""
+        """Copy the samples ``batch (*outer, B)``, and their labels if accuracy will be needed."""
         np.add(batch, self._starts, self._index)
         for source, rows, buffer in zip(self._from, self._rows, self._buffers, strict=True):
             source.take(self._index, axis=0, out=rows, mode="clip")

@@ -1,4 +1,4 @@
-"""From settings to the parts of a run: problem, method, start and sources of chance."""
+"""From settings to the parts of a run: problem, method, initial theta and random generators."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Array = np.ndarray[Any, Any]
 
 
 class Prepared(NamedTuple):
-    """All that a run needs; ``theta (P,)`` is its start, ``draws`` None for a gradient method.
+    """All that a run needs; ``theta (P,)`` is the initial one, ``draws`` is None for a gradient method.
 
-    ``log_every`` are iterations from row to row, None for logarithmic marks; ``snapshots`` how many weights are kept.
-    ``until`` is an iteration at which the run ends in place of its clock, None for the budget alone.
+    ``log_every`` is the number of iterations between rows, None for logarithmic marks; ``snapshots`` the number of
+    weights to keep; ``until`` the iteration at which a run with a budget of seconds ends in a replay, else None.
     """
 
     settings: RunSettings
@@ -52,7 +52,7 @@ def prepare(
     """The parts of the run that ``settings`` describe.
 
     Args:
-        like: a run that can be trained together with this one; data that are alike are held once.
+        like: a run that can be trained together with this one; equal data are shared.
 
     Raises:
         ConfigError: settings that do not go together.
@@ -68,7 +68,7 @@ def prepare(
 def prepare_group(settings: Iterable[tuple[RunSettings, int | None, int]]) -> list[Prepared]:
     """The parts of runs that are trained together, each with its ``log_every`` and ``snapshots``.
 
-    Data of the first that others have too are held once.
+    Data equal to those of the first are shared.
 
     Raises:
         ConfigError: settings that do not go together.
@@ -108,12 +108,12 @@ def _prepare(settings: RunSettings, log_every: int | None, snapshots: int, like:
 
 
 def _sized(settings: RunSettings, sizes: Sizes) -> Network:
-    """The network, where memory has room for it, the data and the method: asked before it is taken.
+    """The network, after a check that memory is enough for it, the data and the method.
 
-    What is counted is less than what training takes: whatever is refused could not be trained.
+    The estimate is a lower bound: what is refused could not be trained.
 
     Raises:
-        ConfigError: memory has no room; the setting is the largest number of the part.
+        ConfigError: not enough memory; it names the setting with the largest number.
     """
     part = "dataset"
     try:
@@ -124,14 +124,14 @@ def _sized(settings: RunSettings, sizes: Sizes) -> Network:
                 f"dataset={settings.dataset.name}: {samples} samples of {features} features and {sizes.outputs} "
                 "outputs; expected one of each or more"
             )
-        # Points are drawn as float64 before they are what the run computes with; targets are a row an output.
+        # Points are drawn in float64 and then converted; targets have a row for each output.
         itemsize = np.dtype(settings.dtype).itemsize
         ask(samples, 8 * features + itemsize * (2 * features + 3 * sizes.outputs), "samples")
         part = "architecture"
         network = settings.architecture.network(
             sizes.features, sizes.outputs, settings.dtype, settings.accumulate
         )
-        # Layers that see the batch as a whole keep all of it.
+        # Layers such as batch normalisation keep the whole batch.
         if network.couples:
             ask(sizes.samples, itemsize * network.scratch, "samples in hidden layers")
         part = "optimizer"
@@ -141,7 +141,7 @@ def _sized(settings: RunSettings, sizes: Sizes) -> Network:
     except TooLarge as error:
         setting = _largest(getattr(settings, part), part)
         if part == "optimizer" and "." not in setting:
-            # A number of its own has no part in it.
+            # None of the method's settings is a large number, so the network is too large.
             setting = f"{_largest(settings.architecture, 'architecture')} with {setting}"
         raise ConfigError(f"{setting}: {error}") from error
 
@@ -195,7 +195,7 @@ def _check_targets(loss: Loss, split: Split) -> None:
         if least < 0 or most > 1:
             raise ConfigError(
                 f"loss={loss.name}: the dataset's targets are numbers, {least:.4g} to {most:.4g}; expected "
-                "classes (of a table by dataset.task=classes) or numbers 0 to 1; loss=squared_error takes any"
+                f"classes (for a table: dataset.task=classes) or numbers 0 to 1; loss=squared_error takes any numbers"
             )
 
 
@@ -226,7 +226,7 @@ def _earlier_candidates(settings: RunSettings) -> int:
         return 0
     if settings.budget.iterations is None:
         raise ConfigError(
-            "budget.iterations=null: streams=notebook needs a number, for perturbation's draws "
-            "follow random search's"
+            "budget.iterations=null: expected a number with streams=notebook, where perturbation's draws follow "
+            "random search's"
         )
     return settings.budget.iterations

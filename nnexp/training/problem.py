@@ -25,34 +25,35 @@ from nnexp.training.passes import BatchPass, Pass, Samples
 Array = np.ndarray[Any, Any]
 
 CHUNK_BYTES = 1 << 19
-"""Outputs of as many candidates, and what their loss needs, are computed together: measured with 1 MB of L2.
+"""Largest size of the outputs, and the buffers of the loss, of candidates that are computed together.
 
-Their hidden layers are computed in tiles of their own, see :data:`nnexp.network.buffers.TILE_BYTES`.
+Chosen by measurement with 1 MB of L2 cache. Hidden layers have their own tiles, see
+:data:`nnexp.network.buffers.TILE_BYTES`.
 """
 
 INFINITY = np.float32(np.inf)
 
 PASS_BYTES = 1 << 22
-"""Hidden layers of as many runs, or samples of one, are computed together, there and back: measured with 1 MB of L2."""
+"""Largest size of the hidden layers of a tile of runs, or of samples of one run, in training."""
 
 LINE_BYTES = 64
-"""Of a cache line, and of the widest vector."""
+"""The size of a cache line, and of the widest vector register."""
 
 SAMPLE_BYTES = 1 << 23
-"""Hidden layers of as many samples are computed together where a network is evaluated on many."""
+"""Largest size of the hidden layers of samples that are evaluated together."""
 
 OUTPUT_BYTES = 1 << 25
-"""Outputs of as many candidates are there at once for metrics, which look at all samples together."""
+"""Largest size of the outputs of candidates for metrics, which need all samples at once."""
 
 PASSES = 24
-"""The most passes that a problem keeps, each for one number of candidates."""
+"""The most passes that a problem caches, each for one number of candidates."""
 
 
 class Score(NamedTuple):
-    """What a method learns of its candidates: loss and accuracy ``(..., K)``, gradient ``(..., K, P)``.
+    """The results for candidates: loss and accuracy ``(..., K)``, gradient ``(..., K, P)``.
 
-    NaN losses are read as +inf. What was not asked for is None. The gradient is a buffer of the problem's
-    that the next call overwrites. ``outputs (..., K, C, N)`` are those before the output activation.
+    NaN losses are read as +inf. Results that were not asked for are None. The gradient is a buffer that the next call
+    overwrites. ``outputs (..., K, C, N)`` are those before the output activation.
     """
 
     loss: Array | None
@@ -62,10 +63,7 @@ class Score(NamedTuple):
 
 
 class Evaluation(Columns):
-    """Loss, accuracy and metrics ``(...)`` on training data, held-out data and test data.
-
-    NaN where there is no such number.
-    """
+    """Loss, accuracy and metrics ``(...)`` on training data, held-out data and test data; NaN where undefined."""
 
 
 class Problem:
@@ -74,10 +72,10 @@ class Problem:
     The data's own leading axis, if any, is the run axis: ``x (R, F, N)`` goes with theta ``(R, K, P)``.
 
     Args:
-        metrics: what is evaluated beside loss and accuracy.
+        metrics: evaluated in addition to loss and accuracy.
 
     Attributes:
-        shape: of a sample, as ``(channels, height, width)`` of an image, even where the network takes it flat.
+        shape: of a sample, such as ``(channels, height, width)``, also where the network takes flat features.
 
     Raises:
         ValueError: targets that do not fit the network's outputs, or a metric.
@@ -94,7 +92,7 @@ class Problem:
     ) -> None:
         self.network, self.loss, self.train, self.test = network, loss, train, test
         self.validation = validation
-        # Losses count accuracy themselves.
+        # Losses compute accuracy themselves.
         self.metrics = [metric for metric in metrics if metric.name != "accuracy"]
         self.samples = train.x.shape[-1]
         self.shape: tuple[int, ...] = network.features
@@ -114,7 +112,7 @@ class Problem:
     def samples_in_rows(self) -> tuple[list[Array], Array | None]:
         """Inputs with a one and targets, ``(samples of all runs, F + 1)`` and ``(..., C)``, and labels.
 
-        A mini-batch is then whole rows, copied and turned: a tenth of the time of as many single numbers.
+        A mini-batch is then copied as whole rows and transposed, in a tenth of the time of single numbers.
         """
         x, dtype = self._in_dtype(self.train.x), self.network.dtype
 
@@ -129,14 +127,14 @@ class Problem:
         return [inputs.reshape(-1, inputs.shape[-1]), values.reshape(-1, values.shape[-1])], labels
 
     def tile(self, samples: int) -> tuple[int, int]:
-        """How many runs, and how many samples of a run, go there and back together in :data:`PASS_BYTES`.
+        """The number of runs, and of samples of a run, in a tile of :data:`PASS_BYTES` for training.
 
-        It depends on shapes alone. Samples whose batch is normalised stay together.
+        It depends on shapes alone. With batch normalisation samples are not divided.
         """
         each = self.network.scratch * self.network.dtype.itemsize * samples
         if each <= PASS_BYTES or self.network.couples:
             return max(1, PASS_BYTES // max(2 * each, 1)), samples
-        # Whole cache lines of samples: loops over them are a seventh faster.
+            # Multiples of a cache line: loops over them are a seventh faster.
         line = LINE_BYTES // self.network.dtype.itemsize
         return 1, min(samples, line * ceil(samples / ceil(each / PASS_BYTES) / line))
 
@@ -160,32 +158,32 @@ class Problem:
     ) -> Pass:
         """A pass with gradient for thetas ``(runs, P)``, on all samples or on batches ``(runs, batch_size)``.
 
-        Layers do what they do in training. Passes with one ``memory`` have one theta and one gradient.
+        The pass is one of training, as for dropout. Passes with one ``memory`` share theta and gradient.
 
         Args:
-            draws: a generator for each run, for layers that draw.
+            draws: a generator for each run, for layers with random numbers.
         """
         if batch_size is None:
             return Pass(self, self._train, (runs,), True, memory, True, draws)
         return BatchPass(self, (runs,), (runs,), batch_size, memory, True, draws)
 
     def select(self, runs: Array) -> Problem:
-        """The problem of some of the runs; itself where data are the same for all."""
+        """The problem of some of the runs; unchanged where runs share data."""
         if self.train.x.ndim == 2:
             return self
         return Problem(self.network, self.loss, Data(self.train.x[runs], self.train.y[runs]))
 
     def row_samples(self, train: bool) -> int:
-        """On how many samples a row is measured: all that are held out, and the training data's.
+        """The number of samples that a row is measured on: validation and test data, and with ``train`` training data.
 
-        Those are left out without ``train``, unless there are metrics.
+        Metrics always need the training data.
         """
         others = (data.x.shape[-1] for data in (self.validation, self.test) if data is not None)
         return (self.samples if train or self.metrics else 0) + sum(others)
 
     @cached_property
     def digest(self) -> str:
-        """A hash of the content of all data, sixteen hexadecimal digits; runs that share the data ask for it once."""
+        """A hash of the content of all data, sixteen hexadecimal digits, computed once for runs that share data."""
         total = hashlib.sha256()
         for array in (
             a for data in (self.train, self.test, self.validation) if data is not None for a in data
@@ -196,11 +194,11 @@ class Problem:
 
     @property
     def held_out(self) -> Data | None:
-        """What ``val_loss`` and ``val_accuracy`` are of: validation data, else test data."""
+        """The data of ``val_loss`` and ``val_accuracy``: validation data, else test data."""
         return self.test if self.validation is None else self.validation
 
     def chunk(self, samples: int | None = None, runs: int = 1) -> int:
-        """How many candidates a run keep the working set within :data:`CHUNK_BYTES`."""
+        """The number of candidates a run whose working set is within :data:`CHUNK_BYTES`."""
         # Tiles are of runs where there are several, with all their candidates.
         rows = self.network.layout.sizes[-1] + 3 + (self.network.scratch if runs > 1 else 0)
         each = rows * (samples or self.samples) * self.network.dtype.itemsize * runs
@@ -215,7 +213,7 @@ class Problem:
         gradient: bool = False,
         batch: Array | None = None,
     ) -> Score:
-        """Score candidates ``(..., K, P)`` on the training data, or on its samples ``batch (..., B)``."""
+        """Evaluate candidates ``(..., K, P)`` on the training data, or on its samples ``batch (..., B)``."""
         if batch is not None:
             lead = theta.shape[:-1]
             outer = batch.shape[:-1]
@@ -232,7 +230,7 @@ class Problem:
     def _in_pieces(
         self, theta: Array, part: Samples, loss: bool, accuracy: bool, outputs: Array | None = None
     ) -> Score:
-        """Candidates in pieces of about one length, for each length has its pass; ``outputs`` are written."""
+        """Evaluate candidates in pieces of about equal length, since each length needs a pass; writes ``outputs``."""
         count, most = theta.shape[-2], self.chunk(part.x.shape[-1], prod(theta.shape[:-2]))
         size = ceil(count / ceil(count / most))
         pieces = []
@@ -272,7 +270,7 @@ class Problem:
         np.copyto(own.theta, theta)
         run(own.calls(loss=loss, accuracy=accuracy, gradient=gradient, outputs=outputs))
         share = None if own.accuracy is None or not accuracy else own.accuracy.copy()
-        # Of NaN and inf, inf.
+        # A NaN loss becomes inf.
         return Score(
             np.fmin(own.loss, INFINITY) if loss else None,
             share,
@@ -283,8 +281,8 @@ class Problem:
     def evaluate(self, theta: Array, train: bool = True) -> Evaluation:
         """Loss, accuracy and metrics of theta ``(T, P)``, or ``(R, T, P)`` where data has runs.
 
-        Without ``train`` those of training data are not computed. Test data are told apart where there are validation
-        data too.
+        Without ``train`` those of training data are not computed. Test data have their own columns only where there are
+        validation data too.
         """
         theta = np.asarray(theta, self.network.dtype)
         single = theta.ndim == 1
@@ -347,7 +345,7 @@ class Problem:
         return [] if self.test is None or self.validation is None else self._sample_pieces(self.test)
 
     def _sample_pieces(self, data: Data) -> list[Samples]:
-        """Pieces whose hidden layers take :data:`SAMPLE_BYTES`, of one network, so that they are alike in any group."""
+        """Pieces whose hidden layers take :data:`SAMPLE_BYTES` for one network, the same in any group."""
         each, samples = self.network.scratch * self.network.dtype.itemsize, data.x.shape[-1]
         count = ceil(samples * each / SAMPLE_BYTES)
         if count <= 1:

@@ -18,17 +18,17 @@ from nnexp.training.stopping import Stopping
 Array = np.ndarray[Any, Any]
 
 PENDING_BYTES = 1 << 25
-"""Rows whose weights take as much are measured before more are kept."""
+"""Largest size of the weights in rows that are not measured yet."""
 
 
 class History(Columns):
     """Rows of a run as columns of equal length: counts int64, the rest float64.
 
     ``loss`` and ``accuracy`` are those of theta, the answer so far, on all training data; ``val_loss`` and
-    ``val_accuracy`` on validation data, and ``test_loss`` and ``test_accuracy`` on test data. A dataset that holds out
-    one set of samples has them under ``val_`` alone. Metrics that the run chose have such columns too. ``batch_loss``,
-    of mini-batches alone, is the mean loss of those since the row before, every eighth, each by the weights that it
-    changed. NaN is a number that there is not (no such data, no classes, overflow).
+    ``val_accuracy`` on validation data, and ``test_loss`` and ``test_accuracy`` on test data. A dataset with
+    test data but no validation data has them under ``val_`` alone. The run's metrics have such columns too.
+    ``batch_loss``, with mini-batches only, is the mean loss of every eighth of them since the row before, each with the
+    weights before its update. NaN means that a number is undefined (no such data, no classes, overflow).
     """
 
     iteration: Array
@@ -47,7 +47,7 @@ COLUMNS = tuple(History.__annotations__)
 
 
 class Snapshots(NamedTuple):
-    """Weights over time: ``iteration (T,)``, ``theta (T, P)`` in memory's order, ``loss (T,)``."""
+    """Weights over time: ``iteration (T,)``, ``theta (T, P)`` in the layout's memory order, ``loss (T,)``."""
 
     iteration: Array
     theta: Array
@@ -55,7 +55,7 @@ class Snapshots(NamedTuple):
 
 
 def join(parts: list[History]) -> History:
-    """Histories one after another."""
+    """Histories, concatenated."""
     if not parts:
         return History(
             (name, np.empty(0, np.int64 if i < 2 else np.float64)) for i, name in enumerate(COLUMNS)
@@ -68,13 +68,13 @@ def _finite(column: Array) -> Array:
 
 
 class Record:
-    """What is known of one run: rows measured at its marks, weights of some of them.
+    """The record of one run: rows measured at its marks, weights of some of them.
 
-    Everything can be read while the run goes on, and after an interruption.
+    Everything can be read during training, and after an interruption.
 
     Attributes:
-        waiting: bytes of weights to be measured.
-        measuring_seconds: what measuring rows has taken so far, beside training.
+        waiting: bytes of weights that are not measured yet.
+        measuring_seconds: time spent on measuring rows so far, in addition to training.
     """
 
     def __init__(self, prepared: Prepared) -> None:
@@ -91,8 +91,8 @@ class Record:
         self._last: tuple[int, Array, float] | None = None
         known = measures(described(prepared.settings.metrics))
         self._stopping = Stopping(prepared.settings.budget, prepared.problem.held_out is not None, known)
-        # Weights are kept as early stopping means to keep them; else validation data tell what is best, or training
-        # data, but never the data of the last test.
+        # The best weights are those of early stopping's measure; else of the validation loss, or the
+        # training loss, but never of the test data.
         best_by = "loss" if prepared.problem.validation is None else "val_loss"
         self._best_by = self._stopping.measure if self._stopping.wanted else best_by
         self._best_sign = -1.0 if known[self._best_by].higher else 1.0
@@ -100,23 +100,23 @@ class Record:
 
     @property
     def stops_early(self) -> bool:
-        """Whether the budget asks to end a run for what its rows show, so that they must be measured at once."""
+        """Whether the run may stop early, so that its rows must be measured at once."""
         return self._stopping.wanted
 
     @property
     def stop_reason(self) -> str:
-        """Why the run ended before its budget was spent: ``target`` or ``patience``; empty where it did not."""
+        """Why the run stopped early: ``target`` or ``patience``; empty where it did not."""
         return self._stopping.reason
 
     def add(self, rows: Rows) -> None:
-        """Keep rows to be measured, unless they are there: after an interruption they may come again."""
+        """Add rows to be measured; rows that come a second time, after an interruption, are ignored."""
         if self._stop is not None or rows.iteration[-1] <= self.last_iteration:
             return
         self._pending.append(rows)
         self.waiting += rows.theta.nbytes
 
     def state(self) -> dict[str, Any]:
-        """All that is known, rows that wait measured, as plain values and arrays."""
+        """The whole record as plain values and arrays; waiting rows are measured first."""
         self.look()
         iterations, thetas, losses = (
             (list(column) for column in zip(*self._kept, strict=True)) if self._kept else ([], [], [])
@@ -135,7 +135,7 @@ class Record:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from where :meth:`state` was asked; all rows are given anew."""
+        """Return to a state that :meth:`state` gave; all rows will be delivered again."""
         self._parts = [History(state["history"])]
         self._kept = list(zip(*state["kept"], strict=True))
         self._keep_from = state["keep_from"]
@@ -153,7 +153,7 @@ class Record:
 
     @property
     def snapshots(self) -> Snapshots:
-        """``prepared.snapshots`` of the marks' weights, log-spaced, the first and the last always."""
+        """Weights at ``prepared.snapshots`` log-spaced marks, including the first and the last."""
         if not self._kept or self._last is None:
             size = self.prepared.problem.network.layout.size
             return Snapshots(np.empty(0, np.int64), np.empty((0, size)), np.empty(0))
@@ -167,7 +167,7 @@ class Record:
 
     @property
     def best_theta(self) -> Array:
-        """The theta ``(P,)`` that is best among the rows: by patience's measure, validation loss, or training loss."""
+        """The best theta ``(P,)`` of all rows: by the budget's measure, the validation loss, or the training loss."""
         return self._best[1]
 
     @property
@@ -177,14 +177,14 @@ class Record:
 
     @property
     def last_iteration(self) -> int:
-        """Of the rows, measured or not; -1 without any."""
+        """The iteration of the last row, measured or not; -1 without rows."""
         if self._pending:
             return int(self._pending[-1].iteration[-1])
         return -1 if self._last is None else self._last[0]
 
     @property
     def overflowed(self) -> bool:
-        """Whether the last row measured has no training loss, or no loss on data that are held out."""
+        """Whether the last measured row has no finite training loss, or none on held-out data."""
         if not self._parts:
             return False
         last = self._parts[-1]
@@ -192,7 +192,7 @@ class Record:
         return bool(np.isnan(last.loss[-1]) or (tested and np.isnan(last.val_loss[-1])))
 
     def stopped(self, now: Progress) -> History:
-        """Measure what was added, and where this run stands if that is further."""
+        """Measure the added rows, and a last row for the present progress."""
         if now.iteration > self.last_iteration:
             self.add(
                 Rows.of(
@@ -202,22 +202,22 @@ class Record:
         return self.measure()
 
     def measure(self) -> History:
-        """Measure the rows that were added, and give those that were not given before."""
+        """Measure the added rows, and return those that were not returned before."""
         self.look()
         parts, self._given = self._parts[self._given :], len(self._parts)
         return join(parts)
 
     def look(self) -> None:
-        """Measure the rows that were added, and end the run at the first that says so."""
+        """Measure the added rows, and end the run at the first one that meets its target or patience."""
         pending = self._pending
         if not pending:
             return
         rows = pending[0] if len(pending) == 1 else Rows(*map(np.concatenate, zip(*pending, strict=True)))
         problem, theta = self.prepared.problem, rows.theta
-        # A full-batch gradient step knows its own loss and accuracy, or that there is none.
+        # A full-batch gradient step has computed its loss and accuracy already.
         known = not np.isnan(rows.loss).any()
         own = known and (self.prepared.method.needs_gradient or not np.isnan(rows.accuracy).any())
-        # A search's answer stays the same from row to row, until something better is found.
+        # A search's answer is the same in following rows until a better one is found.
         fresh = np.ones(len(theta), bool)
         if not self.prepared.method.needs_gradient:
             np.any(theta[1:] != theta[:-1], axis=1, out=fresh[1:])
@@ -233,25 +233,25 @@ class Record:
             part[BATCH_LOSS] = _finite(rows.batch_loss)
         stop = self._stopping.first(part) if self._stopping.wanted else None
         if stop is not None:
-            # Training has gone on meanwhile; what it did is no part of the run.
+            # Training has continued meanwhile; later iterations are not part of the run.
             part = part.each(lambda column: column[: stop + 1])
             rows = Rows(*(column[: stop + 1] for column in rows))
             last = rows.steps()[-1]
             self._stop = Progress(last.theta.copy(), last.iteration, last.evaluations, last.seconds)
         self._keep(rows.iteration, rows.theta, part.loss, part[self._best_by])
-        # Together, without a call between that a signal could come in at.
+        # One assignment, so that a signal cannot arrive in between.
         parts = [*self._parts, part]
         self._parts, self._pending, self.waiting = parts, [], 0
 
     def _keep(self, iteration: Array, theta: Array, loss: Array, value: Array) -> None:
-        """Copies of the weights that will be asked for: the best, the last, and those of the marks."""
+        """Keep copies of the weights that may be asked for: the best, the last, and those of the marks."""
 
         def row(at: int) -> tuple[int, Array, float]:
             return int(iteration[at]), theta[at].copy(), float(loss[at])
 
         self._last = row(len(loss) - 1)
         comparable = np.where(np.isnan(value), np.inf, self._best_sign * value)
-        # The last of equals, so that a plateau's end counts.
+        # The last of equal values, the end of a plateau.
         at = len(loss) - 1 - int(comparable[::-1].argmin())
         if comparable[at] <= self._best_value:
             self._best_value, self._best = float(comparable[at]), (float(loss[at]), theta[at].copy())

@@ -1,4 +1,4 @@
-"""Rows: where runs stand at their marks, as columns."""
+"""Rows: the progress of runs at their marks, as columns."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 HEARTBEAT = 0.25
-"""Seconds after which training comes back without a row, so that callers get a word in."""
+"""Seconds after which training returns without rows, so that callers can act."""
 
 SPAN = 128
-"""Rows within as many iterations are handed out together."""
+"""Rows within this number of iterations are delivered together."""
 
 
 class Step(NamedTuple):
-    """Where one run stands at one iteration: theta ``(P,)`` is the answer so far, and never changes later.
+    """One row of a run: theta ``(P,)`` is the answer so far, and never changes later.
 
-    ``loss`` and ``accuracy`` are theta's own on all training data, NaN where training did not compute them;
+    ``loss`` and ``accuracy`` are those of theta on all training data, NaN where training did not compute them;
     ``batch_loss`` is the mean loss of the mini-batches since the row before, NaN without any.
     """
 
@@ -33,7 +33,7 @@ class Step(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Where one run is: theta ``(P,)``, and the iterations, evaluations and seconds so far."""
+    """The progress of one run: theta ``(P,)``, and the iterations, evaluations and seconds so far."""
 
     theta: Array
     iteration: int

@@ -1,4 +1,4 @@
-"""A run: what is known of it, and where its training stands."""
+"""A run: its record, and the progress of its training."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ Array = np.ndarray[Any, Any]
 
 
 class Computation(Protocol):
-    """What trains one run or several, each at a position; see :class:`nnexp.training.descent.Descent`."""
+    """What trains one or several runs, each at a position; for example :class:`nnexp.training.descent.Descent`."""
 
     def advance(self) -> list[tuple[int, Rows]] | None:
-        """Train until rows are due, and give them by position; none as a sign of life, None at the end."""
+        """Train until rows are due, and return them by position; an empty list as a heartbeat, None at the end."""
 
     def rows(self) -> list[tuple[int, Rows]]:
-        """Rows that an interruption kept from being handed out, and maybe those handed out before it."""
+        """Rows that were not delivered because of an interruption, possibly with those delivered just before it."""
 
     def progress(self, run: int) -> Progress:
-        """Where a run is."""
+        """The progress of a run."""
 
     def has_diverged(self, run: int) -> bool:
         """Whether a run ended because a number was not finite."""
 
     def state(self, run: int) -> dict[str, Any] | None:
-        """What it takes to go on with a run from here, between two calls of :meth:`advance`; None if it does not."""
+        """The state of a run between two calls of :meth:`advance`, from which it can continue; None if it has ended."""
 
     def leave(self, run: int) -> None:
-        """Train a run no further; to be called between two calls of :meth:`advance`."""
+        """End a run; to be called between two calls of :meth:`advance`."""
 
     def improvements(self, run: int) -> list[tuple[int, float]]:
         """Candidates, counted from 0, that became the answer, each with its loss."""
 
 
 class Over:
-    """What is left of the computation of one run that had ended when it was saved."""
+    """The computation of one run that had ended before it was saved: nothing is left to do."""
 
     def __init__(self, progress: Progress, diverged: bool, improvements: Sequence[tuple[int, float]]) -> None:
         self._progress, self._diverged, self._improvements = progress, diverged, list(improvements)
 
     def advance(self) -> None:
-        """Nothing: the run has ended."""
+        """Do nothing: the run has ended."""
 
     def rows(self) -> list[tuple[int, Rows]]:
-        """None."""
+        """No rows."""
         return []
 
     def progress(self, run: int) -> Progress:
-        """Where the run ended."""
+        """The progress at the run's end."""
         return self._progress
 
     def has_diverged(self, run: int) -> bool:
@@ -62,24 +62,24 @@ class Over:
         return self._diverged
 
     def state(self, run: int) -> None:
-        """None: it does not go on."""
+        """None: the run has ended."""
 
     def leave(self, run: int) -> None:
-        """Nothing: the run has ended."""
+        """Do nothing: the run has ended."""
 
     def improvements(self, run: int) -> list[tuple[int, float]]:
-        """Candidates that became the answer."""
+        """Candidates that became the answer, each with its loss."""
         return self._improvements
 
 
 class Run(Record):
-    """One run of a :class:`nnexp.training.group.Group`; it can be read while it goes on, and after an interruption.
+    """One run of a :class:`nnexp.training.group.Group`; it can be read during training, and after an interruption.
 
     Args:
-        collect: hands out rows that an interruption kept back.
+        collect: delivers rows that were not delivered because of an interruption.
 
     Attributes:
-        end: what :meth:`saved` gave where the budget was spent, if it was asked for: a longer one goes on from there.
+        end: the :meth:`saved` state at the budget's end, if it was asked for; a longer budget continues from it.
     """
 
     def __init__(
@@ -90,12 +90,12 @@ class Run(Record):
         self.end: dict[str, Any] | None = None
 
     def saved(self) -> dict[str, Any] | None:
-        """What it takes to go on from here, as plain values and arrays; None before the run has begun.
+        """The state of the run as plain values and arrays, from which it can continue; None before its first row.
 
-        To be asked for between two blocks of training, and given to a new :class:`nnexp.training.group.Group`.
+        To be called between two blocks of training; the state is for a new :class:`nnexp.training.group.Group`.
 
         Raises:
-            TypeError: the method keeps something in its state that cannot be saved.
+            TypeError: the method's state has a value of a type that cannot be saved.
         """
         if self.last_iteration < 0:
             return None
@@ -114,13 +114,13 @@ class Run(Record):
         }
 
     def keep_end(self) -> None:
-        """Keep in :attr:`end` where the run is, between two blocks, if nothing but its spent budget ends it."""
+        """Keep the state in :attr:`end` if the run ended by its spent budget; to be called between two blocks."""
         if self.end is None and self._stop is None and self.ended:
             state = self.saved()
             self.end = state if state is not None and state["going"] is not None else None
 
     def stop(self) -> History:
-        """Rows not measured yet, with one for where training stands; for use after an interruption."""
+        """Rows that were not returned yet, and one for the present progress; for use after an interruption."""
         self._collect()
         return self.stopped(self._progress)
 
@@ -129,7 +129,7 @@ class Run(Record):
         return self._stop or self._computation.progress(self._position)
 
     def leave_if_stopped(self) -> None:
-        """End the training of a run whose rows say so; others go on."""
+        """End the training of this run if it has met its target or patience; others continue."""
         if self.stops_early:
             self.look()
             if self._stop is not None:
@@ -137,7 +137,7 @@ class Run(Record):
 
     @property
     def final_theta(self) -> Array:
-        """The answer ``(P,)`` where training stands."""
+        """The answer ``(P,)`` at the present progress."""
         return self._progress.theta
 
     @property
@@ -153,14 +153,14 @@ class Run(Record):
 
     @property
     def status(self) -> str:
-        """``diverged`` if training did, or if the answer so far has no finite loss, else ``finished``."""
+        """``diverged`` if training diverged or the answer so far has no finite loss, else ``finished``."""
         return "diverged" if self.diverged or self.overflowed else "finished"
 
     @property
     def ended(self) -> bool:
         """Whether the run reached the end of its budget, or diverged."""
         now, budget = self._progress, self.prepared.settings.budget
-        # No room for one more update is the end, too.
+        # A rest too small for one more update is the end, too.
         evaluations = now.evaluations + getattr(self.prepared.method, "evaluations", 1) - 1
         spent = (
             (now.iteration, budget.iterations),
@@ -185,5 +185,5 @@ class Run(Record):
 
     @property
     def seconds(self) -> float:
-        """Seconds of training, of a group's the run's share: measuring and waiting for the caller are left out."""
+        """Seconds of training, in a group the run's share, without measuring and the caller's work."""
         return self._progress.seconds

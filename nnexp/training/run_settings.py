@@ -20,11 +20,11 @@ from nnexp.training.budget import Budget
 
 @dataclass(frozen=True)
 class Seeds:
-    """Seeds of single sources of chance; null derives one from ``seed``."""
+    """Seeds of single random streams; null: derived from ``seed``."""
 
     dataset: int | None = setting(None, "points of the training data", Range(0))
     split: int | None = setting(None, "points of the test data", Range(0))
-    init: int | None = setting(None, "first weights", Range(0))
+    init: int | None = setting(None, "initial weights", Range(0))
     batches: int | None = setting(None, "order of mini-batches", Range(0))
     method: int | None = setting(None, "draws of the method", Range(0))
     dropout: int | None = setting(None, "masks of dropout", Range(0))
@@ -34,24 +34,24 @@ class Seeds:
 class RunSettings:
     """One run: its parts, its seeds and its budget."""
 
-    seed: int = setting(0, "seed of all chance", Range(0, 2**32 - 1))
-    dtype: Literal["float32", "float64"] = setting("float32", "of all arrays")
+    seed: int = setting(0, "seed of all random numbers", Range(0, 2**32 - 1))
+    dtype: Literal["float32", "float64"] = setting("float32", "number type of all arrays")
     streams: Literal["independent", "notebook"] = setting(
-        "independent", "sources of chance: one a use, or the notebook's own order of draws"
+        "independent", "one random stream for each use, or the notebook's order of draws"
     )
     accumulate: Literal["float64"] | None = setting(None, "matrix products in float64, rounded to dtype")
     seeds: Seeds = Seeds()
-    # Each its own, for its lists can be written to.
+    # A factory, because a part's lists can be changed.
     architecture: Architecture = field(default_factory=MLP)
     dataset: Dataset = Spiral()
     optimizer: Method = SGD()
     loss: Loss = CrossEntropy()
-    metrics: list[Metric] = setting([], "what is measured beside loss and accuracy, options of metric")
+    metrics: list[Metric] = setting([], "measured in addition to loss and accuracy, options of metric")
     budget: Budget = Budget(iterations=10_000)
 
     @property
     def depends_on_length(self) -> str:
-        """The setting by which already a run's beginning depends on how long its budget is; empty if none does."""
+        """The setting by which a run's beginning depends on the length of its budget; empty if there is none."""
         if schedules := needing_total(self.optimizer):
             return f"optimizer.schedule={schedules[0]}"
         if self.streams == "notebook":
@@ -59,11 +59,11 @@ class RunSettings:
         return "" if self.budget.seconds is None else f"budget.seconds={self.budget.seconds:g}"
 
     def __post_init__(self) -> None:
-        """Check what settings say together.
+        """Check settings that depend on each other.
 
         Raises:
-            ConfigError: a budget without a limit, or of seconds alone where a schedule needs a number of updates; a
-                budget's measure that is not measured, or two metrics of one name.
+                    ConfigError: a budget without a limit, or of seconds alone where a schedule needs a number of
+                        updates; a budget.measure that no run measures, or two metrics of one name.
         """
         check_names(self.metrics)
         check_measure("budget.measure", self.budget.measure, self.metrics)
@@ -75,13 +75,13 @@ class RunSettings:
         if self.budget.iterations is None and self.budget.evaluations is None:
             for schedule in needing_total(self.optimizer):
                 raise ConfigError(
-                    f"optimizer.schedule={schedule}: expected budget.iterations or budget.evaluations with it, "
-                    "for it needs the number of updates"
+                    f"optimizer.schedule={schedule}: expected budget.iterations or budget.evaluations, because "
+                    f"the schedule needs the number of updates"
                 )
 
 
 def check_measure(setting: str, measure: str, metrics: Sequence[Metric]) -> None:
-    """See that a measure of training or validation data, or ``auto``, is measured; test data decide nothing.
+    """Check that ``measure`` is ``auto`` or a measure of training or validation data; test data must decide nothing.
 
     Raises:
         ConfigError: it is not.

@@ -1,4 +1,4 @@
-"""The running loss: what mini-batches cost on the way, without a look at all data."""
+"""The running loss: the mean loss of mini-batches, without an evaluation on all data."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 EVERY = 8
-"""Of so many mini-batches the loss of one is computed: of all it takes a fifth of a small network's step."""
+"""The loss of one in this many mini-batches is computed: all would take a fifth of a small network's step."""
 
 
 class RunningLoss:
     """The losses of R runs' mini-batches since the last mark, every eighth.
 
     Attributes:
-        total: their sum ``(R,)``, to which whoever computes a loss adds it.
+        total: their sum ``(R,)``, to which the caller adds each computed loss.
     """
 
     def __init__(self, runs: int) -> None:
@@ -29,7 +29,7 @@ class RunningLoss:
         return (iteration - self._since) % EVERY == 0
 
     def mean(self, iteration: int, marked: bool) -> Array | None:
-        """The mean ``(R,)`` of those before ``iteration``, None without any; at a mark the sum begins anew."""
+        """The mean ``(R,)`` of the losses before ``iteration``, None without any; at a mark the sum is reset."""
         count = ceil((iteration - self._since) / EVERY)
         mean = self.total / count if count else None
         if marked:
@@ -37,13 +37,13 @@ class RunningLoss:
         return mean
 
     def take(self, other: RunningLoss, runs: Array) -> None:
-        """Go on with those of some of another's runs."""
+        """Copy the sums of some of another object's runs."""
         self.total[...], self._since = other.total[runs], other._since
 
     def state(self, run: int) -> list[float]:
-        """What is known of one run."""
+        """The state of one run."""
         return [self._since, float(self.total[run])]
 
     def restore(self, states: Sequence[Sequence[float]]) -> None:
-        """Go on from what :meth:`state` gave of each run, at one iteration."""
+        """Return to the :meth:`state` of each run, all of the same iteration."""
         self._since, self.total[...] = int(states[0][0]), [total for _, total in states]

@@ -1,4 +1,4 @@
-"""Search: a gradient-free run, which asks for blocks of candidates and is told their losses."""
+"""Search: a gradient-free run, in blocks of candidates."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ NEVER = int(np.iinfo(np.int64).max)
 class Search:
     """One run of a gradient-free method.
 
-    Blocks of candidates, and with them the arithmetic, do not depend on the marks: what was best at a mark within a
-    block is read from its improvements.
+    Blocks of candidates, and with them the arithmetic, do not depend on the marks: the answer at a mark within a block
+    follows from the block's improvements.
 
     Args:
-        problem: scores candidates.
-        theta: the start ``(P,)``.
-        log_every: iterations from mark to mark; None for logarithmic marks, as many as are affordable.
-        until: iterations after which it ends, where the block that reaches them does; blocks are as without it.
-        saved: what :meth:`state` gave, to go on from there; ``theta`` is the start all the same.
-        span: rows within as many iterations are handed out together.
+        problem: evaluates candidates.
+        theta: the initial parameters ``(P,)``.
+        log_every: iterations between marks; None for logarithmic marks, as many as are affordable.
+        until: the run ends after the block that reaches this iteration; blocks do not depend on it.
+        saved: a :meth:`state` to continue from; ``theta`` is still the initial one.
+        span: rows within this number of iterations are delivered together.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Search:
         self._most_seconds = inf if budget.seconds is None else budget.seconds
         self._until = NEVER if until is None else until
         theta, trained = np.array(theta, problem.network.dtype), problem.network.layout.trained
-        # Methods do not see what is not trained.
+        # Methods see trained parameters only.
         self._rest = theta[trained:]
         self._state = State(theta[:trained], inf, 0, None)
         self._evaluations, self._span = 0, span
@@ -74,24 +74,24 @@ class Search:
             self._restore(saved)
 
     def progress(self, run: int = 0) -> Progress:
-        """Where the run is; after an interruption, up to the last complete block."""
+        """The progress of the run; after an interruption, up to the last complete block."""
         return Progress(
             self._whole(self._state.theta), self._state.iteration, self._evaluations, self.seconds
         )
 
     def has_diverged(self, run: int = 0) -> bool:
-        """Never: a candidate whose loss is not finite is not taken; an answer that was not scored shows in its row."""
+        """Always False: candidates without a finite loss are not accepted, and an answer's loss is in its row."""
         return False
 
     def state(self, run: int = 0) -> dict[str, Any] | None:
-        """What it takes to go on from here, between two calls of :meth:`advance`; None if it has ended or not begun.
+        """The state between two calls of :meth:`advance`, from which the run can continue; None before and after it.
 
         Raises:
-            TypeError: the method keeps something in its state that cannot be saved.
+            TypeError: the method's state has a value of a type that cannot be saved.
         """
         if self._ended or not self._started:
             return None
-        # What was found last is among the improvements.
+            # The last findings are among the improvements already.
         state = self._state._replace(found=())
         iterations, losses = zip(*self._improvements, strict=True) if self._improvements else ((), ())
         return {
@@ -106,7 +106,7 @@ class Search:
         }
 
     def _restore(self, saved: Mapping[str, Any]) -> None:
-        # The method loads what its state is made of.
+        # This lets the method import the classes of its state.
         self._method.init(self._state.theta, inf, self._draws)
         self._draws.restore(saved["draws"])
         self._state = from_plain(saved["state"], self._own)
@@ -122,7 +122,7 @@ class Search:
         return {"draws": self._draws, "normals": self._draws.normals, "rng": self._draws.rng}
 
     def leave(self, run: int = 0) -> None:
-        """Search no further."""
+        """End the search."""
         self._ended = True
 
     def improvements(self, run: int = 0) -> list[tuple[int, float]]:
@@ -130,13 +130,13 @@ class Search:
         return list(self._improvements)
 
     def advance(self) -> list[tuple[int, Rows]] | None:
-        """Search until rows are due, and give them; none as a sign of life, None at the end."""
+        """Search until rows are due, and return them; an empty list as a heartbeat, None at the end."""
         self._ready = []  # the caller has them
         if self._ended:
             return None
         self._since = perf_counter()
         try:
-            # NumPy keeps this setting for the whole context, so it must not stay on while the caller works.
+            # The setting holds for the whole context, so it must be off while the caller works.
             with np.errstate(all="ignore"):
                 self._search()
         finally:
@@ -145,15 +145,15 @@ class Search:
         return self.rows()
 
     def rows(self) -> list[tuple[int, Rows]]:
-        """Rows that an interruption kept from being handed out, and maybe those handed out before it."""
+        """Rows that were not delivered because of an interruption, possibly with those delivered just before it."""
         if self._steps:
             ready = [*self._ready, (0, Rows.of(self._steps))]
-            # Together, without a call between that a signal could come in at.
+            # One assignment, so that a signal cannot arrive in between.
             self._ready, self._steps = ready, []
         return self._ready
 
     def _whole(self, theta: Array) -> Array:
-        """Trained parameters ``(..., P)`` with those that are not, which stay as they began."""
+        """Trained parameters, with the others at their initial values: ``(..., P)``."""
         if not len(self._rest):
             return theta
         return np.concatenate(
@@ -164,7 +164,7 @@ class Search:
         return self.seconds + perf_counter() - self._since
 
     def _search(self) -> None:
-        """Blocks, until rows are due, the budget is spent or the heart beats."""
+        """Search in blocks until rows or a heartbeat are due, or the budget is spent."""
         problem, method = self._problem, self._method
         wake, end = self._since + HEARTBEAT, self._since + self._most_seconds - self.seconds
         if not self._started:
@@ -192,7 +192,7 @@ class Search:
                 improvements = [
                     *improvements, *((found.iteration - 1, found.loss) for found in after.found)
                 ]  # fmt: skip
-            # Together, without a call between that a signal could come in at.
+            # One assignment, so that a signal cannot arrive in between.
             self._state, self._evaluations = after, spent
             self._steps, self._improvements, state = steps, improvements, after
             if after.iteration >= self._last or spent >= self._most:
@@ -222,7 +222,7 @@ class Search:
             while found and found[0].iteration <= mark:
                 _, theta, loss = found.pop(0)
             if mark == after.iteration:
-                # An answer that is no candidate is not among those found.
+                # An answer that is not a candidate is not among the findings.
                 theta, loss = after.theta, after.loss
             steps.append(self._row(mark, spent + mark - before.iteration, theta, loss))
         return steps

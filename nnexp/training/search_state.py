@@ -1,4 +1,4 @@
-"""A search's state as plain values, and back: arrays, numbers, tuples, and the run's own chance by name."""
+"""Conversion of a search's state to plain values and back: arrays, numbers, tuples; generators by name."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 
 
 def as_plain(value: Any, own: Mapping[str, Any]) -> Any:
-    """Nested tuples, lists, dicts, arrays, numbers and generators as :func:`nnexp.training.packed.pack` takes them.
+    """Nested tuples, lists, dicts, arrays, numbers and generators as values for :func:`nnexp.training.packed.pack`.
 
-    An object of another kind is kept by what its ``__getstate__`` gives, if it has a ``__setstate__``.
+    Another object is saved as its ``__getstate__``, if it has a ``__setstate__``.
 
     Args:
-        own: things that are kept elsewhere, by name.
+        own: objects that are saved elsewhere, by name.
 
     Raises:
-        TypeError: an object that cannot be kept.
+        TypeError: an object that cannot be saved.
     """
     name = next((name for name, thing in own.items() if value is thing), None)
     if name is not None:
@@ -39,11 +39,13 @@ def as_plain(value: Any, own: Mapping[str, Any]) -> Any:
         return {"dict": [[as_plain(key, own), as_plain(item, own)] for key, item in value.items()]}
     if hasattr(type(value), "__setstate__"):
         return {"object": _name(type(value)), "state": as_plain(value.__getstate__(), own)}
-    raise TypeError(f"a {_name(type(value))} in its state; expected arrays, numbers and named tuples of them")
+    raise TypeError(
+        f"its state has a {_name(type(value))}; expected arrays, numbers and named tuples of them"
+    )
 
 
 def from_plain(tree: Any, own: Mapping[str, Any]) -> Any:
-    """What :func:`as_plain` was given; classes are those of modules that are loaded.
+    """The inverse of :func:`as_plain`; only classes of loaded modules are used.
 
     Raises:
         ValueError: no such class.
@@ -83,5 +85,5 @@ def _class(name: str, attribute: str) -> type:
     for part in path.split("."):
         found = getattr(found, part, None)
     if not isinstance(found, type) or not hasattr(found, attribute):
-        raise ValueError(f"{name}: no class of a module that is loaded")
+        raise ValueError(f"{name}: expected a class of a loaded module")
     return found

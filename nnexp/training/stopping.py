@@ -1,4 +1,4 @@
-"""Stopping: where a run ends before its budget is spent, since it got where it was to get, or gets no further."""
+"""Early stopping: a run ends when its target is reached, or when it has not improved for some time."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Array = np.ndarray[Any, Any]
 
 
 class Stopping:
-    """Looks at a run's rows, in order, for the one at which it ends.
+    """Finds the row at which a run ends.
 
-    It looks at rows alone, so a run ends at the same one whether it is trained alone or beside others.
+    It depends on the run's rows only, so that a run ends at the same row alone and in a group.
 
     Args:
-        held_out: whether there are samples that are held out from training.
-        measures: what there is to look at.
+        held_out: whether there are validation or test data.
+        measures: the run's measures by column.
 
     Attributes:
-        reason: ``target`` or ``patience`` once a row was found, else empty.
+        reason: ``target`` or ``patience`` after the row was found, else empty.
     """
 
     def __init__(self, budget: Budget, held_out: bool, measures: Mapping[str, Measure]) -> None:
@@ -44,15 +44,15 @@ class Stopping:
         return self._budget.target is not None or self._budget.patience is not None
 
     def state(self) -> list[Any]:
-        """What it takes to go on from here."""
+        """The present state, for :meth:`restore`."""
         return [float(self._best), self._best_iteration, self.reason]
 
     def restore(self, state: list[Any]) -> None:
-        """Go on from where :meth:`state` was asked."""
+        """Return to a state that :meth:`state` gave."""
         self._best, self._best_iteration, self.reason = state
 
     def first(self, rows: History) -> int | None:
-        """The position of the first row at which the run ends; None where it goes on after all of them."""
+        """The position of the row at which the run ends; None where it continues after all of them."""
         values = self._sign * rows[self.measure]
         target = None if self._budget.target is None else self._sign * self._budget.target
         for at, (iteration, value) in enumerate(zip(rows.iteration.tolist(), values.tolist(), strict=True)):

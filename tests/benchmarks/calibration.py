@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import limits
 import simulated
+from percentile_bootstrap import percentile_bootstrap
 
 from nnexp.stats.aggregates import aggregate, iqm
-from nnexp.stats.bootstrap import percentile_bootstrap
 from nnexp.stats.effects import cliffs_delta
 from nnexp.stats.holm import holm
 from nnexp.stats.permutation import sign_flip

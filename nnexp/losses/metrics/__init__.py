@@ -1,4 +1,4 @@
-"""Metrics, one a file: what outputs are judged by beside the loss."""
+"""Metrics, one a file, which measure outputs in addition to the loss."""
 
 from nnexp.losses.metrics.accuracy import Accuracy
 from nnexp.losses.metrics.auroc import AUROC

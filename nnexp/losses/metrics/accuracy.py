@@ -14,9 +14,9 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Accuracy(ClassMetric):
-    """The share of samples that are taken for their class: ``sum_c n_cc / N``.
+    """The share of samples that are classified correctly: ``sum_c n_cc / N``.
 
-    Losses count it while they are computed, so it is measured whether it is chosen or not.
+    Losses compute it on the way, so it is always measured.
     """
 
     label = "accuracy (share of samples)"

@@ -15,10 +15,10 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class AUROC(ClassMetric):
-    """How probable it is that a sample of a class has a larger output for it than one of another class.
+    """The probability that a sample of a class has a larger output for it than a sample of another class.
 
     ``AUROC_c = (sum of the ranks of class c - n (n + 1) / 2) / (n (N - n))``, n samples of class c, equal outputs
-    having the mean of their ranks (Hanley and McNeil, 1982). Of more than two classes it is the mean over those that
+    have the mean of their ranks (Hanley and McNeil, 1982). With more than two classes it is the mean over those that
     occur, each against the rest; NaN where all samples are of one class.
     """
 
@@ -29,7 +29,7 @@ class AUROC(ClassMetric):
         lead, samples = a.shape[:-2], a.shape[-1]
         true = np.broadcast_to(true_classes(to), (*lead, samples)).reshape(-1, samples)
         outputs = a.reshape(-1, *a.shape[-2:])
-        # Of two classes both say the same.
+        # Both of two classes have the same value.
         classes = range(a.shape[-2]) if a.shape[-2] > 2 else (1,)
         areas = np.full((len(outputs), len(classes)), np.nan)
         for run, (scores, labels) in enumerate(zip(outputs, true, strict=True)):
@@ -47,6 +47,6 @@ def _area(scores: Array, positive: Array) -> float:
         return np.nan
     order = np.sort(scores)
     own = scores[positive]
-    # Twice the ranks of equal outputs' mean: whole numbers, so that their sum is exact.
+    # Twice the mean ranks are whole numbers, so that their sum is exact.
     twice = np.searchsorted(order, own, "left") + np.searchsorted(order, own, "right") + 1
     return float((int(twice.sum()) - n * (n + 1)) / (2 * n * (len(scores) - n)))

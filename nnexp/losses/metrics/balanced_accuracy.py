@@ -14,10 +14,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class BalancedAccuracy(ClassMetric):
-    """The mean over classes of the share that was found: ``mean_c n_cc / sum_j n_cj``, of classes that occur.
-
-    (Brodersen et al., 2010.)
-    """
+    """The mean recall of the classes that occur: ``mean_c n_cc / sum_j n_cj`` (Brodersen et al., 2010)."""
 
     label = "balanced accuracy (mean share of a class)"
     share = True

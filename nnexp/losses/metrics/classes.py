@@ -1,4 +1,4 @@
-"""Metrics of classes, from how often each class was taken for which."""
+"""Metrics of classes, from the confusion matrix."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class ClassMetric(Metric):
-    """A metric of classes: targets are classes, or one output is to be 1 or 0."""
+    """A metric of classes: targets are classes, or 0 and 1 for one output."""
 
     def check(self, to: Target) -> None:
         if to.labels is None and not (to.values.shape[-2] == 1 and np.isin(to.values, (0, 1)).all()):
-            raise ConfigError(f"metrics={self.name}: expected classes as targets, these are numbers")
+            raise ConfigError(
+                f"metrics={self.name}: expected a dataset whose targets are classes, these are numbers"
+            )
 
     def value(self, a: Array, to: Target) -> Array:
         return self.of_counts(confusion(a, to).astype(np.float64))
 
     def of_counts(self, counts: Array) -> Array:
         """The metric ``(...)`` of a :func:`confusion` matrix ``(..., C, C)``."""
-        raise TypeError(f"{type(self).__name__} has no value of its own")
+        raise TypeError(f"{type(self).__name__} must define of_counts()")
 
 
 def true_classes(to: Target) -> Array:
@@ -37,9 +39,9 @@ def true_classes(to: Target) -> Array:
 
 
 def confusion(a: Array, to: Target) -> Array:
-    """How many samples of the class in row i were taken for the class in column j: ``(..., C, C)``, int64.
+    """The confusion matrix ``(..., C, C)``, int64: samples of the class in row i predicted as the class in column j.
 
-    A sample is taken for the class of its first largest output; with one output, for class 1 above 0.5.
+    The predicted class is that of the first largest output; with one output it is 1 above 0.5.
     """
     one = a.shape[-2] == 1
     taken = (a[..., 0, :] > 0.5).astype(np.intp) if one else a.argmax(axis=-2)

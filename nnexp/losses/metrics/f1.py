@@ -26,14 +26,14 @@ class F1(ClassMetric):
     share = True
 
     average: Literal["macro", "weighted", "binary"] = setting(
-        "macro", "over classes: alike, by their samples, or class 1 of two alone"
+        "macro", "mean over classes, weighted by their samples, or class 1 of two alone"
     )
 
     def check(self, to: Target) -> None:
         super().check(to)
         if self.average == "binary" and to.values.shape[-2] > 2:
             raise ConfigError(
-                f"metrics={self.name} with average=binary: expected two classes, there are {to.values.shape[-2]}"
+                f"metrics={self.name} with average=binary: expected two classes, the dataset has {to.values.shape[-2]}"
             )
 
     def of_counts(self, counts: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What a metric is: a number that outputs are judged by, measured with a run's rows and never trained by."""
+"""The interface of metrics: numbers that measure outputs, recorded with a run's rows and not trained on."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Metric(Part):
-    """A number of outputs ``a (..., C, N)``, those that the network gives, and targets.
+    """A number computed from a network's outputs ``a (..., C, N)`` and targets.
 
     Its columns have its name: ``f1`` of training data, ``val_f1`` of validation data, ``test_f1`` of test data.
 
     Attributes:
-        label: what an axis says.
-        higher_is_better: whether more of it is better.
-        share: whether it lies in 0 to 1, so that means of runs can be compared whatever the runs' distribution.
+        label: the text for an axis.
+        higher_is_better: whether higher values are better.
+        share: whether it lies in 0 to 1, so that means of runs can be compared without assumptions on their
+            distribution.
     """
 
     group: ClassVar[str] = "metric"
@@ -33,7 +34,7 @@ class Metric(Part):
     share: ClassVar[bool] = False
 
     def check(self, to: Target) -> None:
-        """Whether it is defined for such targets.
+        """Check that the metric is defined for these targets.
 
         Raises:
             ConfigError: it is not.
@@ -41,14 +42,14 @@ class Metric(Part):
 
     def value(self, a: Array, to: Target) -> Array:
         """The metric ``(...)`` of outputs ``a (..., C, N)``, which are not written to."""
-        raise TypeError(f"{type(self).__name__} has no value of its own")
+        raise TypeError(f"{type(self).__name__} must define value()")
 
 
 def check_names(metrics: Sequence[Metric]) -> None:
-    """See that each metric has columns of its own.
+    """Check that each metric has its own columns.
 
     Raises:
-        ConfigError: a name that another column has, or that is no name.
+        ConfigError: a name that another column has, or that is not an identifier.
     """
     taken = set(RESERVED)
     for at, metric in enumerate(metrics):

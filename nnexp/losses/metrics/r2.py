@@ -17,8 +17,8 @@ Array = np.ndarray[Any, Any]
 class R2(Metric):
     """The share of the targets' variance that is predicted: ``mean_c 1 - sum_n (a - t)**2 / sum_n (t - mean t)**2``.
 
-    1 is exact, 0 as good as the mean, and it is negative where outputs are worse than that. Of a target that does not
-    vary it is 1 where outputs are exact, else 0.
+    1 is exact, 0 as good as predicting the mean, negative is worse. For a constant target it is 1 where outputs are
+    exact, else 0.
     """
 
     label = "R2 (share of variance predicted)"

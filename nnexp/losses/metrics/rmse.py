@@ -21,6 +21,6 @@ class RMSE(Metric):
     higher_is_better = False
 
     def value(self, a: Array, to: Target) -> Array:
-        # Added up in float64, whatever the run computes with.
+        # Summed in float64, whatever the run's dtype is.
         error = np.subtract(a, to.values, dtype=np.float64)
         return np.sqrt(np.square(error).mean(axis=-1)).mean(axis=-1)

@@ -36,7 +36,7 @@ class Activation(Layer):
 
     def forward(self, z: Array) -> list[Call]:
         """Calls that replace ``z (..., C, N)`` by ``a = f(z)``."""
-        raise TypeError(f"{type(self).__name__} has no forward")
+        raise TypeError(f"{type(self).__name__} must define forward()")
 
     def backward(self, grad: Array, a: Array, scratch: Array) -> list[Call]:
         """Calls that replace ``grad = dL/da`` by ``dL/dz``, written in terms of ``a``, which they may use up.
@@ -45,7 +45,7 @@ class Activation(Layer):
         :attr:`reads_input` takes ``z`` in place of ``a``, and must not write it. ``scratch`` has the shape and dtype
         of ``a``.
         """
-        raise TypeError(f"{type(self).__name__} has no backward")
+        raise TypeError(f"{type(self).__name__} must define backward()")
 
     def __call__(self, z: Array) -> Array:
         """``z`` replaced by ``f(z)``."""

@@ -25,7 +25,7 @@ class ELU(Activation):
     option: ClassVar[str] = "elu"
     keeps_one: ClassVar[bool] = True
 
-    alpha: float = setting(1.0, "minus the limit far below zero", Range(0, above=True))
+    alpha: float = setting(1.0, "minus the limit of f(z) as z goes to minus infinity", Range(0, above=True))
 
     def forward(self, z: Array) -> list[Call]:
         low, zero = np.empty_like(z), z.dtype.type(0)

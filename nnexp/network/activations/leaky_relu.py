@@ -22,7 +22,7 @@ class LeakyReLU(Activation):
     option: ClassVar[str] = "leaky_relu"
     keeps_one: ClassVar[bool] = True
 
-    slope: float = setting(0.01, "below zero", Range(0, 1, below=True))
+    slope: float = setting(0.01, "slope below zero", Range(0, 1, below=True))
 
     def forward(self, z: Array) -> list[Call]:
         low = np.empty_like(z)

@@ -1,4 +1,4 @@
-"""Initializers: first weights from a layer's fan in and fan out."""
+"""Initializers: initial weights from a layer's fan in and fan out."""
 
 from nnexp.network.initializers.initializer import Initializer
 from nnexp.network.initializers.normal import Normal

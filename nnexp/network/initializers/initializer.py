@@ -14,7 +14,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Initializer(Part):
-    """First weights of a layer; biases begin at zero."""
+    """Initial weights of a layer; biases begin at zero."""
 
     group: ClassVar[str] = "architecture/init"
 
@@ -25,4 +25,4 @@ class Initializer(Part):
             fan_in: inputs of one output.
             fan_out: outputs that one input reaches.
         """
-        raise TypeError(f"{type(self).__name__} has no draw")
+        raise TypeError(f"{type(self).__name__} must define draw()")

@@ -1,4 +1,4 @@
-"""Normal weights of one scale, whatever the layer's size."""
+"""Normal weights of one scale, independent of the layer's size."""
 
 from __future__ import annotations
 

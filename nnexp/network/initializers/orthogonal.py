@@ -21,7 +21,7 @@ class Orthogonal(Initializer):
     """
 
     gain: float = setting(
-        1.0, "factor; 1.414 keeps the size of signals after rectifiers", Range(0), per_run=True
+        1.0, "factor; 1.414 keeps the scale of activations with ReLU", Range(0), per_run=True
     )
 
     def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:

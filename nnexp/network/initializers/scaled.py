@@ -1,4 +1,4 @@
-"""Weights scaled by a layer's size, so that signals keep theirs from layer to layer."""
+"""Weights scaled by a layer's size, so that activations keep their scale from layer to layer."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Array = np.ndarray[Any, Any]
 class _Scaled(Initializer):
     """Weights of a variance that follows from fan in and fan out."""
 
-    distribution: Literal["normal", "uniform"] = setting("normal", "of the weights")
+    distribution: Literal["normal", "uniform"] = setting("normal", "distribution of the weights")
 
     @staticmethod
     def variance(fan_in: int, fan_out: int) -> float:
-        raise TypeError("this initializer has no variance")
+        raise TypeError("an initializer of this kind must define variance()")
 
     def draw(self, shape: tuple[int, ...], fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         variance = self.variance(fan_in, fan_out)
@@ -45,7 +45,7 @@ class He(_Scaled):
 class Glorot(_Scaled):
     """Variance ``2 / (fan_in + fan_out)``, for tanh and sigmoid (Glorot and Bengio, 2010)."""
 
-    distribution: Literal["normal", "uniform"] = setting("uniform", "of the weights")
+    distribution: Literal["normal", "uniform"] = setting("uniform", "distribution of the weights")
 
     @staticmethod
     def variance(fan_in: int, fan_out: int) -> float:

@@ -55,7 +55,7 @@ class BatchNorm(Layer):
             return self._running(at, x, out, gamma, beta)
         count = x.shape[-1]
         share = number(1 / count)
-        # Inputs that runs share have no run axis, and neither has what is computed of them alone.
+        # Inputs that runs share have no run axis, and neither has what is computed from them alone.
         own, each = (*x.shape[:-1], 1), (*at.lead, channels, 1)
         mean, var, inverse = (at.take(name, own) for name in ("mean", "variance", "inverse"))
         hat = at.take("hat", x.shape)
@@ -74,7 +74,8 @@ class BatchNorm(Layer):
         ]
         if at.gradient is None or at.dout is None:
             return Passes(forward)
-        # What the running ones have seen waits in their place of the gradient, which goes with the runs that go on.
+        # The batch's statistics are stored in the running block's place of the gradient, which is kept for all
+        # active runs.
         running, seen = at.theta["running"], at.gradient["running"]
         moved = at.take("moved", running.shape)
         update: list[Call] = [

@@ -21,7 +21,7 @@ from nnexp.network.layers.layer import Block, Layer, Passes, Place, Shape, rows,
 Array = np.ndarray[Any, Any]
 
 SMALL_PRODUCT = 1_000_000
-"""Multiplications of a product that OpenBLAS forms without packing its operands first, with its AVX-512 kernels.
+"""Multiplications of a product that OpenBLAS computes without packing its operands, with its AVX-512 kernels.
 
 A convolution's product has few rows and very many columns: in pieces of as many multiplications it takes a half to a
 fifth of the time. Which pieces depends on shapes alone, so that a run is the same alone and in a group.
@@ -37,7 +37,7 @@ def pieces(rows: int, inner: int, places: int, samples: int) -> int:
 
 
 def spans(size: int, out: int, at: int, stride: int, padding: int) -> tuple[slice, slice]:
-    """Outputs whose input at the kernel's offset ``at`` is inside the image, and those inputs."""
+    """The outputs whose input at the kernel's offset ``at`` lies inside the image, and those inputs."""
     first = max(0, -((at - padding) // stride))
     last = min(out - 1, (size - 1 + padding - at) // stride)
     if last < first:
@@ -50,18 +50,20 @@ def spans(size: int, out: int, at: int, stride: int, padding: int) -> tuple[slic
 class Conv2D(Layer):
     """``Z[o, h, w] = sum_{c, i, j} W[o, c, i, j] X[c, s h + d i - p, s w + d j - p] + b[o]`` (LeCun et al., 1989).
 
-    s is the stride, d the dilation, p the padding with zeros. With groups, outputs see the inputs of their group alone.
-    Images are ``(channels, height, width)``, W is ``(channels, inputs / groups, kernel, kernel)``.
+    s is the stride, d the dilation, p the padding with zeros. With groups, outputs depend on the inputs of their
+    group alone. Images are ``(channels, height, width)``, W is ``(channels, inputs / groups, kernel, kernel)``.
     """
 
     option: ClassVar[str] = "conv2d"
 
-    channels: int = setting(8, "outputs of a place", Range(1))
+    channels: int = setting(8, "output channels", Range(1))
     kernel: int = setting(3, "height and width of the kernel", Range(1))
-    stride: int = setting(1, "pixels from place to place", Range(1))
+    stride: int = setting(1, "pixels between two positions of the kernel", Range(1))
     padding: int = setting(0, "rows and columns of zeros on each side", Range(0))
-    dilation: int = setting(1, "pixels from tap to tap of the kernel", Range(1))
-    groups: int = setting(1, "parts of the channels that do not see one another", Range(1))
+    dilation: int = setting(1, "pixels between two elements of the kernel", Range(1))
+    groups: int = setting(
+        1, "groups of channels; outputs depend on the inputs of their group alone", Range(1)
+    )
 
     def output(self, features: Shape) -> Shape:
         out = sides(self, features, self.dilation * (self.kernel - 1) + 1, self.stride, self.padding)
@@ -139,7 +141,7 @@ class Conv2D(Layer):
         return Passes(forward, backward)
 
     def _offsets(self, features: Shape, high: int, wide: int) -> list[tuple[Any, Any]]:
-        """For each tap of the kernel where its inputs are in the patches, and where in the images."""
+        """For each element of the kernel, indices of its inputs in the patches and in the images."""
         offsets = []
         for i in range(self.kernel):
             for j in range(self.kernel):

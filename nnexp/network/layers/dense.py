@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 
 
 def weights_and_biases(outputs: int, inputs: int, shape: Shape | None = None) -> Block:
-    """A block ``[W b]`` of ``(outputs, inputs + 1)``; ``shape`` is that in which W is shown."""
+    """A block ``[W b]`` of ``(outputs, inputs + 1)``; ``shape`` is the shape of W for the user."""
     pieces = {"weights": Piece(np.s_[:, :-1], shape), "biases": Piece(np.s_[:, -1])}
     return Block((outputs, inputs + 1), pieces)
 

@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Dropout(Layer):
-    """In training each number is zero with probability ``rate``, else scaled by ``1 / (1 - rate)``; else nothing.
+    """In training each number is zero with probability ``rate``, else scaled by ``1 / (1 - rate)``; else the identity.
 
     Masks are drawn from the stream ``dropout`` of each run, anew for each pass (Srivastava et al., 2014; scaled in
     training, "inverted").
@@ -28,7 +28,7 @@ class Dropout(Layer):
     in_place: ClassVar[bool] = True
     noisy: ClassVar[bool] = True
 
-    rate: float = setting(0.5, "share that is dropped", Range(0, 1, below=True))
+    rate: float = setting(0.5, "probability that a number is dropped", Range(0, 1, below=True))
 
     def scratch(self, features: tuple[int, ...]) -> int:
         return prod(features)

@@ -25,8 +25,8 @@ class Embedding(Layer):
     F words become images of ``(size, 1, F)``, a channel for each number of the vectors. Vectors begin as N(0, 1).
     """
 
-    words: int = setting(1000, "how many there are: features are 0 to words - 1", Range(1))
-    size: int = setting(16, "numbers of a vector", Range(1))
+    words: int = setting(1000, "number of words; features are 0 to words - 1", Range(1))
+    size: int = setting(16, "length of a vector", Range(1))
 
     def output(self, features: Shape) -> Shape:
         return (self.size, 1, prod(features))
@@ -40,7 +40,7 @@ class Embedding(Layer):
     def bind(self, at: Place) -> Passes:
         x, samples, inputs = at.values, at.x.shape[-1], prod(at.features)
         words = at.take("words", x.shape, np.intp)
-        # Of each run, though runs may have the same.
+        # One index array a run, although runs may share inputs.
         of_runs = np.broadcast_to(words, (*at.lead, inputs, samples))
 
         def views(array: Array, *shape: int) -> list[Array]:

@@ -1,4 +1,4 @@
-"""Features in one row."""
+"""Flat features."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """Features as one row: another shape of the same numbers, at no cost. Dense layers do so by themselves."""
+    """Features in one row: a view, without a copy. Dense layers flatten their inputs themselves."""
 
     in_place: ClassVar[bool] = True
     writes: ClassVar[bool] = False

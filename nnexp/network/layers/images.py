@@ -22,22 +22,22 @@ def sides(layer: Layer, features: Shape, reach: int, stride: int, padding: int =
     high, wide = (side + 2 * padding - reach for side in features[1:])
     if min(high, wide) < 0:
         raise ConfigError(
-            f"{layer.name}: windows of {reach} x {reach} pixels, expected at most the image, "
+            f"{layer.name}: windows of {reach} x {reach} pixels; expected at most the size of the image, "
             f"{features[1] + 2 * padding} x {features[2] + 2 * padding}"
         )
     return high // stride + 1, wide // stride + 1
 
 
 def need_images(layer: Layer, features: Shape) -> None:
-    """Refuse features that are no images.
+    """Check that features are images.
 
     Raises:
-        ConfigError: as it says.
+        ConfigError: they are not.
     """
     if len(features) != 3:
         raise ConfigError(
-            f"{layer.name}: features of shape {features}, expected (channels, height, width); "
-            "architecture.shape gives flat features one"
+            f"{layer.name}: features of shape {features}; expected (channels, height, width), which "
+            f"architecture.shape sets for flat features"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a layer is: shapes, blocks of theta, and calls bound to buffers."""
+"""The interface of layers: shapes, blocks of theta, and calls bound to buffers."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Shape = tuple[int, ...]
 
 
 class Piece(NamedTuple):
-    """Where a named array is in its block, as ``np.s_`` says it, and the shape in which it is shown if another."""
+    """The index of a named array in its block, as from ``np.s_``, and its shape for the user where that differs."""
 
     at: Any
     shape: Shape | None = None
 
     @property
     def axes(self) -> tuple[Any, ...]:
-        """Of the block's axes, behind any leading ones."""
+        """The index, one item for each axis of the block, behind any leading axes."""
         return self.at if isinstance(self.at, tuple) else (self.at,)
 
 
 class Block(NamedTuple):
-    """A layer's contiguous part of theta: its shape, and the named arrays in it, which cover it once.
+    """A layer's contiguous part of theta: its shape, and the named arrays in it, which cover it without overlap.
 
-    Methods move what is ``trained``; running statistics are not.
+    Methods change ``trained`` blocks only; running statistics are not trained.
     """
 
     shape: Shape
@@ -42,7 +42,7 @@ class Block(NamedTuple):
 
 
 class Passes(NamedTuple):
-    """Calls of a layer. Those of ``update`` go with the method's update: theta changes nowhere else."""
+    """Calls of a layer. Those of ``update`` run with the method's update: theta changes nowhere else."""
 
     forward: list[Call]
     backward: list[Call] = []  # noqa: RUF012
@@ -52,21 +52,21 @@ class Passes(NamedTuple):
 class Place(NamedTuple):
     """Where a layer is bound: its input and output, their gradients, and its part of theta.
 
-    ``lead`` is theta's leading shape. The network's own input may have fewer leading axes: it is then alike for all,
-    and so is what is computed of it alone. The run axis is outermost in every buffer: with runs inside, NumPy and BLAS
-    round differently for other numbers of runs, and a run would not be what it is alone.
+    ``lead`` is theta's leading shape. The network's input may have fewer leading axes: runs then share it, and what is
+    computed from it alone. The run axis is outermost in every buffer: otherwise the rounding of NumPy and BLAS depends
+    on the number of runs, and a run in a group would differ from the same run alone.
 
     Attributes:
         x: ``(*lead or fewer, F + 1, N)``, flat features above a row of ones.
         out: ``(*lead, F', N)``, to be written; ``x`` without its row of ones where the layer works in place.
-        dx: ``(*lead, F, N)``, to be written; ``dout`` where the layer works in place; None where nobody asks for it.
-        dout: ``(*lead, F', N)``, which may be used up; None without a way back.
+        dx: ``(*lead, F, N)``, to be written; ``dout`` where the layer works in place; None where it is not needed.
+        dout: ``(*lead, F', N)``, which may be overwritten; None without a backward pass.
         features: the shape of a sample's input.
-        theta: the layer's blocks ``(*lead, *shape)`` by name; ``gradient`` the same, None without a way back.
-        take: ``take(name, shape, dtype=None)`` gives a buffer of the layer's own.
-        training: whether to do what is done in training alone.
+        theta: the layer's blocks ``(*lead, *shape)`` by name; ``gradient`` the same, None without a backward pass.
+        take: ``take(name, shape, dtype=None)`` returns a private buffer of the layer.
+        training: whether the pass is one of training, as for dropout.
         draws: a generator for each run, in training.
-        wide: the dtype in which products are formed, None for that of the arrays.
+        wide: the dtype in which products are computed, None for that of the arrays.
     """
 
     x: Array
@@ -98,12 +98,12 @@ class Place(NamedTuple):
 
 
 def shaped(flat: Array, features: Shape) -> Array:
-    """A view ``(..., *features, N)`` of flat features ``(..., F, N)``, maybe with their row of ones."""
+    """A view ``(..., *features, N)`` of flat features ``(..., F, N)``, with or without their row of ones."""
     return flat[..., : prod(features), :].reshape(*flat.shape[:-2], *features, flat.shape[-1])
 
 
 def rows(flat: Array, count: int) -> Array:
-    """A view ``(..., count, F / count * N)`` of ``(..., F, N)``: what is alike for a channel is one long row."""
+    """A view ``(..., count, F / count * N)`` of ``(..., F, N)``: each channel is one long row."""
     return flat.reshape(*flat.shape[:-2], count, flat.shape[-2] // count * flat.shape[-1])
 
 
@@ -112,10 +112,10 @@ class Layer(Part):
     """A layer of a network; one without an :meth:`output` keeps the shape, one without :meth:`blocks` has no weights.
 
     Attributes:
-        in_place: whether ``out`` may be ``x``, if nobody else needs that, and ``dx`` is ``dout``.
-        writes: whether ``out`` is anything but ``x``; a layer that only names another shape does not write.
-        reads_out: whether the way back reads ``out``; then the next layer must not work in place.
-        noisy: whether the loss in training is not that of theta.
+        in_place: whether ``out`` may be ``x``, if no other layer needs ``x``, and ``dx`` is ``dout``.
+        writes: whether ``out`` differs from ``x``; a layer that only changes the shape does not write.
+        reads_out: whether the backward pass reads ``out``; then the next layer must not work in place.
+        noisy: whether the loss in training differs from the loss of theta.
         couples: whether, in training, a sample's output depends on the others of its batch.
     """
 
@@ -139,24 +139,24 @@ class Layer(Part):
         return {}
 
     def initial(self, features: Shape, init: Initializer, rng: np.random.Generator) -> dict[str, Array]:
-        """First values by name, as ``weights`` or ``running/mean``; those that are left out are zero."""
+        """Initial values by name, such as ``weights`` or ``running/mean``; all others are zero."""
         return {}
 
     def scratch(self, features: Shape) -> int:
-        """How many numbers a sample its own buffers take: sizes of tiles and groups follow from it."""
+        """Numbers a sample in the layer's own buffers: sizes of tiles and groups follow from it."""
         return 0
 
     def work(self, features: Shape) -> int:
-        """Multiplications of a sample's forward pass, about: each weight once, unless the layer says more."""
+        """Approximate multiplications of a sample's forward pass: by default one for each weight."""
         return sum(prod(block.shape) for block in self.blocks(features).values())
 
     def bind(self, at: Place) -> Passes:
-        """The calls that make ``out`` of ``x``, and on the way back ``dx`` and the gradient of ``dout``."""
-        raise TypeError(f"{type(self).__name__} has no bind")
+        """The calls that compute ``out`` from ``x``, and in the backward pass ``dx`` and ``gradient`` from ``dout``."""
+        raise TypeError(f"{type(self).__name__} must define bind()")
 
     def apply(self, arrays: Mapping[str, Array], x: Array) -> Array:
-        """What the layer makes of ``x (*features, N)`` outside training: the reference, in plain NumPy."""
-        raise TypeError(f"{type(self).__name__} has no apply")
+        """The layer's output for ``x (*features, N)`` outside training, in plain NumPy: the reference for tests."""
+        raise TypeError(f"{type(self).__name__} must define apply()")
 
 
 def kind_name(layer: Layer) -> str:

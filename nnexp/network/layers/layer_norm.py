@@ -38,7 +38,7 @@ class LayerNorm(Layer):
         x, out, number = at.values, at.out, at.out.dtype.type
         count, samples = x.shape[-2:]
         gamma, beta = (at.theta[""][..., i, :, None] for i in (0, 1))
-        # Inputs that runs share have no run axis, and neither has what is computed of them alone.
+        # Inputs that runs share have no run axis, and neither has what is computed from them alone.
         own, each, share = (*x.shape[:-2], 1, samples), (*at.lead, 1, samples), number(1 / count)
         mean, inverse = at.take("mean", own), at.take("inverse", own)
         hat, squares = at.take("hat", x.shape), at.take("squares", x.shape)

@@ -31,8 +31,8 @@ class MaxPool(Pool):
         forward += [partial(np.maximum, out, view, out=out) for view in views[2:]]
         if at.dx is None or at.dout is None:
             return Passes(forward)
-        # x - max is +0 at the largest and has a minus sign elsewhere: its sign, spread over all bits, is what
-        # is left for the places that follow, so that equals get nothing. What reaches the last is its.
+        # x - max is +0 at the largest and negative elsewhere. Its sign, spread over all bits, masks the gradient that
+        # is left for later positions, so that only the first of equal numbers gets it. The last position gets the rest.
         whole = np.dtype(f"i{out.itemsize}")
         shift = whole.type(8 * out.itemsize - 1)
         left, other = shaped(at.dout, self.output(at.features)), at.take("scratch", out.shape)

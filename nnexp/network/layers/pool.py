@@ -1,4 +1,4 @@
-"""What the pooling layers have in common."""
+"""The base class of pooling layers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Pool(Layer):
-    """Windows over images; what is left over at the right and at the bottom is not seen."""
+    """Windows over images; pixels that are left over at the right and at the bottom are ignored."""
 
     size: int = setting(2, "height and width of a window", Range(1))
-    stride: int | None = setting(None, "pixels from window to window; null: size", Range(1))
+    stride: int | None = setting(None, "pixels between two windows; null: size", Range(1))
 
     def output(self, features: Shape) -> Shape:
         return (features[0], *sides(self, features, self.size, self._stride))
@@ -31,14 +31,14 @@ class Pool(Layer):
         return self.size if self.stride is None else self.stride
 
     def views(self, flat: Array, features: Shape) -> list[Array]:
-        """One view of the images a place in the window."""
+        """One view of the images for each position in the window."""
         out = self.output(features)[1:]
         return windows(shaped(flat, features), self.size, self._stride, out)
 
     def scatter(self, at: Place) -> tuple[list[Call], list[Array], list[list[Call]]]:
-        """Calls before the way back, where it writes for each place in the window, and calls after each.
+        """For the backward pass: calls before it, targets to write for each position in the window, calls after each.
 
-        Windows that do not overlap are written to in place. Others are added up.
+        Windows that do not overlap are written in place. The gradients of others are summed.
         """
         assert at.dx is not None
         targets, dx = self.views(at.dx, at.features), shaped(at.dx, at.features)

@@ -25,8 +25,8 @@ SHORTCUT = "shortcut"
 class Residual(Layer):
     """``f(x) + g(x)``: ``f`` some layers, ``g`` a shortcut, which is x itself or other layers (He et al., 2016)."""
 
-    layers: list[Layer] = setting([], "of the residual f, one or more")
-    shortcut: list[Layer] = setting([], "of the shortcut g, where f changes the shape; none for x itself")
+    layers: list[Layer] = setting([], "layers of the residual f, one or more")
+    shortcut: list[Layer] = setting([], "layers of the shortcut g, where f changes the shape; none: x itself")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,7 +40,7 @@ class Residual(Layer):
         out = sequence.output(self.layers, features)
         if (beside := sequence.output(self.shortcut, features)) != out:
             raise ConfigError(
-                f"{self.name}.layers: they make {out} of features {features}, the shortcut {beside}; expected one shape"
+                f"{self.name}.layers: output shape {out}, the shortcut's is {beside}; expected equal shapes"
             )
         return out
 
@@ -66,7 +66,7 @@ class Residual(Layer):
         back = at.gradient is not None and at.dout is not None
         if not back:
             at = at._replace(gradient=None, dout=None, dx=None)
-        # The residual may use its gradient up, and the shortcut needs it still.
+        # The residual may overwrite its gradient, which the shortcut still needs.
         pulled = at.take("pulled", at.out.shape) if back else None
         result, residual = sequence.bind(self.layers, at, None, pulled)
         beside, shortcut, own_dx = self._shortcut(at)
@@ -83,7 +83,7 @@ class Residual(Layer):
         return Passes(forward, backward, [*residual.update, *shortcut.update])
 
     def _shortcut(self, at: Place) -> tuple[Array, Passes, Array | None]:
-        """Its output, its calls, and the gradient of its input where that is not the output's."""
+        """The shortcut's output, its calls, and the gradient of its input where that differs from the output's."""
         if not self.shortcut:
             return at.values, Passes([]), None
 

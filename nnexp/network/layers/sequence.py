@@ -52,7 +52,7 @@ def blocks(layers: Sequence[Layer], features: Shape) -> dict[str, Block]:
 def initial(
     layers: Sequence[Layer], features: Shape, init: Initializer, rng: np.random.Generator
 ) -> dict[str, Array]:
-    """All layers' first values, by name."""
+    """All layers' initial values, by name."""
     return {
         f"{name}/{own}": array
         for name, layer, shape in walk(layers, features)
@@ -61,14 +61,14 @@ def initial(
 
 
 def scratch(layers: Sequence[Layer], features: Shape) -> int:
-    """Numbers a sample of all hidden buffers, their rows of ones among them."""
+    """Numbers a sample in all hidden buffers, including their rows of ones."""
     steps = list(walk(layers, features))
     own = sum(layer.scratch(shape) for _, layer, shape in steps)
     return own + sum(prod(layer.output(shape)) + 1 for _, layer, shape in steps[:-1] if not layer.in_place)
 
 
 def work(layers: Sequence[Layer], features: Shape) -> int:
-    """Multiplications of a sample's forward pass, about."""
+    """Approximate multiplications of a sample's forward pass."""
     return sum(layer.work(shape) for _, layer, shape in walk(layers, features))
 
 
@@ -106,15 +106,15 @@ def bind(
 
     Args:
         at: of all layers: input, the input's gradient, blocks.
-        last: where the output goes; None for a buffer.
-        dlast: where its gradient comes from; None for the output's own array.
-        cache: with it layers without weights are bound once to the same buffers.
+        last: the array for the output; None for a new buffer.
+        dlast: the array that has its gradient; None for the output's own array.
+        cache: calls of layers without weights by buffers, so that they are bound once.
     """
     steps = list(walk(layers, at.features))
     spots = _spots(steps, at, last)
     result = spots[-1].out
     dout = (result if dlast is None else dlast) if at.gradient is not None else None
-    # A gradient is needed above whatever has weights, and where the caller asks for the input's.
+    # A gradient is needed above layers with weights, and where the caller asks for that of the input.
     weighty = np.cumsum([bool(layer.blocks(features)) for _, layer, features in steps])
     bound: list[Passes] = []
     for number in range(len(steps) - 1, -1, -1):
@@ -148,10 +148,10 @@ def bind(
 
 
 def _spots(steps: Sequence[Step], at: Place, last: Array | None) -> list[_Spot]:
-    """Where each layer reads and writes: in place where nobody needs what was there."""
+    """Each layer's input and output: the same array where no other layer needs the input."""
     x, kept, spots = at.x, True, []
     for number, (name, layer, features) in enumerate(steps):
-        # The input must stay where the caller reads it later, or the layer below on the way back.
+        # The input must stay where the caller reads it later, or the layer below in the backward pass.
         alone = layer.in_place and (not kept or not layer.writes)
         end = number + 1 == len(steps)
         if alone:

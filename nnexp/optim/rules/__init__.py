@@ -1,4 +1,4 @@
-"""Update rules, one family a file: what becomes of a gradient before it is subtracted from theta. They chain."""
+"""Update rules, one family a file: transformations of a gradient before it is subtracted from theta. They chain."""
 
 from nnexp.optim.rules.adagrad import adagrad
 from nnexp.optim.rules.adam import adam, nadam

@@ -1,4 +1,4 @@
-"""Adam and its kin: steps scaled by running means of the gradient and of its square."""
+"""Adam and NAdam: steps from running means of the gradient and of its square."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ Array = np.ndarray[Any, Any]
 
 
 def adam(beta1: Any, beta2: Any, epsilon: Any, amsgrad: bool = False) -> Rule:
-    """``step = m' / (sqrt(v') + epsilon)`` with means of the gradient and of its square, free of their start at zero.
+    """``step = m' / (sqrt(v') + epsilon)`` with bias-corrected running means of the gradient and of its square.
 
     ``m = beta1 * m + (1 - beta1) * g``, ``m' = m / (1 - beta1^t)``, and
     ``v = beta2 * v + (1 - beta2) * g^2``, ``v' = v / (1 - beta2^t)``, t counted from 1 (Kingma and Ba, 2015).
-    With ``amsgrad`` v' is of the largest v so far (Reddi, Kale and Kumar, 2018).
+    With ``amsgrad`` v' is computed from the largest v so far (Reddi, Kale and Kumar, 2018).
 
-    The sums are kept without their factors ``1 - beta``, which go into two numbers an update: two passes fewer.
+    The sums are kept without their factors ``1 - beta``, which are applied to two numbers an update: this saves two
+    array operations.
     """
 
     def formula(b1: float, b2: float, small: float) -> Formula:
@@ -56,7 +57,7 @@ def nadam(beta1: Any, beta2: Any, epsilon: Any, momentum_decay: Any) -> Rule:
             return mu
 
         def product(t: Array) -> Array:
-            # It is below beta1^t, and so too small to be seen beside one after a while.
+            # The product is below beta1^t, which soon does not change 1 - product any more.
             if b1 ** t[0] < 1e-18:
                 return np.zeros_like(t)
             return np.cumprod(momentum(np.arange(1, t[-1] + 1)))[-len(t) :]
@@ -92,7 +93,7 @@ def nadam(beta1: Any, beta2: Any, epsilon: Any, momentum_decay: Any) -> Rule:
 def _moments(
     at: At, step: Array, beta1: Any, beta2: Any, small: Array, largest: bool = False
 ) -> tuple[Array, list[Call], Array]:
-    """Sums of gradients and of squares that forget; the calls that keep them and write ``sqrt(squares) + small``."""
+    """Decaying sums of gradients and of squares; the calls update them and write ``sqrt(squares) + small``."""
     means, squares = at.remembered("means"), at.remembered("squares")
     keep1, keep2, root = at.full(beta1), at.full(beta2), np.empty_like(step)
     calls: list[Call] = [

@@ -1,4 +1,4 @@
-"""An average of the weights, beside the weights that are trained."""
+"""Averages of the weights over updates."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Array = np.ndarray[Any, Any]
 
 
 def averaged(at: At) -> Array:
-    """The average ``(R, P)``, theta itself before the first update."""
+    """The average ``(R, P)``; before the first update it is theta."""
     return at.remembered("average", fill=at.theta)
 
 
 def exponential_average(at: At, decay: Any) -> list[Call]:
-    """Calls behind an update: ``a = decay * a + (1 - decay) * theta``, ``a_0 = theta_0``."""
+    """Calls after an update: ``a = decay * a + (1 - decay) * theta``, ``a_0 = theta_0``."""
     return _towards_theta(at, at.full(1 - np.asarray(decay)))
 
 
 def uniform_average(at: At) -> list[Call]:
-    """Calls behind update t: ``a = a + (theta - a) / t``, the mean of all thetas from the first update on.
+    """Calls after update t: ``a = a + (theta - a) / t``, the mean of all thetas from the first update on.
 
     (Polyak and Juditsky, 1992.)
     """

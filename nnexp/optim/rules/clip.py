@@ -1,4 +1,4 @@
-"""Gradients kept within bounds."""
+"""Gradient clipping."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def clip_by_norm(most: Any) -> Rule:
     def bind(at: At, step: Array) -> Bound:
         clipped, limit = np.empty_like(step), at.column(most)
         share = np.empty_like(limit)
-        # One dot product a run: it does not depend on the runs beside it.
+        # One dot product a run, independent of the other runs.
         norm = share[:, 0]
         return Bound(
             [

@@ -1,4 +1,4 @@
-"""Weights drawn towards zero: weight decay and the L1 penalty."""
+"""Weight decay and the L1 penalty."""
 
 from __future__ import annotations
 

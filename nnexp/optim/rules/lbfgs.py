@@ -14,15 +14,15 @@ from nnexp.optim.rules.rule import Bound, Rule
 Array = np.ndarray[Any, Any]
 
 SMALLEST_GRADIENT, SMALLEST_SLOPE, SMALLEST_CURVATURE = 1e-7, 1e-9, 1e-10
-"""Below one of the first two a run stays where it is; a pair of differences below the third is not kept."""
+"""Below one of the first two a run makes no step; a pair of differences below the third is not stored."""
 
 
 def lbfgs(history: int) -> Rule:
-    """``step = H g``, H the inverse Hessian as the last steps and gradients show it (Liu and Nocedal, 1989).
+    """``step = H g``, H an estimate of the inverse Hessian from the last steps and gradients (Liu and Nocedal, 1989).
 
     H is built from the last ``history`` pairs ``s = theta_t - theta_t-1``, ``y = g_t - g_t-1`` with ``s.y > 1e-10``,
     beginning with ``s.y / y.y`` of the newest; two loops over the pairs give ``H g``. The first step is the gradient,
-    made so short that the sum of its sizes is 1 at most.
+    scaled down so that its L1 norm is at most 1.
     """
 
     def bind(at: At, step: Array) -> Bound:
@@ -33,13 +33,13 @@ def lbfgs(history: int) -> Rule:
 
 
 class _TwoLoops:
-    """Writes ``step (R, P)``. All runs take the same loops, over empty places too: bits are equal in a group."""
+    """Writes ``step (R, P)``. The loops run over all places, also empty ones: results are equal in any group."""
 
     def __init__(self, at: At, gradient: Array, history: int) -> None:
         size = gradient.shape[1]
         self._at, self._gradient, self.step = at, gradient, np.zeros_like(gradient)
         self._theta_before, self._gradient_before = at.remembered("theta"), at.remembered("gradient")
-        # Oldest first; an empty place has the weight zero.
+        # Oldest first; an empty place has weight zero.
         self._s, self._y = at.remembered("s", (history, size)), at.remembered("y", (history, size))
         self._weight = at.remembered("weight", (history, 1))
         self._scale = at.remembered("scale", (1,), 1.0)

@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 def lion(beta1: Any, beta2: Any) -> Rule:
     """``step = sign(beta1 * m + (1 - beta1) * g)``, then ``m = beta2 * m + (1 - beta2) * g`` (Chen et al., 2023).
 
-    ``m_0 = 0``. Both are written as steps from m towards g, so that ``g - m`` is computed once.
+    ``m_0 = 0``. Both are computed as steps from m towards g, so that ``g - m`` is computed once.
     """
 
     def bind(at: At, step: Array) -> Bound:

@@ -1,4 +1,4 @@
-"""Update rules: what becomes of a gradient before it is subtracted from theta, as calls that chain."""
+"""The interface of update rules, which transform a gradient before it is subtracted from theta, and chains of them."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ Array = np.ndarray[Any, Any]
 
 
 class Bound(NamedTuple):
-    """Calls that turn what is in one array into a step in another, ``step (R, P)``."""
+    """Calls that compute a step, and the array ``step (R, P)`` that they write."""
 
     calls: list[Call]
     step: Array
 
 
 class Rule(Protocol):
-    """``rule(at, step)`` binds one update of R runs to the array ``step (R, P)`` that it takes.
+    """``rule(at, step)`` binds one update of R runs to its input ``step (R, P)``.
 
-    What it remembers it asks ``at.remembered`` for and writes in place. It must not write to ``step``.
+    Its state is in arrays of ``at.remembered``, which it writes in place. It must not write to ``step``.
     """
 
     def __call__(self, at: At, step: Array) -> Bound: ...
 
 
 def chain(*rules: Rule) -> Rule:
-    """Rules applied one after another, each to the step of the one before and with a memory of its own."""
+    """Rules applied one after another, each to the step of the one before and with its own state."""
 
     def bind(at: At, step: Array) -> Bound:
         calls: list[Call] = []

@@ -1,4 +1,4 @@
-"""Schedules that go together."""
+"""The product of schedules."""
 
 from __future__ import annotations
 

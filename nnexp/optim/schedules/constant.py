@@ -1,4 +1,4 @@
-"""A learning rate that stays."""
+"""A constant learning rate."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ class Constant(Schedule):
         return np.ones((len(t), len(total)))
 
     def bind(self, at: At, learning_rate: Any) -> tuple[Array, list[Call]]:
-        # Without warm-up the rate costs no call.
+        # Without warm-up no call is needed.
         return super().bind(at, learning_rate) if np.any(self.warmup) else (at.full(learning_rate), [])

@@ -17,12 +17,12 @@ Array = np.ndarray[Any, Any]
 class Cosine(Schedule):
     """``factor(t) = end + (1 - end) * (1 + cos(pi * t / total)) / 2``.
 
-    ``total`` are the updates that the budget has room for (Loshchilov and Hutter, 2017, without restarts).
+    ``total`` is the number of updates that the budget allows (Loshchilov and Hutter, 2017, without restarts).
     """
 
     needs_total: ClassVar[bool] = True
 
-    end: float = setting(0.0, "the factor at the budget's end", Range(0), per_run=True)
+    end: float = setting(0.0, "factor at the budget's end", Range(0), per_run=True)
 
     def factor(self, t: Array, total: Array) -> Array:
         return np.asarray(self.end + (1 - self.end) * (1 + np.cos(np.pi * np.minimum(t / total, 1))) / 2)

@@ -1,4 +1,4 @@
-"""A learning rate that falls by one share at each update."""
+"""A learning rate that falls by the same factor at each update."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ Array = np.ndarray[Any, Any]
 class Exponential(Schedule):
     """``factor(t) = decay^t``."""
 
-    decay: float = setting(
-        0.9995, "what is left of the rate after an update", Range(0, 1, above=True), per_run=True
-    )
+    decay: float = setting(0.9995, "factor of the rate at each update", Range(0, 1, above=True), per_run=True)
 
     def factor(self, t: Array, total: Array) -> Array:
         return np.asarray(self.decay**t)

@@ -1,4 +1,4 @@
-"""A learning rate that falls as one over time."""
+"""A learning rate that falls as 1 / t."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class InverseTime(Schedule):
     """``factor(t) = 1 / (1 + decay * t)`` (Robbins and Monro, 1951)."""
 
     decay: float = setting(
-        0.001, "how fast the rate falls: it is halved after 1 / decay updates", Range(0), per_run=True
+        0.001, "speed of the decay: the rate is halved after 1 / decay updates", Range(0), per_run=True
     )
 
     def factor(self, t: Array, total: Array) -> Array:

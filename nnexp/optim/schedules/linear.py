@@ -1,4 +1,4 @@
-"""A learning rate that changes along a line."""
+"""A learning rate that changes linearly."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Linear(Schedule):
-    """``factor(t) = 1 + (end - 1) * t / total``, ``total`` the updates that the budget has room for."""
+    """``factor(t) = 1 + (end - 1) * t / total``, ``total`` the updates that the budget allows."""
 
     needs_total: ClassVar[bool] = True
 
-    end: float = setting(0.0, "the factor at the budget's end", Range(0), per_run=True)
+    end: float = setting(0.0, "factor at the budget's end", Range(0), per_run=True)
 
     def factor(self, t: Array, total: Array) -> Array:
         return np.asarray(1 + (self.end - 1) * np.minimum(t / total, 1))

@@ -1,4 +1,4 @@
-"""What a schedule of the learning rate is."""
+"""The base class of schedules of the learning rate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Schedule(Part):
     During the first ``warmup`` updates the factor is multiplied by ``(t + 1) / (warmup + 1)``.
 
     Attributes:
-        needs_total: whether the factor depends on how many updates the budget has room for.
+        needs_total: whether the factor depends on how many updates the budget allows.
     """
 
     group: ClassVar[str] = "optimizer/schedule"
@@ -31,18 +31,20 @@ class Schedule(Part):
     needs_total: ClassVar[bool] = False
 
     _: KW_ONLY
-    warmup: int = setting(0, "updates over which the rate grows linearly at first", Range(0), per_run=True)
+    warmup: int = setting(
+        0, "updates at the beginning during which the rate grows linearly", Range(0), per_run=True
+    )
 
     def factor(self, t: Array, total: Array) -> Array:
         """The factors ``(T, R)`` at updates ``t (T, 1)`` of runs with ``total (R,)`` updates, in float64."""
-        raise TypeError(f"{type(self).__name__} has no factor")
+        raise TypeError(f"{type(self).__name__} must define factor()")
 
     def warmed(self, t: Array, total: Array) -> Array:
         """The factors ``(T, R)`` with the warm-up."""
         return self.factor(t, total) * np.minimum((t + 1) / (self.warmup + 1), 1)
 
     def bind(self, at: At, learning_rate: Any) -> tuple[Array, list[Call]]:
-        """The rate of R runs, as an array that fits theta ``(R, P)``, and calls that keep it up to date."""
+        """The rate of R runs, as an array that broadcasts with theta ``(R, P)``, and calls that update it."""
         rates, totals = at.each(learning_rate), np.asarray(at.limits, np.float64)
         table = Table(at, [self._of(run, rate, totals[run : run + 1]) for run, rate in enumerate(rates)])
         return table.columns[0], [table]
@@ -58,7 +60,7 @@ class Schedule(Part):
 
 
 def needing_total(part: Part) -> list[str]:
-    """The names of the schedules in a part that need to know how many updates there will be.
+    """The names of the schedules in a part that need the number of updates.
 
     >>> from nnexp.optim.schedules import Chain, Cosine, Step
     >>> needing_total(Chain(schedules=[Step(), Cosine()]))

@@ -16,9 +16,9 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Sequence(Schedule):
-    """Each of ``schedules`` in its turn, with updates counted from its own first: ``factor(t) = f_k(t - begin_k)``.
+    """The ``schedules`` in order, each with updates counted from its own first: ``factor(t) = f_k(t - begin_k)``.
 
-    Each but the last is given its length as ``total``; to the last the rest of the budget is left.
+    The ``total`` of each but the last is its length, that of the last the rest of the budget.
     """
 
     schedules: list[Schedule] = setting([Constant()], "options or settings of the schedules")
@@ -37,6 +37,6 @@ class Sequence(Schedule):
         factors = np.zeros(np.broadcast_shapes(t.shape, total.shape))
         for k, (schedule, begin) in enumerate(zip(self.schedules, begins, strict=True)):
             own = total * 0 + self.lengths[k] if k < len(self.lengths) else np.maximum(total - begin, 1)
-            # Clipped, for a schedule is defined from its own first update on.
+            # Clipped, because a schedule is defined from its own first update on.
             factors = np.where(turn == k, schedule.warmed(np.maximum(t - begin, 0), own), factors)
         return factors

@@ -17,8 +17,8 @@ Array = np.ndarray[Any, Any]
 class Step(Schedule):
     """``factor(t) = decay^floor(t / every)``."""
 
-    every: int = setting(1000, "updates from step to step", Range(1), per_run=True)
-    decay: float = setting(0.5, "what is left of the rate after a step", Range(0, 1), per_run=True)
+    every: int = setting(1000, "updates between two steps", Range(1), per_run=True)
+    decay: float = setting(0.5, "factor of the rate at each step", Range(0, 1), per_run=True)
 
     def factor(self, t: Array, total: Array) -> Array:
         return np.asarray(self.decay ** np.floor(t / self.every))

@@ -1,0 +1,153 @@
+"""Journals that earlier commands left: what their stores do not have, and who still writes to them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter, sleep
+from typing import NamedTuple
+
+from nnexp.tracking import journal, locations
+from nnexp.tracking.journal import DONE, PARENT, RUN, Beginning
+from nnexp.tracking.locations import StoreError
+
+RUNS = "runs"
+"""The folder of what runs leave, where a command runs."""
+
+PLACES = f"hydra/*/*/{journal.FOLDER}"
+"""Where journals are below it."""
+
+LOCK_SECONDS = 10.0
+"""How long a process that delivers a journal is waited for while it delivers nothing."""
+
+
+class Left(NamedTuple):
+    """A journal: its folder, the store and experiment that it is for, what it begins with, and its process."""
+
+    folder: Path
+    store: str
+    experiment: str
+    begin: Beginning
+    process: str
+
+    @property
+    def has_parent(self) -> bool:
+        """Whether it has a sweep's parent run, as where jobs are trained in groups."""
+        return (self.folder / PARENT).exists()
+
+    @property
+    def sweep_id(self) -> str:
+        """The id of its sweep, empty for a run outside sweeps."""
+        return self.begin.tags.get("nnexp.sweep_id", "")
+
+
+def left(uri: str | None) -> list[Left]:
+    """The journals below ``runs`` here, and beside an SQLite file, that are for a store; oldest first."""
+    store = locations.resolve(uri)
+    file = locations.database(store)
+    places = dict.fromkeys(
+        place.absolute() for place in (Path(RUNS), *([] if file is None else [file.parent]))
+    )
+    folders = {folder for place in places for folder in place.glob(PLACES)}
+    found = [one for folder in folders if (one := read(folder)) is not None and one.store == store]
+    return sorted(found, key=lambda one: one.begin.started)
+
+
+def read(folder: Path) -> Left | None:
+    """What a folder holds, None if it is nothing that can be delivered."""
+    files = [folder / PARENT, *sorted(folder.glob(f"*{RUN}")), *sorted(folder.glob(f"*{DONE}"))]
+    for file in files:
+        try:
+            record = journal.first(file)
+            if record is not None and record.kind == "begin":
+                said = record.said
+                store = said["store"] if "store" in said else locations.resolve(said["uri"])
+                begin, process = Beginning(*said["begin"]), said.get("process", "another process")
+                return Left(folder, store, said["experiment"], begin, process)
+        except (OSError, StoreError):
+            # Delivered meanwhile, or for a store whose address is none: sync says so.
+            continue
+    return None
+
+
+def begin_parent(folder: Path, record: bytes) -> int:
+    """Begin a sweep's journal; as long as the file of the given number is open, its sweep is :func:`in_use`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    part = folder / f".{PARENT}"
+    part.unlink(missing_ok=True)
+    journal.append(part, [record], sync=True)
+    number = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
+    fcntl.flock(number, fcntl.LOCK_EX)
+    # So it is nowhere without its lock.
+    part.rename(folder / PARENT)
+    return number
+
+
+def in_use(folder: Path) -> bool:
+    """Whether the sweep that a journal belongs to goes on, on this machine."""
+    try:
+        with open(folder / PARENT, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[bool]:
+    """A context in which no other process delivers a folder; false if it is gone, for all of it was delivered.
+
+    Raises:
+        StoreError: another one does, and gets nowhere.
+    """
+    try:
+        lock = open(folder / ".lock", "a")  # noqa: SIM115
+    except FileNotFoundError:
+        yield False
+        return
+    with lock:
+        since, known = perf_counter(), -1
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if (runs := len(journal.left(folder))) != known:
+                    since, known = perf_counter(), runs
+                if perf_counter() - since > LOCK_SECONDS:
+                    raise StoreError(f"{folder}: another process delivers this journal") from error
+                sleep(0.1)
+        yield _is(lock.fileno(), folder / ".lock")
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """A context in which no other command here has the same name; one that has is waited for."""
+    place = Path(RUNS).absolute() / f".{name}.lock"
+    place.parent.mkdir(exist_ok=True)
+    while True:
+        with open(place, "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Who had it removed it, and there may be another one.
+            if _is(lock.fileno(), place):
+                try:
+                    yield
+                finally:
+                    place.unlink(missing_ok=True)
+                return
+
+
+def _is(number: int, place: Path) -> bool:
+    """Whether an open file is the one at a place."""
+    try:
+        return os.path.samestat(os.fstat(number), place.stat())
+    except FileNotFoundError:
+        return False

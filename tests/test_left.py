@@ -1,0 +1,154 @@
+"""What commands leave that are killed before their store has it: the next command finds and delivers it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import SMALL, here, made_store, recorders, runs, start, wait_for
+from test_recording import short
+
+from nnexp.config.schema import Sweep
+from nnexp.sweep.identity import KEY, sweep_key
+from nnexp.tracking import journal
+from nnexp.tracking.journal import Beginning
+from nnexp.tracking.left import alone, begin_parent, in_use, locked
+
+SWEEP = ("-m", "optimizer=random", "seed=0,1", "hydra.launcher.n_jobs=1", *SMALL)
+
+
+def parents(place: Path) -> list[str]:
+    return [run.info.status for run in runs(place, "sweep")]
+
+
+def killed_before_its_store_has_it(place: Path, files: str) -> None:
+    """Begin a sweep, and kill it and its recorder when there are two such files in its journal."""
+    process = start(place, *SWEEP)
+    wait_for(lambda: recorders(process.pid))
+    (recorder,) = recorders(process.pid)
+    os.kill(recorder, signal.SIGSTOP)
+    wait_for(lambda: list(place.glob(f"runs/hydra/*/*/journal/{files}")))
+    process.kill()
+    os.kill(recorder, signal.SIGKILL)
+    process.communicate()
+
+
+def whole(place: Path) -> None:
+    assert parents(place) == ["FINISHED"]
+    assert [run.info.status for run in runs(place)] == ["FINISHED"] * 2
+    assert not list(place.rglob("journal"))
+    assert not list((place / "runs").glob(".begins*"))
+
+
+def test_a_sweep_that_is_in_its_journal_alone_is_gone_on_with(tmp_path: Path) -> None:
+    killed_before_its_store_has_it(tmp_path, "sweep.parent")
+    # Not even the store was made.
+    assert not (tmp_path / "runs" / "mlflow.db").exists()
+    done = here(tmp_path, *SWEEP, "sweep.resume=auto")
+    assert done.returncode == 0, done.stderr
+    whole(tmp_path)
+
+
+def ended(*processes: subprocess.Popen[str]) -> list[Any]:
+    said = [process.communicate(timeout=180) for process in processes]
+    return [(process.returncode, *words) for process, words in zip(processes, said, strict=True)]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("begun", [True, False], ids=["begun", "not begun"])
+def test_two_that_begin_or_go_on_at_once_have_one_sweep(tmp_path: Path, begun: bool) -> None:
+    if begun:
+        killed_before_its_store_has_it(tmp_path, "sweep.parent")
+    both = ended(*(start(tmp_path, *SWEEP, "sweep.resume=auto") for _ in range(2)))
+    # Who came second was refused, or found all of it there.
+    assert min(code for code, *_ in both) == 0, both
+    whole(tmp_path)
+
+
+def test_the_next_run_brings_in_what_a_killed_sweep_left(tmp_path: Path) -> None:
+    made_store(tmp_path)
+    killed_before_its_store_has_it(tmp_path, "000001.run")
+    done = here(tmp_path, "optimizer=sgd", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "2 runs that earlier commands had left brought in" in done.stdout
+    assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 3
+    assert parents(tmp_path) == ["KILLED"]
+    assert not list(tmp_path.rglob("journal"))
+
+
+def test_a_sweep_that_its_store_does_not_have_yet_belongs_to_its_process(tmp_path: Path) -> None:
+    folder, uri = tmp_path / "runs/hydra/day/time/journal", f"sqlite:///{tmp_path}/runs/mlflow.db"
+    begin = Beginning("one", {}, {"nnexp.sweep_id": "one", KEY: sweep_key(SWEEP[1:], Sweep())}, 1)
+    said = {"uri": None, "store": uri, "experiment": "nnexp", "begin": begin, "process": "here:1"}
+    number = begin_parent(folder, journal.framed("begin", b"", **said))
+    assert in_use(folder)
+    refused = here(tmp_path, *SWEEP, "sweep.resume=auto")
+    assert (refused.returncode, refused.stderr) == (
+        2, "nnexp: sweep.resume=one: expected a sweep that has ended; here:1 still works on it\n",
+    )  # fmt: skip
+    assert not parents(tmp_path)
+    os.close(number)
+    assert not in_use(folder)
+    assert here(tmp_path, *SWEEP, "sweep.resume=auto").returncode == 0
+    whole(tmp_path)
+
+
+def test_one_is_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    now, most = [0], [0]
+
+    def enter() -> None:
+        for _ in range(100):
+            with alone("one"):
+                now[0] += 1
+                most[0] = max(most[0], now[0])
+                now[0] -= 1
+
+    threads = [threading.Thread(target=enter) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_who_waits_for_a_journal_that_is_delivered_finds_it_gone(tmp_path: Path) -> None:
+    folder, told = tmp_path / "journal", list[bool]()
+    folder.mkdir()
+
+    def wait() -> None:
+        with locked(folder) as there:
+            told.append(there)
+
+    with locked(folder) as there:
+        assert there
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        (folder / ".lock").unlink()
+        folder.rmdir()
+    waiting.join()
+    assert told == [False]
+
+
+def test_a_report_brings_in_what_was_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nnexp.report.__main__ import main
+
+    assert here(tmp_path, "-m", "optimizer=random,sgd", "seed=0,1", *SMALL).returncode == 0
+    # As a run leaves it whose store did not take it.
+    case = short(tmp_path / "other")
+    place = tmp_path / "runs" / "hydra" / "day" / "time" / "journal"
+    place.parent.mkdir(parents=True)
+    case.folder.rename(place)
+    monkeypatch.chdir(tmp_path)
+    assert main(["--format", "csv", "--no-record"]) == 0
+    assert "nnexp.report: 1 run that earlier commands had left brought in" in capsys.readouterr().err
+    assert len(runs(tmp_path)) == 5
+    assert not place.exists()
