@@ -257,7 +257,7 @@ def _left_out(repeated: int) -> str:
 
 
 def _end_stale(overrides: list[str]) -> int:
-    """Mark RUNNING runs whose process is gone as KILLED."""
+    """Mark RUNNING runs whose process has ended as KILLED."""
     from nnexp.sweep.compose import jobs
     from nnexp.sweep.resume import end_stale
     from nnexp.tracking.mlflow_store import Store

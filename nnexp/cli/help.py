@@ -29,7 +29,7 @@ nnexp: train neural networks by any method, recorded in MLflow.
                     choice(...)
   --runs            print a row for each run at the end, also of a large sweep
   --dry-run         list the jobs and check them; train nothing
-  --end-stale       mark runs whose process is gone as KILLED
+  --end-stale       mark runs whose process has ended as KILLED
   --cfg job         print the composed config
   --help [GROUP]    this text, or the settings of one group or option, such as
                     --help optimizer=sgd

@@ -26,7 +26,7 @@ from nnexp.tracking.claim import CHECKPOINTS, CONTINUED, RESUMES
 from nnexp.tracking.journal import FOLDER, RUN
 from nnexp.tracking.journal import left as left_in
 from nnexp.tracking.left import left
-from nnexp.tracking.locations import StoreLost, SweepTaken, conceal
+from nnexp.tracking.locations import SweepTaken, conceal
 from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.parent import finish_parent
 from nnexp.tracking.recorder import RunResult
@@ -67,7 +67,7 @@ class Work:
         self._opening = threading.Lock()
         self._parent: MlflowRun | JournalParent | None = None
         self._home: Pages | None = None
-        self._lost = self._unfinished = False
+        self._unfinished = False
         self._resumed: Found | None = None
 
     def store(self, config: Config) -> Store:
@@ -227,7 +227,7 @@ class Work:
             except SweepTaken:
                 raise
             except Exception as error:
-                self._lost, self._unfinished = isinstance(error, StoreLost), True
+                self._unfinished = True
                 self.view.say(f"the sweep's parent run could not be finished: {reason_of(error)}")
         if self._home is None:
             return

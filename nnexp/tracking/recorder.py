@@ -84,11 +84,6 @@ class Thinning:
         self._next = 0
         self._sent = -1
 
-    def begin_at(self, iteration: int) -> None:
-        """Leave out what comes before ``iteration``."""
-        while self._per_decade is not None and self._next < iteration:
-            self._next = mark_after(self._next, self._per_decade)
-
     def select(self, rows: Rows, last: bool = False) -> Columns | None:
         """The rows to send among the next ``rows``, with ``last`` also the very last one; None if there are none."""
         chosen = []
