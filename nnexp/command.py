@@ -21,7 +21,7 @@ USAGE = """\
 nnexp: compare ways of training neural networks, recorded in MLflow.
 
   nnexp run -m optimizer=random,perturb,sgd 'seed=range(0,10)'   train a sweep
-  nnexp report --open                                            compare its methods
+  nnexp report --open                                            compare methods
 
 """
 

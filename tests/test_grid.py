@@ -180,7 +180,7 @@ def test_a_bad_grid_is_one_line_that_names_the_setting(loader: Any, blocks: Any,
         ("sweep.retries=1,2", "sweep.retries=1,2: expected one value for the whole sweep"),
         (
             "optimizer.scale=interval(0,1)",
-            "optimizer.scale=interval(0,1): expected values; to search an interval with Optuna ...",
+            "optimizer.scale=interval(0,1): expected values; to search an interval with Optuna, ...",
         ),
     ],
 )

@@ -82,7 +82,8 @@ def begin_parent(folder: Path, record: bytes) -> int:
     part = folder / f".{PARENT}"
     part.unlink(missing_ok=True)
     journal.append(part, [record], sync=True)
-    number = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
+    # For writing: network file systems lock no file that is read alone.
+    number = os.open(part, os.O_RDWR | os.O_CLOEXEC)
     fcntl.flock(number, fcntl.LOCK_EX)
     # So it never exists without its lock.
     part.rename(folder / PARENT)

@@ -115,7 +115,8 @@ class Spool:
         """Write the progress of the group whose first job has this number, replacing the previous one."""
         if not self.folder.is_dir():
             return
-        place = self.folder / f".{number:06}.live"
+        # With another ending: ``glob`` finds names that begin with a dot as well.
+        place = self.folder / f"{number:06}.part"
         try:
             place.write_text(json.dumps(live), encoding="utf-8")
             place.rename(self._live(number))
