@@ -195,7 +195,9 @@ def _train(given: Arguments, process: Recorder | None, hydra: Hydra) -> int:
         _check_store(first)
         if plan.repeated:
             view.say(_left_out(plan.repeated))
-        work: Work = SweepWork(view, overrides, plan.most, process, given.kept())
+        swept = SweepWork(view, overrides, plan.most, process, given.kept())
+        swept.checked = {tuple(job.overrides): job for job in plan.jobs}
+        work: Work = swept
     else:
         first = jobs.single(overrides, path, main)
         _check_store(first)

@@ -42,23 +42,26 @@ SETTINGS = (
     *("tracking.checkpoint_seconds=0.1", "tracking.flush_seconds=0.5"),
 )
 METHODS = {
-    "annealing": ("budget.iterations=60000",),
-    "sgd": ("budget.iterations=100000", "optimizer.momentum=0.9"),
-    "adam": ("budget.iterations=50000", "optimizer.batch_size=7"),
-    "es": ("budget.iterations=200000",),
-    "coordinate": ("budget.iterations=60000",),
-    "lbfgs": ("budget.iterations=10000",),
+    "annealing": (60_000, ()),
+    "sgd": (100_000, ("optimizer.momentum=0.9",)),
+    "adam": (50_000, ("optimizer.batch_size=7",)),
+    "es": (200_000, ()),
+    "coordinate": (60_000, ()),
+    "lbfgs": (10_000, ()),
 }
-"""Some seconds of each."""
+"""Iterations of a second or two, and settings."""
 
 KINDS = ("run", "group", "sweep", "worker")
 MOST_STARTS = 12
 
 
 def command(kind: str, method: str) -> tuple[str, ...]:
-    words = (f"optimizer={method}", *SETTINGS, *METHODS[method])
+    iterations, more = METHODS[method]
+    words = (f"optimizer={method}", *SETTINGS, *more)
     if kind == "run":
-        return (*words, "seed=0")
+        # As long as the three of a sweep, for a kill to come in time.
+        return (*words, f"budget.iterations={3 * iterations}", "seed=0")
+    words = (*words, f"budget.iterations={iterations}")
     jobs = (
         ("hydra.launcher.n_jobs=1",)
         if kind == "group"

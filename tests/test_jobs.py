@@ -15,6 +15,7 @@ from readme import guide
 from nnexp.config.schema import ConfigError
 from nnexp.sweep.compose.grid import expand
 from nnexp.sweep.compose.jobs import as_axes, check, compose, plan
+from nnexp.sweep.launcher import trial
 
 
 @pytest.mark.parametrize("option", ["methods", "learning_rates", "zipped"])
@@ -153,3 +154,12 @@ def test_the_readme_s_grid_is_one() -> None:
         ("optimizer=perturb", "optimizer.scale"): 2,
         ("optimizer=sgd", "architecture.hidden", "budget.iterations", "optimizer.learning_rate"): 8,
     }
+
+
+def test_a_config_that_was_checked_is_trained_and_not_checked_once_more() -> None:
+    (first, other), (again, _) = (plan(["seed=0,1"]).jobs for _ in range(2))
+    check([first, other])
+    assert trial(again, "nnexp", first).config is first.checked
+    assert trial(again, "nnexp", None).config == first.checked
+    # A key may have another value each time that it is composed.
+    assert trial(again, "nnexp", other).config == first.checked

@@ -26,13 +26,15 @@ def parents(place: Path) -> list[str]:
     return [run.info.status for run in runs(place, "sweep")]
 
 
-def killed_before_its_store_has_it(place: Path, files: str) -> None:
-    """Begin a sweep, and kill it and its recorder when there are two such files in its journal."""
+def killed_before_its_store_has_it(place: Path, trained: int) -> None:
+    """Begin a sweep, and kill it and its recorder when so many runs of its journal have ended."""
     process = start(place, *SWEEP)
     wait_for(lambda: recorders(process.pid))
     (recorder,) = recorders(process.pid)
     os.kill(recorder, signal.SIGSTOP)
-    wait_for(lambda: list(place.glob(f"runs/hydra/*/*/journal/{files}")))
+    where = "runs/hydra/*/*/journal"
+    wait_for(lambda: list(place.glob(f"{where}/{journal.PARENT}")))
+    wait_for(lambda: sum(map(journal.has_ended, place.glob(f"{where}/*.run"))) >= trained)
     process.kill()
     os.kill(recorder, signal.SIGKILL)
     process.communicate()
@@ -45,15 +47,6 @@ def whole(place: Path) -> None:
     assert not list((place / "runs").glob(".begins*"))
 
 
-def test_a_sweep_that_is_in_its_journal_alone_is_gone_on_with(tmp_path: Path) -> None:
-    killed_before_its_store_has_it(tmp_path, "sweep.parent")
-    # Not even the store was made.
-    assert not (tmp_path / "runs" / "mlflow.db").exists()
-    done = here(tmp_path, *SWEEP, "sweep.resume=auto")
-    assert done.returncode == 0, done.stderr
-    whole(tmp_path)
-
-
 def ended(*processes: subprocess.Popen[str]) -> list[Any]:
     said = [process.communicate(timeout=180) for process in processes]
     return [(process.returncode, *words) for process, words in zip(processes, said, strict=True)]
@@ -63,7 +56,9 @@ def ended(*processes: subprocess.Popen[str]) -> list[Any]:
 @pytest.mark.parametrize("begun", [True, False], ids=["begun", "not begun"])
 def test_two_that_begin_or_go_on_at_once_have_one_sweep(tmp_path: Path, begun: bool) -> None:
     if begun:
-        killed_before_its_store_has_it(tmp_path, "sweep.parent")
+        killed_before_its_store_has_it(tmp_path, 0)
+        # Not even the store was made.
+        assert not (tmp_path / "runs" / "mlflow.db").exists()
     both = ended(*(start(tmp_path, *SWEEP, "sweep.resume=auto") for _ in range(2)))
     # Who came second was refused, or found all of it there.
     assert min(code for code, *_ in both) == 0, both
@@ -72,7 +67,7 @@ def test_two_that_begin_or_go_on_at_once_have_one_sweep(tmp_path: Path, begun: b
 
 def test_the_next_run_brings_in_what_a_killed_sweep_left(tmp_path: Path) -> None:
     made_store(tmp_path)
-    killed_before_its_store_has_it(tmp_path, "000001.run")
+    killed_before_its_store_has_it(tmp_path, 2)
     done = here(tmp_path, "optimizer=sgd", *SMALL)
     assert done.returncode == 0, done.stderr
     assert "2 runs that earlier commands had left brought in" in done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from mlflow.exceptions import MlflowException
 from nnexp.sweep.compose.jobs import compose
 from nnexp.sweep.recording.spool import Spool, journal_entry
 from nnexp.sweep.trial import Trial
+from nnexp.sweep.view import Live
 from nnexp.tracking import journal
 from nnexp.tracking.deliver import Delivery
 from nnexp.tracking.environment import environment
@@ -133,3 +135,24 @@ def test_what_another_process_began_is_gone_on_with(last: str, tmp_path: Path) -
     assert len(names) == 2 * len(case.made.images)
     whole(tmp_path, store)
     assert not case.folder.exists()
+
+
+def test_word_of_a_group_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    """A reader that looks again and again while it is written sees the old or the new one."""
+    spool, over = Spool(tmp_path / "spool"), threading.Event()
+    spool.make()
+    live = Live("sgd", 18, 0, 10, None, 0.5)
+
+    def tell() -> None:
+        for _ in range(500):
+            spool.tell(0, live)
+        over.set()
+
+    thread = threading.Thread(target=tell)
+    thread.start()
+    try:
+        while not over.is_set():
+            assert spool.told() in ([], [live])
+    finally:
+        thread.join()
+    assert spool.told() == [live]

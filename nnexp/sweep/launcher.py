@@ -71,7 +71,7 @@ class BatchedLauncher(Launcher):
         place = Path(str(self.config.hydra.sweep.dir))
         jobs = Composer(self.context.config_loader, self.config).jobs(job_overrides, initial_job_idx)
         name = str(self.config.hydra.job.name)
-        trials = [_trial(job, name) for job in jobs]
+        trials = [trial(job, name, self.work.checked.get(tuple(job.overrides))) for job in jobs]
         _write(place, jobs)
         callbacks = self.context.callbacks if self.config.hydra.callbacks else None
         if callbacks is not None:
@@ -140,9 +140,11 @@ def _logged(file: Path) -> Iterator[None]:
         handler.close()
 
 
-def _trial(job: Job, name: str) -> Trial:
+def trial(job: Job, name: str, before: Job | None) -> Trial:
+    """What is trained; of a job that was checked ``before``, as the command began, with the config from there."""
     if job.error is not None:
         raise job.error
-    config = from_mapping(job.task)
+    known = before.checked if before is not None and before.task == job.task else None
+    config = known or from_mapping(job.task)
     refuse_password(config.tracking.uri)
     return Trial(job.number, config, list(job.overrides), job.output_dir / f"{name}.log", code_hash(config))

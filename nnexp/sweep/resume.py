@@ -18,7 +18,7 @@ from nnexp.losses.measures import BATCH_LOSS, measures
 from nnexp.sweep.checkpoints import move
 from nnexp.sweep.identity import KEY, code_hash, config_hash, sweep_key
 from nnexp.sweep.view import Row
-from nnexp.tracking.bring_in import bring_in_each, deliver
+from nnexp.tracking.bring_in import Stores, bring_in_each, deliver
 from nnexp.tracking.claim import CHECKPOINTS, JOURNAL
 from nnexp.tracking.files import HISTORY_FILE
 from nnexp.tracking.heartbeat import stale, worked_on
@@ -157,8 +157,12 @@ def choose(
 
     all_parents = search()
     known = {parent.data.tags.get("nnexp.sweep_id") for parent in all_parents}
-    if alone := [one for one in journals if one.sweep_id not in known and is_wanted(one.begin.tags)]:
-        for problem in bring_in_each(lambda *_: store, [one.folder for one in alone]).problems:
+    alone = [one for one in journals if one.sweep_id not in known and is_wanted(one.begin.tags)]
+    # Those of jobs that were trained one by one hold what their sweep's parent does not know of.
+    if first := [*alone, *(one for one in journals if not one.has_parent)]:
+        for problem in bring_in_each(
+            Stores(known=store), dict.fromkeys(one.folder for one in first)
+        ).problems:
             LOG.warning("%s", problem)
         all_parents = search()
         known = {parent.data.tags.get("nnexp.sweep_id") for parent in all_parents}
@@ -213,7 +217,7 @@ def find(
         _check_ended(store.client.get_run(parent.info.run_id))
         run = store.resume_parent(parent.info.run_id, token)
         if there:
-            for problem in deliver(lambda *_: store, left).problems:
+            for problem in deliver(Stores(known=store), left).problems:
                 LOG.warning("%s", problem)
             # What was left may have ended it.
             store.client.update_run(parent.info.run_id, status="RUNNING")

@@ -42,6 +42,7 @@ from nnexp.training.checkpoint import FOLDER
 
 if TYPE_CHECKING:
     from nnexp.sweep.batch import EngineChoice
+    from nnexp.sweep.compose.job import Job
     from nnexp.sweep.recording.process import Recorder
     from nnexp.sweep.recording.recording import Recording
     from nnexp.sweep.resume import Earlier, Found
@@ -84,6 +85,7 @@ class SweepWork(Work):
         self._own = OwnJournal()
         self.token = secrets.token_hex(8)
         self.closing: list[str] = []  # lines that the command ends with
+        self.checked: dict[tuple[str, ...], Job] = {}  # jobs that were checked before, by their overrides
 
     def find_earlier(self, config: Config) -> None:
         """Once, see which sweep ``sweep.resume`` means, before anything is written.

@@ -24,6 +24,7 @@ from nnexp.tracking import locations
 from nnexp.tracking.bring_in import Stores, bring_in_each
 from nnexp.tracking.claim import CHECKPOINTS, CONTINUED, RESUMES
 from nnexp.tracking.journal import FOLDER, RUN
+from nnexp.tracking.journal import left as left_in
 from nnexp.tracking.left import left
 from nnexp.tracking.locations import StoreLost, SweepTaken, conceal
 from nnexp.tracking.outcome import reason_of
@@ -169,7 +170,7 @@ class Work:
                     on_rows=progress.rows,
                     on_start=started,
                     runs=self.jobs or 1,
-                    place=job.log.parent.absolute() / FOLDER / f"{job.number:06}{RUN}",
+                    place=self._journal_of(job.log) / f"{job.number:06}{RUN}",
                     source=source_files(config, job.code) if self.jobs is None else None,
                     checkpoint=checkpoint,
                     at_end=lambda: end_of(config, job.code, group.runs[0].end),
@@ -240,10 +241,13 @@ class Work:
 
     def _say_unrecorded(self) -> None:
         """Say how what the store does not have gets there."""
-        places = {Path(row.log).absolute().parent / FOLDER for row in self.rows if not row.run_id}
-        folders = [place for place in places if place.is_dir()]
-        if folders:
-            self._say_left(len(folders), Path(os.path.commonpath(folders)))
+        folders = {self._journal_of(Path(row.log)) for row in self.rows if not row.run_id}
+        if runs := sum(len(left_in(folder)) for folder in folders):
+            self._say_left(runs, Path(os.path.commonpath(folders)))
+
+    def _journal_of(self, log: Path) -> Path:
+        """The folder for what cannot be recorded of the job that has this log; one for all jobs of a sweep."""
+        return log.absolute().parents[0 if self.jobs is None else 1] / FOLDER
 
     def _say_left(self, runs: int, folder: Path) -> None:
         said = (

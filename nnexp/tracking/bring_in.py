@@ -11,7 +11,7 @@ from nnexp.tracking import journal
 from nnexp.tracking.deliver import Delivery
 from nnexp.tracking.journal import DONE, PARENT, RUN
 from nnexp.tracking.left import in_use, left, locked, read
-from nnexp.tracking.locations import StoreError
+from nnexp.tracking.locations import StoreError, resolve
 from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.parent_file import TRIES
 
@@ -19,10 +19,16 @@ LOG = logging.getLogger(__name__)
 
 
 class Stores:
-    """Stores by address and experiment, each opened once; ``uri`` is used in place of the addresses of journals."""
+    """Stores by address and experiment, each opened once.
 
-    def __init__(self, uri: str | None = None) -> None:
-        self._uri, self._open = uri, dict[tuple[str | None, str], Any]()
+    Args:
+        uri: is used in place of the addresses of journals.
+        known: one that is open.
+    """
+
+    def __init__(self, uri: str | None = None, known: Any = None) -> None:
+        self._uri = uri
+        self._open = {} if known is None else {(known.uri, known.experiment): known}
 
     def __call__(self, uri: str | None, experiment: str) -> Any:
         """The store.
@@ -32,7 +38,7 @@ class Stores:
         """
         from nnexp.tracking.mlflow_store import Store
 
-        key = (self._uri or uri, experiment)
+        key = (resolve(self._uri or uri), experiment)
         if key not in self._open:
             self._open[key] = Store.open(*key)
         return self._open[key]

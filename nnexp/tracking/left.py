@@ -17,8 +17,8 @@ from nnexp.tracking.locations import StoreError
 RUNS = "runs"
 """The folder of what runs leave, where a command runs."""
 
-PLACES = (f"hydra/*/*/{journal.FOLDER}", f"hydra/*/*/*/{journal.FOLDER}")
-"""Where journals are below it: a sweep's or a run's own, and one of a job that was trained by itself."""
+PLACES = f"hydra/*/*/{journal.FOLDER}"
+"""Where journals are below it."""
 
 LOCK_SECONDS = 10.0
 """How long a process that delivers a journal is waited for while it delivers nothing."""
@@ -34,6 +34,11 @@ class Left(NamedTuple):
     process: str
 
     @property
+    def has_parent(self) -> bool:
+        """Whether it has a sweep's parent run, as where jobs are trained in groups."""
+        return (self.folder / PARENT).exists()
+
+    @property
     def sweep_id(self) -> str:
         """The id of its sweep, empty for a run outside sweeps."""
         return self.begin.tags.get("nnexp.sweep_id", "")
@@ -46,7 +51,7 @@ def left(uri: str | None) -> list[Left]:
     places = dict.fromkeys(
         place.absolute() for place in (Path(RUNS), *([] if file is None else [file.parent]))
     )
-    folders = {folder for place in places for pattern in PLACES for folder in place.glob(pattern)}
+    folders = {folder for place in places for folder in place.glob(PLACES)}
     found = [one for folder in folders if (one := read(folder)) is not None and one.store == store]
     return sorted(found, key=lambda one: one.begin.started)
 
@@ -77,7 +82,8 @@ def begin_parent(folder: Path, record: bytes) -> int:
     part = folder / f".{PARENT}"
     part.unlink(missing_ok=True)
     journal.append(part, [record], sync=True)
-    number = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
+    # For writing: network file systems lock no file that is read alone.
+    number = os.open(part, os.O_RDWR | os.O_CLOEXEC)
     fcntl.flock(number, fcntl.LOCK_EX)
     # So it is nowhere without its lock.
     part.rename(folder / PARENT)

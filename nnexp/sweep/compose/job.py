@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import env_override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from nnexp.config.schema import Config
 from nnexp.process import writing_to
 from nnexp.sweep.compose.template import Template, changed, place, resolve
 from nnexp.sweep.compose.yaml_text import block, items
@@ -28,8 +29,10 @@ class Job:
         task: the task's config, plain and resolved; the caller's own.
         output_dir: the output folder, absolute.
         override_dirname: ``hydra.job.override_dirname``.
+        checked: the config of ``task`` once it was checked, else None.
     """
 
+    checked: Config | None = None
     error: Exception | None = None
     task: dict[str, Any]
     output_dir: Path

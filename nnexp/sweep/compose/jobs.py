@@ -251,7 +251,8 @@ def _config(job: Job) -> Config:
     if job.error is not None:
         with explained(job.overrides):
             raise job.error
-    return from_mapping(job.task)
+    job.checked = from_mapping(job.task)
+    return job.checked
 
 
 def _check_options(overrides: Sequence[str]) -> None:

@@ -115,7 +115,8 @@ class Spool:
         """Leave word of how far the group is whose first job has this number, in place of what was said before."""
         if not self.folder.is_dir():
             return
-        place = self.folder / f".{number:06}.live"
+        # With another ending: ``glob`` finds names that begin with a dot as well.
+        place = self.folder / f"{number:06}.part"
         try:
             place.write_text(json.dumps(live), encoding="utf-8")
             place.rename(self._live(number))
