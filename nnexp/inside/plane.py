@@ -160,12 +160,13 @@ def loss_plane(
     points = [plane.coordinates(theta) for theta in thetas]
     a, b = (_side(np.concatenate(points)[:, at], size, margin) for at in (0, 1))
     problem = trajectories[0].problem
-    grid = np.stack(np.meshgrid(a, b), axis=-1).reshape(-1, 2)
+    # A row at a time: the weights of all points together may take a gigabyte.
+    grid = np.stack(np.meshgrid(a, b), axis=-1)
     return Landscape(
         plane,
         a,
         b,
-        losses(problem, plane.theta(grid)).reshape(size, size),
+        np.stack([losses(problem, plane.theta(row)) for row in grid]),
         tuple(path.label for path in trajectories),
         tuple(points),
         tuple(losses(problem, theta) for theta in thetas),
