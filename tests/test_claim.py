@@ -45,7 +45,7 @@ def test_a_sweep_that_was_suspended_and_taken_over_stops_when_it_wakes_up(tmp_pa
     out, error = first.communicate(timeout=120)
     assert first.returncode == 1, out + error
     assert len(error.splitlines()) == 1, error
-    assert "has gone on with it; this command ends" in error
+    assert "has continued it; this command ends" in error
     each_once(tmp_path)
 
 
