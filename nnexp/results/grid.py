@@ -56,7 +56,7 @@ def on_grid(
     values = rows[names].to_numpy(np.float64)[index.ravel().clip(0)]
     values[index.ravel() < 0] = np.nan
     heads = starts[:-1].repeat(len(places))
-    columns: dict[str, Any] = {name: rows[name].to_numpy()[heads] for name in ("run_id", "method", "seed")}
+    columns: dict[str, Any] = {name: rows[name].array.take(heads) for name in ("run_id", "method", "seed")}
     columns[axis] = np.tile(places, len(starts) - 1)
     table = pd.DataFrame(columns | dict(zip(names, values.T, strict=True)))
     table.attrs = dict(history.attrs)
