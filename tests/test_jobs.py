@@ -80,7 +80,7 @@ def test_a_config_may_refer_to_its_job(tmp_path: Path) -> None:
 def test_a_grid_runs_and_its_repeated_jobs_are_said(tmp_path: Path) -> None:
     done = here(tmp_path, "-m", "sweep=methods", "optimizer.scale=0.05", "seed=0,1,1", *SMALL)
     assert done.returncode == 0, done.stderr
-    assert "2 jobs that repeat others are left out\n" in done.stdout
+    assert "2 repeated jobs are left out\n" in done.stdout
     made = sorted((run.data.params["optimizer.name"], run.data.params["seed"]) for run in runs(tmp_path))
     assert made == [("perturb", "0"), ("perturb", "1"), ("random", "0"), ("random", "1")]
 
@@ -94,7 +94,7 @@ def test_a_grid_runs_and_its_repeated_jobs_are_said(tmp_path: Path) -> None:
         ),
         (
             ["-m", "sweep=methods", "optimizer.momentum=2"],
-            "optimizer.momentum=2: unknown; expected one that all have",
+            "optimizer.momentum=2: unknown; expected a setting of all",
         ),
         (
             ["-m", "sweep=none"],
@@ -135,7 +135,7 @@ def test_a_dry_run_lists_a_grid(tmp_path: Path) -> None:
     done = here(tmp_path, "--dry-run", "-m", "sweep=methods", "seed=0,0")
     assert done.returncode == 0
     assert done.stdout.splitlines()[-2:] == [
-        "10 jobs that repeat others are left out",
+        "10 repeated jobs are left out",
         "10 jobs, nothing trained",
     ]
     assert re.search(
