@@ -103,7 +103,7 @@ def _line(task: str, method: str, own: pd.DataFrame, measure: str) -> Line:
     accuracy = measure.replace("loss", "accuracy")
     return Line(
         task, method, len(own), states, median(done[measure].to_numpy(float)),
-        float(done[accuracy].median()) if accuracy in done else float("nan"),
+        float(done[accuracy].dropna().median()) if accuracy in done else float("nan"),
         float(done["evaluations"].median()), float(done["seconds"].median()),
     )  # fmt: skip
 
