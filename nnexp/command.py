@@ -13,7 +13,7 @@ SUBCOMMANDS = {
     "run": "train one run, or a sweep with -m; also without the word run",
     "report": "say which method of a sweep is better, and write its page",
     "replay": "train recorded runs again, and compare the numbers",
-    "sync": "record runs that were trained while the store could not be reached",
+    "sync": "record runs trained while the store could not be reached",
 }
 """What each subcommand is for; only installed ones are listed."""
 
@@ -21,7 +21,7 @@ USAGE = """\
 nnexp: compare ways of training neural networks, recorded in MLflow.
 
   nnexp run -m optimizer=random,perturb,sgd 'seed=range(0,10)'   train a sweep
-    nnexp report --open                                            compare its methods
+  nnexp report --open                                            compare methods
 
 """
 

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from nnexp.sweep.work import Work
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    # NumPy reads these when it loads; on networks this small a second thread only waits.
+    # NumPy reads these when it is imported; for small networks a second thread does not help.
     os.environ.setdefault(_name, "1")
 
 
 RUNS = "runs"
-"""The folder of what runs leave, which may not be there yet."""
+"""The default folder of a command's outputs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from nnexp.cli.arguments import read
     from nnexp.config.error import ConfigError
 
-    # A password goes no further than this process's memory.
+    # A password is kept in this process's memory only.
     given = [conceal(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
     try:
         sorted_out = read(given)
@@ -69,7 +69,7 @@ def _conf_file(target: str) -> int:
 
 
 def _find_parts(given: Arguments) -> None:
-    """Let parts be found in the folder where the command runs, and in and beside a folder of config groups."""
+    """Make parts importable from the working directory, and from a folder of config groups and its parent."""
     from nnexp.config.error import ConfigError
     from nnexp.config.places import add_folder, add_module_folders
 
@@ -78,7 +78,7 @@ def _find_parts(given: Arguments) -> None:
     if folder is None:
         return
     if not Path(folder).is_dir():
-        raise ConfigError(f"--config-dir {folder}: expected a folder that is there")
+        raise ConfigError(f"--config-dir {folder}: there is no such folder")
     add_folder(Path(folder))
 
 
@@ -96,7 +96,7 @@ def _help(words: list[str]) -> int:
 def _hydra(given: Arguments) -> int:
     from nnexp.sweep.recording.process import begun
 
-    # Before all that is slow here.
+    # Started first, because the imports below are slow.
     process = begun(given.settings) if given.sweep and not given.command else None
     try:
         return _guarded(given, process)
@@ -108,7 +108,7 @@ def _hydra(given: Arguments) -> int:
 def _guarded(given: Arguments, process: Recorder | None) -> int:
     full = os.environ.get("HYDRA_FULL_ERROR")
     wants_traceback = bool(os.environ.get("NNEXP_TRACEBACK") or full)
-    # Hydra then raises what goes wrong instead of printing it and ending the process.
+    # With this, Hydra raises errors instead of printing them and ending the process.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -134,10 +134,10 @@ def _guarded(given: Arguments, process: Recorder | None) -> int:
         if wants_traceback:
             raise
         where = error.filename or f"the disk of {Path.cwd() / RUNS}"
-        _refused(f"{where}: it cannot be written ({error.strerror or error})")
+        _refused(f"{where}: cannot be written ({error.strerror or error})")
         return 1
     except SystemExit as error:
-        # Hydra has said what is wrong with one of its own flags.
+        # Hydra has printed an error about one of its flags.
         return 2 if error.code else 0
     except Terminated:
         return 143
@@ -162,10 +162,12 @@ def _command(given: Arguments, process: Recorder | None) -> int:
         return _end_stale(path + overrides)
     if given.command:
         if given.sweep:
-            raise ConfigError(f"{given.command}: expected without -m; --dry-run lists a sweep's jobs")
+            raise ConfigError(
+                f"{given.command}: cannot be used together with -m; --dry-run lists a sweep's jobs"
+            )
         _print(given)
         return 0
-    # What is composed for the check is there for the launch.
+    # Configs that are composed for the check are reused for the launch.
     with command_hydra() as hydra:
         return _train(given, process, hydra)
 
@@ -190,7 +192,7 @@ def _train(given: Arguments, process: Recorder | None, hydra: Hydra) -> int:
         first = jobs.check(plan.jobs)
         if first.resume is not None:
             raise ConfigError(
-                f"resume={first.resume}: expected without -m; sweep.resume goes on with a sweep"
+                f"resume={first.resume}: continues a single run, not a sweep; use sweep.resume with -m"
             )
         _check_store(first)
         if plan.repeated:
@@ -221,7 +223,7 @@ def _train(given: Arguments, process: Recorder | None, hydra: Hydra) -> int:
 
 
 def _check_store(config: Config) -> None:
-    """Refuse a store that cannot be before anything is written, and before MLflow takes a second to load."""
+    """Refuse an invalid store before anything is written, and before MLflow is imported, which takes a second."""
     from nnexp.tracking.locations import database, look, refuse_password, resolve
     from nnexp.tracking.servers import ask_health
 
@@ -251,11 +253,11 @@ def _list(overrides: list[str], search_path: list[str], main: str, sweep: bool) 
 
 
 def _left_out(repeated: int) -> str:
-    return f"{repeated} job{'s that repeat others are' if repeated != 1 else ' that repeats another is'} left out"
+    return f"{repeated} repeated job{'s are' if repeated != 1 else ' is'} left out"
 
 
 def _end_stale(overrides: list[str]) -> int:
-    """Mark runs that were left RUNNING by a process that is gone."""
+    """Mark RUNNING runs whose process has ended as KILLED."""
     from nnexp.sweep.compose import jobs
     from nnexp.sweep.resume import end_stale
     from nnexp.tracking.mlflow_store import Store
@@ -270,7 +272,7 @@ def _end_stale(overrides: list[str]) -> int:
 
 
 def _job(work: Work) -> Callable[[DictConfig], float]:
-    """What Hydra calls with the config of each job that its launcher does not hand to ``work`` itself."""
+    """The function that Hydra calls with the config of each job that its launcher does not pass to ``work``."""
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
@@ -296,7 +298,7 @@ def _job(work: Work) -> Callable[[DictConfig], float]:
 
 
 def _print(given: Arguments) -> None:
-    """Let Hydra print what one of its own flags asks for."""
+    """Let Hydra handle one of its own flags, which print something."""
     import hydra
 
     from nnexp.config.places import conf

@@ -1,6 +1,6 @@
-"""``python -m nnexp.sync [FOLDER ...]``: what journals hold is delivered to their stores, each run once.
+"""``python -m nnexp.sync [FOLDER ...]``: record runs in their MLflow store that only a local journal has yet.
 
-A sweep has a process of its own for this, which follows its journal while runs are trained: :func:`follow`.
+A sweep has its own process for this, which follows its journal while runs are trained: :func:`follow`.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken, conceal,
 LOG = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
-"""How often a journal is looked at that nobody pointed to."""
+"""Time between two looks at a journal that nobody asked for."""
 
 PAUSES = (0.5, 1.0, 3.0, 8.0)
-"""Seconds until a store that did not answer is tried again, on top of what MLflow's client does by itself."""
+"""Seconds before each retry of a store that did not answer, in addition to the retries of MLflow's client."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, 1 where something could not be delivered, 2 for bad input."""
+    """Run the command line and return its exit code: 0, 1 if something could not be delivered, 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m nnexp.sync", description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "folder", nargs="*", default=[RUNS], help="where journals are looked for; runs without"
+        "folder", nargs="*", default=[RUNS], help="folders to search for journals; default: runs"
     )
-    parser.add_argument("--uri", help="MLflow store in place of the one that a journal names")
+    parser.add_argument("--uri", help="MLflow store to record in, instead of the one named in the journal")
     given = parser.parse_args([conceal(text) for text in (sys.argv[1:] if arguments is None else arguments)])
     try:
         return sync(given.folder, given.uri)
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def sync(folders: Sequence[str], uri: str | None) -> int:
-    """Deliver the journals below folders and say how many runs these were; the exit code.
+    """Deliver the journals below folders and print how many runs these were; return the exit code.
 
     Raises:
         StoreError: no such folder, or a store cannot be opened.
@@ -53,42 +53,42 @@ def sync(folders: Sequence[str], uri: str | None) -> int:
 
     for place in folders:
         if place != RUNS and not Path(place).is_dir():
-            raise StoreError(f"{place}: expected a folder that is there")
+            raise StoreError(f"{place}: there is no such folder")
     code, stores = 0, Stores(uri)
     for place in folders:
         brought = bring_in(stores, Path(place))
         for problem in brought.problems:
             print(f"nnexp.sync: {problem}", file=sys.stderr)
             code = 1
-        print(f"{place}: {brought.runs} brought in, {brought.there} were there already")
+        print(f"{place}: {brought.runs} runs recorded, {brought.there} were recorded before")
     return code
 
 
 class _ToSweep(logging.Handler):
-    """Sends what is logged to the sweep's process."""
+    """Sends log records to the sweep's process."""
 
     def emit(self, record: logging.LogRecord) -> None:
         tell("log", name=record.name, level=record.levelno, text=record.getMessage())
 
 
 def tell(what: str, **said: Any) -> None:
-    """A line to the sweep's process."""
+    """Write one JSON line to the sweep's process."""
     try:
         os.write(1, json.dumps({"what": what, **said}).encode() + b"\n")
     except OSError:
-        # It is gone, and what it left may be taken over by another one.
+        # The sweep's process has ended, and another one may take over its journal.
         os._exit(1)
 
 
 def follow() -> int:
     """Deliver a sweep's journal as it is written, until the sweep has ended.
 
-    The first line of the input says where the journal is; any other calls for a look. At its end the sweep's process
-    is gone, and this one ends at once. What happened goes to the output, a line of JSON each.
+    The first line of stdin says where the journal is; every further line asks for a look at it. At the end of stdin the
+    sweep's process has ended, and this one ends at once. Events go to stdout, one JSON line each.
     """
     logging.getLogger().addHandler(_ToSweep())
     logging.getLogger("nnexp").setLevel(logging.INFO)
-    # Loaded before anything is asked for.
+    # Imported before the first request.
     import nnexp.tracking.bring_in
     import nnexp.tracking.mlflow_store  # noqa: F401
     from nnexp.tracking.heartbeat import speak_for
@@ -112,9 +112,9 @@ def follow() -> int:
 
 
 def bring() -> int:
-    """Deliver the journals that a line of the input names, in the background; it ends with the process that asked."""
+    """Deliver the journals named in the first line of stdin, in the background; end with the process that asked."""
     said = json.loads(sys.stdin.buffer.readline())
-    # Training goes first.
+    # Training has priority.
     os.nice(5)
     remember(said["credentials"])
     threading.Thread(target=_listen, args=(threading.Event(),), name="nnexp-listen", daemon=True).start()
@@ -125,12 +125,12 @@ def bring() -> int:
 
 
 def deliver_live(folder: Path, again: bool, tell: Callable[..., None], wait: Callable[[float], bool]) -> None:
-    """Deliver a journal as it is written, until its sweep has ended or nothing may be recorded any more.
+    """Deliver a journal as it is written, until its sweep has ended or recording is no longer allowed.
 
     Args:
-        again: whether this was begun before.
-        tell: takes what happened.
-        wait: waits as many seconds or until there is news; true to end at once.
+        again: whether an earlier process already delivered a part.
+        tell: called with each event.
+        wait: waits that many seconds or until there is news; returns true to end at once.
     """
     from nnexp.tracking.bring_in import Stores
     from nnexp.tracking.deliver import Delivery
@@ -172,7 +172,7 @@ def _again(error: Exception, failures: int) -> float:
     from nnexp.tracking.outcome import reason_of
 
     if failures == 0:
-        LOG.warning("the store does not take what is recorded (%s); it is tried again", reason_of(error))
+        LOG.warning("recording in the store failed (%s); it is tried again", reason_of(error))
     return PAUSES[min(failures, len(PAUSES) - 1)]
 
 

@@ -22,7 +22,7 @@ def copy_new_stores() -> None:
 
 def _copy(content: bytes, file: Path) -> None:
     for end in ("-wal", "-shm"):
-        # Of a file that was renamed or deleted: SQLite would read its transactions into the new one.
+        # Left by a renamed or deleted file: SQLite would apply its transactions to the new one.
         file.with_name(file.name + end).unlink(missing_ok=True)
     part = file.with_name(f".{file.name}.part")
     part.write_bytes(content)

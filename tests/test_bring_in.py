@@ -37,7 +37,7 @@ def test_a_sweep_that_runs_brings_in_its_own_and_one_that_wakes_up_does_so_no_mo
     assert bring_in(lambda *_: store, tmp_path)[:2] == (1, 0)
     (found,) = store.search("tags.`nnexp.kind` = 'sweep'")
     assert found.info.status == "KILLED"
-    with pytest.raises(SweepTaken, match="has gone on with it"):
+    with pytest.raises(SweepTaken, match="has continued it"):
         Claim(parent, "token").check()
     (run,) = store.search("tags.`nnexp.kind` = 'run'")
     assert (run.info.status, run.data.tags["mlflow.parentRunId"]) == ("FINISHED", found.info.run_id)

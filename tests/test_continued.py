@@ -99,23 +99,26 @@ def test_a_single_run_goes_on(lab: Path) -> None:
         ),
         (
             (f"resume={left.info.run_id}", "seed=5"),
-            f"resume={left.info.run_id}: expected the settings of that run, or a longer budget of one "
-            "that has finished; this command has others",
+            f"resume={left.info.run_id}: this command's settings differ from that run's; expected the same ones, "
+            "or only a longer budget if it has finished",
         ),
-        (("-m", "resume=latest"), "resume=latest: expected without -m; sweep.resume goes on with a sweep"),
+        (
+            ("-m", "resume=latest"),
+            "resume=latest: continues a single run, not a sweep; use sweep.resume with -m",
+        ),
     ):
         refused = here(lab, *command, *words)
         assert (refused.returncode, refused.stderr) == (2, f"nnexp: {said}\n")
     done = here(lab, *command, "resume=latest")
     assert done.returncode == 0, done.stderr
-    assert f"the run goes on from iteration {iteration:,}" in done.stdout
+    assert f"the run continues from iteration {iteration:,}" in done.stdout
     (run,) = runs(lab)
     assert run.data.tags["nnexp.continued"] == str(iteration)
     assert run.data.tags["nnexp.resumes"] == left.info.run_id
     assert_whole(lab, run, undisturbed(run))
     assert not list(lab.glob("runs/hydra/*/*/checkpoints"))
     again = here(lab, *command, f"resume={run.info.run_id}")
-    assert f"run {run.info.run_id} is there and has ended" in again.stdout
+    assert f"run {run.info.run_id} is already recorded and has finished" in again.stdout
     assert len(runs(lab)) == 1
 
 
@@ -142,7 +145,7 @@ def test_a_sweep_goes_on_in_groups_that_are_composed_otherwise(lab: Path) -> Non
     done = here(lab, *SWEEP, "hydra.launcher.n_jobs=1", "hydra.launcher.group=1", "sweep.resume=true")
     assert done.returncode == 0, done.stderr
     assert "x.npz: damaged (" in done.stdout.replace("\n", "")
-    assert "3 runs go on from checkpoints" in done.stdout
+    assert "3 runs continue from checkpoints" in done.stdout
     found = runs(lab)
     assert len(found) == 4
     begun = {}

@@ -148,13 +148,13 @@ def test_a_run_that_nobody_can_keep_ends_the_sweep(tmp_path: Path) -> None:
         assert not list(spool.folder.iterdir())
         assert spool.stopped
     assert result.status == "failed"
-    assert result.reason == f"not recorded; it is lost, for {tmp_path}/other/journal cannot be written"
+    assert result.reason == f"not recorded and lost, because {tmp_path}/other/journal cannot be written"
 
 
 def test_a_store_that_a_full_disk_has_no_room_for_is_no_bad_input(tmp_path: Path) -> None:
     place = tmp_path / "runs"
     with small_disk(place, "300k"):
-        with pytest.raises(StoreFull, match=rf"^{place}: it cannot be written \("):
+        with pytest.raises(StoreFull, match=rf"^{place}: the folder cannot be written \("):
             Store.open(f"sqlite:///{place}/mlflow.db", "nnexp")
         assert not (place / "mlflow.db").exists()
 
@@ -167,7 +167,7 @@ def test_a_full_folder_of_jobs_is_one_line_that_names_it(tmp_path: Path, sweep: 
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert re.match(rf"nnexp: (the disk of )?({tmp_path}/)?runs", line)
-    assert line.endswith(": it cannot be written (No space left on device)")
+    assert line.endswith("cannot be written (No space left on device)")
 
 
 def test_a_log_that_cannot_be_written_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,8 +179,8 @@ def test_a_log_that_cannot_be_written_is_said_once(capsys: pytest.CaptureFixture
             log.warning("a line")
         log.handlers.pop().close()
     full, nowhere = capsys.readouterr().err.splitlines()
-    assert full == "nnexp: /dev/full: it cannot be written (No space left on device)"
-    assert nowhere.startswith("nnexp: /proc/nowhere: it cannot be written (")
+    assert full == "nnexp: /dev/full: cannot be written (No space left on device)"
+    assert nowhere.startswith("nnexp: /proc/nowhere: cannot be written (")
 
 
 def test_failures_of_one_reason_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, list[Any
 
 def test_an_extension_trains_what_is_missing_and_says_how_much(grown: tuple[Path, str, list[Any]]) -> None:
     place, said, before = grown
-    assert "2 runs are there and skipped; to be trained: 4 (4 missing)" in said
+    assert "2 runs are recorded and skipped; to be trained: 4 (4 missing)" in said
     kept = {run.info.run_id for run in before}
     assert kept < {run.info.run_id for run in runs(place)}
     assert len(runs(place)) == 8
@@ -65,7 +65,7 @@ def test_the_same_extension_again_trains_nothing_and_counts_once(grown: tuple[Pa
     place = grown[0]
     done = here(place, "-m", "optimizer=sgd,perturb", "seed=range(0,3)", *ONE, "sweep.extend=latest")
     assert done.returncode == 0, done.stderr
-    assert "6 runs are there and skipped\n" in done.stdout
+    assert "6 runs are recorded and skipped\n" in done.stdout
     assert len(json.loads(loaded(place).attrs["extended"])) == 1
 
 
@@ -75,12 +75,12 @@ def test_the_same_extension_again_trains_nothing_and_counts_once(grown: tuple[Pa
         (("sweep.extend=nowhere",), "sweep.extend=nowhere: expected a sweep's id in experiment nnexp"),
         (
             ("sweep.extend=latest", "sweep.resume=latest"),
-            "sweep.extend=latest: expected without sweep.resume",
+            "sweep.extend=latest: not allowed together with sweep.resume",
         ),
-        (("sweep.extend=latest", "sweep.until=decided"), "expected sweeps of given seeds"),
+        (("sweep.extend=latest", "sweep.until=decided"), "not allowed with sweep.until=decided"),
         (
             ("sweep.resume=latest", "sweep.until=decided"),
-            "was begun without; expected a new sweep, whose looks count",
+            "was started without it, so its looks were not counted; start a new sweep",
         ),
     ],
 )
@@ -95,7 +95,7 @@ def test_what_cannot_be_extended_is_refused(
 
 def test_an_extension_needs_a_sweep(tmp_path: Path) -> None:
     done = here(tmp_path, "optimizer=sgd", "sweep.extend=latest")
-    assert "sweep.extend=latest: expected with -m" in done.stderr
+    assert "sweep.extend=latest: adds jobs to a sweep, so add -m" in done.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -125,7 +125,7 @@ def test_heat_maps_hold_means() -> None:
     shown = figure.axes[0].images[0].get_array()
     expected = runs.pivot_table(index="optimizer.momentum", columns="optimizer.learning_rate", values="loss")
     np.testing.assert_allclose(shown, expected)
-    with pytest.raises(ValueError, match="no finished run"):
+    with pytest.raises(ValueError, match="expected a finished run"):
         figures.heat_map(runs.assign(status="failed"), "optimizer.momentum", "optimizer.learning_rate")
 
 
@@ -168,7 +168,7 @@ def test_importance_finds_what_was_planted() -> None:
     noise["loss"] = np.random.default_rng(1).standard_normal(len(noise))
     nothing = importance(noise)
     assert nothing.r2 < 0.2
-    assert "mean nothing" in figures.importance_bars(nothing._replace(r2=0.0)).axes[0].get_title("left")
+    assert "meaningless" in figures.importance_bars(nothing._replace(r2=0.0)).axes[0].get_title("left")
     with pytest.raises(ValueError, match="10 or more"):
         importance(noise.head(4))
 

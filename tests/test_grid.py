@@ -108,28 +108,28 @@ def test_jobs_that_repeat_others_are_left_out_and_counted(loader: Any) -> None:
 @pytest.mark.parametrize(
     ("blocks", "line"),
     [
-        ([], "sweep.grid=[]: expected one block of axes or more, or null"),
-        ([{}], "sweep.grid[0]: expected one axis or more, such as seed: range(0,3)"),
+        ([], "sweep.grid=[]: expected one or more blocks of axes, or null"),
+        ([{}], "sweep.grid[0]: expected one or more axes, such as seed: range(0,3)"),
         (
             [{"seed": "0"}, {"samples": 3}],
-            "sweep.grid[1]: expected one axis or more, such as seed: range(0,3)",
+            "sweep.grid[1]: expected one or more axes, such as seed: range(0,3)",
         ),
         ([{"seed": "0,"}], "sweep.grid[0].seed=0,: expected values in Hydra's sweep syntax, such as ..."),
         (
             [{"hydra.job.name": "a,b"}],
-            "sweep.grid[0].hydra.job.name=a,b: expected the name of a setting or ...",
+            "sweep.grid[0].hydra.job.name=a,b: expected setting: values, ...",
         ),
-        ([{"sweep": "zipped"}], "sweep.grid[0].sweep=zipped: expected the name of a setting or ..."),
-        ([{1: "2"}], "sweep.grid[0].1=2: expected the name of a setting or ..."),
-        ([{"zip": {"seed": "0,1"}}], "sweep.grid[0].zip={'seed': '0,1'}: expected two axes or more"),
-        ([{"zip": "seed"}], "sweep.grid[0].zip=seed: expected two axes or more"),
+        ([{"sweep": "zipped"}], "sweep.grid[0].sweep=zipped: expected setting: values, ..."),
+        ([{1: "2"}], "sweep.grid[0].1=2: expected setting: values, ..."),
+        ([{"zip": {"seed": "0,1"}}], "sweep.grid[0].zip={'seed': '0,1'}: expected two or more axes"),
+        ([{"zip": "seed"}], "sweep.grid[0].zip=seed: expected two or more axes"),
         (
             [{"zip": {"seed": "0,1", "dataset.samples": "1,2,3"}}],
-            "sweep.grid[0].zip: expected axes with as many values as one another; seed has 2, dataset.samples has 3",
+            "sweep.grid[0].zip: expected axes with equal numbers of values; seed has 2, dataset.samples has 3",
         ),
         (
             [{"seed": "1", "zip": {"seed": "0,1", "dtype": "float32,float64"}}],
-            "sweep.grid[0].zip.seed: expected once; ...",
+            "sweep.grid[0].zip.seed: given twice, ...",
         ),
         (
             [{"zip": {"seed": "int(interval(0,1))", "dtype": "float32"}}],
@@ -146,7 +146,7 @@ def test_jobs_that_repeat_others_are_left_out_and_counted(loader: Any) -> None:
         ),
         (
             [{"seed": "0,1", "samples": 3}],
-            "sweep.grid[0].samples=3: expected with an interval(low, high) to draw from",
+            "sweep.grid[0].samples=3: only used with an interval(low, high), and the block has none",
         ),
         (
             [{"loss.clip": "tag(log, interval(0,1))", "samples": 3}],
@@ -172,12 +172,15 @@ def test_a_bad_grid_is_one_line_that_names_the_setting(loader: Any, blocks: Any,
 @pytest.mark.parametrize(
     ("argument", "line"),
     [
-        ("optimizer=random", "optimizer=random: the sweep's grid has perturb, sgd; expected one of these"),
+        (
+            "optimizer=random",
+            "optimizer=random: expected one of the values of the sweep's grid, perturb, sgd",
+        ),
         ("sweep=methods,zipped", "sweep=methods,zipped: expected one value for the whole sweep"),
         ("sweep.retries=1,2", "sweep.retries=1,2: expected one value for the whole sweep"),
         (
             "optimizer.scale=interval(0,1)",
-            "optimizer.scale=interval(0,1): expected values; sweep.trials=20 has Optuna search ...",
+            "optimizer.scale=interval(0,1): expected values; to search an interval with Optuna, ...",
         ),
     ],
 )

@@ -100,7 +100,7 @@ def test_a_plane_of_much_work_has_fewer_points_or_is_refused(monkeypatch: pytest
     monkeypatch.setattr(plane, "MOST_WORK", 30 * 30 * each)
     assert inside.loss_plane(walks(solved)).loss.shape == (30, 30)
     monkeypatch.setattr(plane, "MOST_WORK", 20 * 20 * each)
-    with pytest.raises(ValueError, match="takes too long"):
+    with pytest.raises(ValueError, match="would take too long"):
         inside.loss_plane(walks(solved))
 
 
@@ -171,7 +171,7 @@ def test_random_directions_have_the_norms_of_the_filters() -> None:
 def test_paths_from_elsewhere_share_no_plane() -> None:
     solved = problem()
     one, other = walks(solved, seed=0)[0], walks(solved, seed=1)[0]
-    with pytest.raises(ValueError, match="same weights"):
+    with pytest.raises(ValueError, match="same initial weights"):
         inside.pca_plane([one, other])
     with pytest.raises(ValueError, match="one network"):
         inside.pca_plane([one, walks(problem(hidden=(4,)))[0]])
@@ -270,5 +270,5 @@ def test_the_typical_seed_is_not_the_luckiest() -> None:
     runs.loc[(runs["method"] == "b") & (runs["seed"] == 1), "status"] = "failed"
     assert inside.typical_seed(runs) != 1
     runs["status"] = "failed"
-    with pytest.raises(ValueError, match="none that every method finished"):
+    with pytest.raises(ValueError, match="a seed that every method finished"):
         inside.typical_seed(runs)

@@ -103,20 +103,23 @@ def test_a_grid_runs_and_its_repeated_jobs_are_said(tmp_path: Path) -> None:
         (["-m", "sweep.grid=3"], "sweep.grid=3: expected a list of settings or null"),
         (
             ["-m", "sweep.grid=[{zip:{seed:'0,1',dtype:float64}}]"],
-            "sweep.grid[0].zip: expected axes with as many ",
+            "sweep.grid[0].zip: expected axes with equal numbers of values",
         ),
-        (["-m", "sweep.grid=[{seed:'0,1',samples:2}]"], "sweep.grid[0].samples=2: expected with an interval"),
+        (
+            ["-m", "sweep.grid=[{seed:'0,1',samples:2}]"],
+            "sweep.grid[0].samples=2: only used with an interval",
+        ),
         (["-m", "sweep.retries=-1"], "sweep.retries=-1: expected an integer 0 or more"),
         (
             ["-m", "hydra.sweeper.max_batch_size=0"],
-            "hydra.sweeper.max_batch_size=0: expected 1 or more or null",
+            "hydra.sweeper.max_batch_size=0: expected an integer 1 or more, or null",
         ),
-        (["--dry-run", "-m", "sweep.grid=[{}]"], "sweep.grid[0]: expected one axis or more"),
+        (["--dry-run", "-m", "sweep.grid=[{}]"], "sweep.grid[0]: expected one or more axes"),
         (["--dry-run", "-m", "sweep=methods,zipped"], "sweep=methods,zipped: expected one value"),
-        (["sweep=methods"], "sweep.grid: expected with -m"),
+        (["sweep=methods"], "sweep.grid: a grid is for a sweep, so add -m"),
         (
             ["-m", "sweep=methods", "hydra/sweeper=basic"],
-            "sweep.grid: expected with hydra/sweeper=grid, not BasicSweeper",
+            "sweep.grid: can only be used with hydra/sweeper=grid, not with BasicSweeper",
         ),
     ],
 )

@@ -96,7 +96,7 @@ def test_a_last_record_that_is_cut_short_is_left_out_with_a_note(
         found = journal.scan(file)
         assert [record.place for record in found.records] == [begin, first]
         assert found.end == second
-        assert found.notes == [f"{file}: the last record, at byte {second}, is not whole and is left out"]
+        assert found.notes == [f"{file}: the last record, at byte {second}, is incomplete and is left out"]
     assert journal.read(file).made.iterations == rows.iteration[4]
     assert [record.getMessage() for record in caplog.records] == found.notes
 

@@ -70,7 +70,7 @@ def test_the_next_run_brings_in_what_a_killed_sweep_left(tmp_path: Path) -> None
     killed_before_its_store_has_it(tmp_path, 2)
     done = here(tmp_path, "optimizer=sgd", *SMALL)
     assert done.returncode == 0, done.stderr
-    assert "2 runs that earlier commands had left brought in" in done.stdout
+    assert "2 runs of earlier commands recorded" in done.stdout
     assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 3
     assert parents(tmp_path) == ["KILLED"]
     assert not list(tmp_path.rglob("journal"))
@@ -144,6 +144,6 @@ def test_a_report_brings_in_what_was_left(
     case.folder.rename(place)
     monkeypatch.chdir(tmp_path)
     assert main(["--format", "csv", "--no-record"]) == 0
-    assert "nnexp.report: 1 run that earlier commands had left brought in" in capsys.readouterr().err
+    assert "nnexp.report: 1 run of earlier commands recorded" in capsys.readouterr().err
     assert len(runs(tmp_path)) == 5
     assert not place.exists()

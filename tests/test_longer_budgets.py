@@ -97,9 +97,9 @@ def test_a_sweep_trains_the_second_half_alone(tmp_path: Path) -> None:
     done = here(tmp_path, *SWEEP, "budget.iterations=80", "sweep.resume=latest")
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
-    assert "2 runs go on from checkpoints" in said
+    assert "2 runs continue from checkpoints" in said
     # A rate that is zero after 80 updates has been another one from the first on.
-    assert "1 run begins anew: optimizer.schedule=cosine depends on the budget's length" in said
+    assert "1 run starts from the beginning: optimizer.schedule=cosine depends on the budget's length" in said
     found = [run for run in runs(tmp_path) if run.data.params["budget.iterations"] == "80"]
     assert len(found) == 3
     for run in found:
@@ -118,7 +118,7 @@ def test_a_single_run_trains_the_second_half_alone(tmp_path: Path) -> None:
     for at, words in ((80, "resume=latest"), (120, f"resume={first.info.run_id}")):
         done = here(tmp_path, *SINGLE, f"budget.iterations={at}", words)
         assert done.returncode == 0, done.stderr
-        assert "the run goes on from iteration 40" in done.stdout
+        assert "the run continues from iteration 40" in done.stdout
         # Budgets are not mixed: the shorter run stays beside the longer one.
         run = next(run for run in runs(tmp_path) if run.data.params["budget.iterations"] == str(at))
         assert run.data.tags["nnexp.continued"] == "40"
@@ -127,10 +127,10 @@ def test_a_single_run_trains_the_second_half_alone(tmp_path: Path) -> None:
         assert_whole(tmp_path, run, whole)
     assert len(runs(tmp_path)) == 3
     again = here(tmp_path, *SINGLE, "budget.iterations=80", "resume=latest")
-    assert "is there and has ended" in again.stdout
+    assert "is already recorded and has finished" in again.stdout
     shorter = here(tmp_path, *SINGLE, "budget.iterations=20", f"resume={first.info.run_id}")
     assert (shorter.returncode, len(shorter.stderr.splitlines())) == (2, 1)
-    assert "or a longer budget of one that has finished" in shorter.stderr
+    assert "or only a longer budget if it has finished" in shorter.stderr
 
 
 def test_a_single_run_that_depends_on_the_length_begins_anew(tmp_path: Path) -> None:
@@ -139,5 +139,5 @@ def test_a_single_run_that_depends_on_the_length_begins_anew(tmp_path: Path) -> 
     done = here(tmp_path, *words, "budget.iterations=80", "resume=latest")
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
-    assert "1 run begins anew: optimizer.schedule=cosine depends on the budget's length" in said
+    assert "1 run starts from the beginning: optimizer.schedule=cosine depends on the budget's length" in said
     assert [run.data.tags.get("nnexp.continued") for run in runs(tmp_path)] == [None, None]

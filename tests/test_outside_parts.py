@@ -106,11 +106,11 @@ def test_an_edit_of_a_part_makes_resume_run_again_what_it_concerns(lab: Path) ->
     other = [argument for argument in SWEEP if "=softsign" not in argument and "=log_cosh" not in argument]
     command(lab, "--config-dir", "my_conf", *other)
     again = command(lab, "--config-dir", "my_conf", *other, "sweep.resume=true")
-    assert "6 runs are there and skipped" in again.stdout
+    assert "6 runs are recorded and skipped" in again.stdout
     (lab / METHOD).write_text((lab / METHOD).read_text().replace("np.sign", "np.cbrt"))
     # The dataset is outside too: an edit of the method alone concerns the method's runs.
     edited = command(lab, "--config-dir", "my_conf", *other, "sweep.resume=true")
-    assert "3 runs are there and skipped; run again: 3 of other code" in edited.stdout
+    assert "3 runs are recorded and skipped; run again: 3 of other code" in edited.stdout
 
 
 def test_a_killed_sweep_over_own_parts_is_resumed(lab: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_killed_sweep_over_own_parts_is_resumed(lab: Path) -> None:
     sweep.kill()
     sweep.communicate()
     done = command(lab, "--config-dir", "my_conf", *long, "sweep.resume=true")
-    assert re.search(r"[1-9] (runs are|run is) there and skipped", done.stdout)
+    assert re.search(r"[1-9] (runs are|run is) recorded and skipped", done.stdout)
     assert sorted(run.info.status for run in runs(lab)) == ["FINISHED"] * 6
     assert len(histories(lab)) == 6
 
@@ -215,7 +215,7 @@ def test_a_method_that_cannot_be_batched_runs_alone_and_is_said_once(lab: Path) 
         file.read_text().replace("    def rules(self)", "    batched = False\n\n    def rules(self)")
     )
     done = command(lab, "--config-dir", "my_conf", *SWEEP)
-    line = "sign_descent: trained one run at a time, for the method cannot be batched"
+    line = "sign_descent: trained one run at a time, because the method cannot be batched"
     assert done.stdout.count(line) == 1
     (log,) = lab.glob("runs/hydra/*/*/sweep.log")
     assert sorted(re.findall(r"(\d+) runs trained together", log.read_text())) == ["1", "1", "1", "3"]

@@ -205,7 +205,7 @@ def test_a_sweep_whose_recorder_is_killed_records_each_run_once(tmp_path: Path, 
     finished(tmp_path, 6 if "seed=0,1,2" in settings else 2)
     (log,) = (tmp_path / "runs" / "hydra").glob("*/*/sweep.log")
     # The log begins with the first batch.
-    assert "the process that records is gone (exit code -9) and is started again" in error + log.read_text()
+    assert "the recording process has ended (exit code -9) and is restarted" in error + log.read_text()
 
 
 def test_a_sweep_that_is_interrupted_after_its_recorder_was_killed_ends_its_runs(tmp_path: Path) -> None:

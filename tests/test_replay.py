@@ -81,7 +81,7 @@ def test_the_first_number_that_differs_is_named_with_its_size(
     size = np.spacing(loss[5])
     assert f"different: loss at iteration {at[5]}: {loss[5].item()!r} recorded" in out
     assert f"a difference of {size:.3g}" in out
-    assert "code, versions, BLAS, processor and data are those of the record" in out
+    assert "code, versions, BLAS, processor and data are the recorded ones" in out
     (place / "history.parquet").write_bytes(before["history.parquet"])
     with np.load(io.BytesIO(before["weights.npz"])) as loaded:
         arrays = dict(loaded)
@@ -134,7 +134,7 @@ def test_evaluations_of_a_search_that_was_continued_are_not_compared(
     MlflowClient(tracking_uri=uri(own)).set_tag(run.info.run_id, "nnexp.continued", "30")
     code, out, _ = replayed(own, run.info.run_id, capsys=capsys)
     assert code == 0
-    assert out.endswith(", without evaluations, for it was continued)\n")
+    assert out.endswith(", without evaluations, because the run was continued)\n")
 
 
 def test_bad_input_is_one_line(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,7 +151,7 @@ def test_bad_input_is_one_line(own: Path, capsys: pytest.CaptureFixture[str]) ->
         ),
         ([run.info.run_id], "history.parquet is damaged ("),
         ([bare.run_id], "it has no history.parquet with rows to compare"),
-        ([going.run_id], "it is not over; expected a run that has ended"),
+        ([going.run_id], "it has not ended; expected a run that has ended"),
         (["--experiment", "none"], "tracking.experiment=none: there is none of this name"),
         (["--quiet"], "unrecognized arguments: --quiet"),
         (["--checkout", str(own)], f"--checkout {own}: expected a new folder, or an empty one"),
@@ -197,7 +197,7 @@ def test_interrupted_runs_have_equal_bits_up_to_their_last_rows(
     assert code == 0, out
     said = [line for line in out.splitlines() if "equal, bit for bit (" in line]
     assert [line.split(": ")[1][:6] for line in said] == ["killed", "failed", "killed", "failed", "killed"]
-    assert all(line.endswith(", where it was interrupted or its time was up)") for line in said)
+    assert all(line.endswith(", where it was interrupted or its budget of seconds ended)") for line in said)
 
 
 def test_runs_that_ended_by_their_clock_a_target_or_themselves_have_equal_bits(
@@ -377,5 +377,5 @@ def test_without_git_the_tree_is_said_to_be_missing(own: Path, capsys: pytest.Ca
     file.write_text(json.dumps(json.loads(file.read_text()) | {"git": None}))
     code, out, err = replayed(own, run.info.run_id, "--checkout", str(own / "tree"), capsys=capsys)
     assert (code, out) == (2, "")
-    assert "of which no git commit is recorded" in err
+    assert "no git commit is recorded" in err
     assert not (own / "tree").exists()

@@ -84,9 +84,9 @@ def test_a_method_that_has_no_run_of_a_task_is_missing_once(material: Material) 
 
 
 def test_the_page_says_which_data_chose_and_which_compare(material: Material, page: str) -> None:
-    assert "One set of data is held out, and called validation." in page
+    assert "There is only one held-out dataset, called validation." in page
     both = dataclasses.replace(material, measure="test_loss", runs=material.runs.assign(test_loss=0.5))
-    assert roles(both).startswith("Test data compare the methods. Validation data")
+    assert roles(both).startswith("Methods are compared on test data.")
     assert roles(dataclasses.replace(material, measure="loss")) == ""
 
 
@@ -212,7 +212,7 @@ def test_the_table_goes_to_the_terminal_or_a_file(
         (["--uri", "sqlite:////nowhere/at/all.db"], "no such file"),
         (["--uri", "ftp://x"], "tracking.uri=ftp://x"),
         (["--uri", "http://127.0.0.1:9"], "expected an MLflow server that answers"),
-        (["--uri", f"sqlite:///{__file__}"], "it is a file of another kind"),
+        (["--uri", f"sqlite:///{__file__}"], "it is not an SQLite file"),
         (["--experiment", "other"], "tracking.experiment=other"),
         (["--format", "pdf"], "expected one of html, latex, markdown, csv"),
         (["--axis", "epoch"], "expected one of iteration, evaluations, seconds"),

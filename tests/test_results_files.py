@@ -69,7 +69,7 @@ def test_files_out_of_reach_are_counted_and_read_once_they_are_back(
     runs = results.load_runs(uri_of(folder))
     lost = [folder / "artifacts" / run_id for run_id in runs["run_id"][:3]]
     away = [place.rename(folder / f"{place.name} away") for place in lost]
-    told = "Files are missing of 3 of 4 runs (history.parquet)"
+    told = "The files history.parquet of 3 of 4 runs are missing"
     for _ in range(2):
         caplog.clear()
         rows = results.load_history(runs)

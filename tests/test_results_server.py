@@ -69,7 +69,7 @@ def test_runs_and_histories_of_a_server_and_its_database(places, cache, tmp_path
     pd.testing.assert_frame_equal(again, runs)
     runs_there = results.load_runs(database)
     pd.testing.assert_frame_equal(runs_there, runs)
-    with pytest.raises(results.StoreError, match="its files are a server's; expected the server's http"):
+    with pytest.raises(results.StoreError, match="its files are on a server; expected the server's http"):
         results.load_history(runs_there)
     for run_id in runs["run_id"]:
         store.client.delete_run(run_id)

@@ -29,11 +29,11 @@ def test_another_grid_is_another_sweep(tmp_path: Path) -> None:
     assert len(runs(tmp_path)) == 2
     again = here(tmp_path, "-m", "seed=0,1", *TINY, grid % "random", "sweep.resume=true")
     assert again.returncode == 0, again.stderr
-    assert f"sweep {first}: 2 runs are there and skipped" in again.stdout
+    assert f"sweep {first}: 2 runs are recorded and skipped" in again.stdout
     assert "are added" not in again.stdout
     added = here(tmp_path, *other, f"sweep.resume={first}")
     assert added.returncode == 0, added.stderr
-    said = f"sweep {first} was started with other settings or another grid; jobs are added to it"
+    said = f"sweep {first} has other settings or another grid; the jobs of this command are added to it"
     assert said in re.sub(r"\s+", " ", added.stdout)
     assert [run.data.tags["nnexp.method"] for run in runs(tmp_path)].count("sgd") == 2
 
@@ -63,7 +63,7 @@ def test_the_same_sweep_is_found_whatever_its_values(
     assert len(runs(tmp_path)) == 1
     again = here(tmp_path, *common, *text, "sweep.resume=true")
     assert again.returncode == 0, again.stderr
-    assert "1 run is there and skipped" in again.stdout
+    assert "1 run is recorded and skipped" in again.stdout
     done = here(tmp_path, *common, *text[:-1], other, "sweep.resume=true")
     assert done.returncode == 2, done.stdout
     assert "expected an earlier start of the same sweep" in done.stderr
@@ -83,7 +83,7 @@ def test_one_command_begins_a_sweep_and_goes_on_with_it(tmp_path: Path) -> None:
         done = here(tmp_path, *command, words)
         assert done.returncode == 0, done.stderr
         assert len(runs(tmp_path)) == 2
-    assert f"sweep {sweep_id(tmp_path)}: 2 runs are there and skipped" in done.stdout
+    assert f"sweep {sweep_id(tmp_path)}: 2 runs are recorded and skipped" in done.stdout
     # What other settings began is the latest too, and not what ``auto`` goes on with.
     assert here(tmp_path, "-m", "optimizer=random", "seed=0", *TINY, "sweep.resume=auto").returncode == 0
     assert len(runs(tmp_path, "sweep")) == 2

@@ -26,7 +26,7 @@ def test_finished_runs_without_files_are_run_again_and_ghosts_go(tmp_path: Path)
     assert found.attrs["without_params"] == 1
     done = here(tmp_path, "-m", "seed=0,1", *SMALL, "sweep.resume=true")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 run is there and skipped; run again: 1 files missing" in done.stdout
+    assert "1 run is recorded and skipped; run again: 1 files missing" in done.stdout
     after = runs(tmp_path)
     assert len(after) == 2
     assert {run.info.status for run in after} == {"FINISHED"}

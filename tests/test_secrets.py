@@ -86,5 +86,5 @@ def test_a_password_in_a_config_file_is_refused_and_not_copied(tmp_path: Path, s
     (own / "mine.yaml").write_text(text)
     done = here(tmp_path, "--config-dir", "own", *sweep, *SMALL[:-1], "tracking=mine")
     assert done.returncode == 2
-    assert "tracking.uri=http://127.0.0.1:9: expected without a password in a config file" in done.stderr
+    assert "tracking.uri=http://127.0.0.1:9: a config file must not contain the password" in done.stderr
     assert holds(tmp_path) == [own / "mine.yaml"]

@@ -227,7 +227,7 @@ def test_the_verdict_says_looks_seeds_and_level() -> None:
     assert equal.headline.startswith(
         "Not enough evidence which of sgd, adam and random is best by validation loss"
     )
-    assert "Undecided is no evidence of being equal; sweep.margin asks for that" in equal.text
+    assert "Undecided does not mean equal; sweep.margin tests for equality" in equal.text
     early = sequential_verdict(recorded(drawn((0, 0, 0), 20)))
     assert early.headline.startswith("Not decided yet which of sgd, adam and random is best")
 

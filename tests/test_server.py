@@ -163,7 +163,7 @@ def test_a_server_that_answers_500_is_asked_again_and_what_it_missed_is_synchron
         sweep.send_signal(signal.SIGINT)
         out, error = sweep.communicate(timeout=120)
         assert sweep.returncode == 130, out + error
-        (command,) = re.findall(r"To bring them in: python -m nnexp\.sync (.+)", out)
+        (command,) = re.findall(r"To record them: python -m nnexp\.sync (.+)", out)
         broken.clear()
         done = sync(tmp_path, *command.split())
         assert done.returncode == 0, done.stdout + done.stderr
@@ -171,9 +171,9 @@ def test_a_server_that_answers_500_is_asked_again_and_what_it_missed_is_synchron
         jobs = [run.data.tags["nnexp.job"] for run in runs]
         assert sorted(jobs, key=int) == [str(number) for number in range(12)]
         again = sync(tmp_path)
-        assert again.stdout == "runs: 0 brought in, 0 were there already\n"
+        assert again.stdout == "runs: 0 runs recorded, 0 were recorded before\n"
         resumed = nnexp(tmp_path, *SWEEP, *where, "sweep.resume=true")
-        assert "12 runs are there and skipped" in resumed.stdout, resumed.stdout + resumed.stderr
+        assert "12 runs are recorded and skipped" in resumed.stdout, resumed.stdout + resumed.stderr
     each_once(server, "broken")
 
 

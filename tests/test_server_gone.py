@@ -49,12 +49,12 @@ def test_what_was_trained_for_a_server_that_is_gone_is_kept_and_brought_in_once(
     assert sweep.returncode == (130 if interrupted else 1), out + error
     assert "Traceback" not in out + error
     (count, command) = re.findall(
-        r"Not recorded: (\d) runs?\. To bring them in: python -m nnexp\.sync (.+)", out
+        r"Not recorded: (\d) runs?\. To record them: python -m nnexp\.sync (.+)", out
     )[0]
     with mlflow_server(tmp_path, database, port) as server:
         brought = sync(tmp_path, *command.split())
         assert brought.returncode == 0, brought.stdout + brought.stderr
-        assert f": {count} brought in, 1 were there already" in brought.stdout
+        assert f": {count} runs recorded, 1 were recorded before" in brought.stdout
         jobs = [run.data.tags["nnexp.job"] for run in children(server.uri) if run.info.status == "FINISHED"]
         assert len(jobs) == len(set(jobs))
         resumed = nnexp(tmp_path, *SWEEP, where, "sweep.resume=true")
@@ -62,7 +62,7 @@ def test_what_was_trained_for_a_server_that_is_gone_is_kept_and_brought_in_once(
         assert sorted(run.data.tags["nnexp.job"] for run in children(server.uri)) == [*"01234"]
         assert {run.info.status for run in children(server.uri)} == {"FINISHED"}
         if not interrupted:
-            assert "5 runs are there and skipped" in resumed.stdout
+            assert "5 runs are recorded and skipped" in resumed.stdout
 
 
 def trained(place: Path, runs: int) -> bool:
@@ -92,7 +92,7 @@ def test_a_server_that_stands_still_for_ten_minutes_costs_no_training(tmp_path: 
             out, error = sweep.communicate(timeout=400)
             assert sweep.returncode == 1, out + error
             (command,) = re.findall(
-                r"Not recorded: [45] runs\. To bring them in: python -m nnexp\.sync (.+)", out
+                r"Not recorded: [45] runs\. To record them: python -m nnexp\.sync (.+)", out
             )
             time.sleep(max(0.0, 600 - (time.monotonic() - begun)))
             server.send(signal.SIGCONT)

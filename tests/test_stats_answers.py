@@ -96,7 +96,7 @@ def test_a_clock_that_runs_share_is_one_measurement_and_claims_nothing(old):
     assert pair["verdict"] == "not enough evidence"
     assert "no 95% interval from 1 independent timing, p = 1.000;" in one.verdict
     assert "1 independent timing cannot show any difference among 1 pair at 5%: 6 or more" in one.verdict
-    assert "each by itself: hydra.launcher.group=1." in one.verdict
+    assert "train runs one at a time: hydra.launcher.group=1." in one.verdict
     assert "one measurement of time; timings for runs: a 1 for 8, b 1 for 8." in one.verdict
     assert (
         found.headline
@@ -164,7 +164,7 @@ def test_a_method_that_misses_a_whole_task_is_compared_on_those_that_it_has():
     assert head.startswith(
         "b is better than a by validation loss at 100 iterations (1 of 2 tasks, 8 common seeds)"
     )
-    assert head.endswith("unknown, for it has no run on some task.")
+    assert head.endswith("unknown mean validation loss, because it has no run on some task.")
     assert line.endswith("b is ahead on 100% of 8 common runs, of 1 of 2 tasks.")
     assert "nan" not in found.verdict
     assert {cell.task: cell.method for cell in cells(found) if cell.best} == {

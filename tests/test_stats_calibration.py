@@ -11,7 +11,7 @@ from scipy import stats
 
 from nnexp.stats.intervals import median
 from nnexp.stats.means import mean_of_means
-from nnexp.stats.verdict import ENOUGH, RARE
+from nnexp.stats.verdict import ENOUGH_RUNS, RARE
 
 COMPARISONS = 2000
 LEAST, MOST = 0.93, 0.97
@@ -75,7 +75,7 @@ def test_five_runs_of_which_each_may_be_stuck_have_no_interval_in_their_units_th
     # Of values of two kinds no interval in their units holds anything between where all five are of one kind.
     assert limits.two_valued(5, limits.STUCK) == pytest.approx(0.8295, abs=1e-4)
     fewest = next(n for n in range(2, 20) if limits.two_valued(n, limits.STUCK) >= LEAST)
-    assert (fewest, limits.STUCK) == (ENOUGH, RARE), "what the verdict says of few runs"
+    assert (fewest, limits.STUCK) == (ENOUGH_RUNS, RARE), "what the verdict says of few runs"
 
 
 @pytest.mark.parametrize("name", ["mean", "iqm"])

@@ -39,10 +39,8 @@ def test_few_seeds_are_said_to_be_too_few():
     found = compare(*made_sweep(spread(seeds=5, gap=1.0), METHODS))
     assert (found.overall["verdict"] == "not enough evidence").all()
     assert "5 seeds cannot show any difference among 3 pairs at 5%: 7 or more are needed." in found.verdict
-    assert (
-        "5 runs may miss a kind of outcome: one that 30% of a method's runs have is in none" in found.verdict
-    )
-    assert "with a chance of 17%" in found.verdict
+    assert "5 runs may miss a kind of outcome: one with a probability of 30% is absent" in found.verdict
+    assert "in 17% of cases" in found.verdict
     assert "no 95% interval from 5 seeds, p = 0.062; p = 0.188 after Holm's correction" in found.verdict
     assert found.overall["low"].isna().all()
 
@@ -183,11 +181,11 @@ def test_ranks_are_compared_with_enough_tasks_only():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"measure": "speed"}, "measure=speed: no run has it"),
+        ({"measure": "speed"}, "measure=speed: expected a measure that was recorded"),
         ({"axis": "steps"}, "axis=steps: expected one of iteration"),
         ({"task": ["dataset.color"]}, "dataset.color: expected a column"),
         ({"method": "sweep_id"}, "method=made: expected two or more methods"),
-        ({"target": {"vertical": 1.0}}, "target: expected a value for each task, spiral has none"),
+        ({"target": {"vertical": 1.0}}, "target: expected a value for each task; spiral has none"),
     ],
 )
 def test_what_cannot_be_compared_is_said_in_one_line(change, said):

@@ -80,9 +80,9 @@ def test_the_verdict_says_that_shapes_differ_and_what_a_test_of_means_gives():
     pair = of(found.comparisons["iteration"].overall)
     assert pair["shapes_differ"]
     assert pair["p_mean"] == pytest.approx(float(bounded_p(answers[0, 0] - answers[0, 1])))
-    assert "Their answers differ in shape, which p counts too" in found.text
+    assert "The shapes of their answers differ, which affects p" in found.text
     assert "which holds for any shapes." in found.text
-    assert "Tests: p is of the hypothesis that two methods are alike" in found.text
+    assert "Tests: p is for the hypothesis that two methods are equal" in found.text
     plain = compare(*made_sweep(rng.normal(size=(1, 2, 12)), ["a", "b"]))
     assert not of(plain.overall)["shapes_differ"]
-    assert "differ in shape" not in plain.verdict
+    assert "shapes of their answers differ" not in plain.verdict

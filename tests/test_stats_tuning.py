@@ -37,7 +37,7 @@ def test_the_chosen_setting_is_compared_on_the_seeds_that_did_not_choose_it():
 def test_choosing_on_the_seeds_that_are_compared_is_warned_of():
     runs, _ = made_sweep(answers(4), METHODS)
     for found in (select_best(runs, seeds=range(4)), select_best(runs[runs["seed"] == 0])):
-        assert found.warnings[0].startswith("Chosen on the seeds that are compared")
+        assert found.warnings[0].startswith("Settings were chosen on the seeds that are compared")
         assert not found.runs.empty
 
 
@@ -63,7 +63,7 @@ def test_the_noise_of_choosing_does_not_reach_the_comparison():
 
 
 def test_an_unknown_measure_is_said():
-    with pytest.raises(ValueError, match="measure=speed: no run has it"):
+    with pytest.raises(ValueError, match="measure=speed: expected a measure that was recorded"):
         select_best(made_sweep(answers(), METHODS)[0], measure="speed")
 
 

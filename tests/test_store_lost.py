@@ -54,10 +54,10 @@ def test_what_was_trained_for_a_store_that_is_gone_is_kept_and_brought_in_once(
     wait_for(lambda: in_store(tmp_path, "select 1 from runs where status = 'FINISHED'"))
     change(tmp_path)
     out = ended(sweep)
-    (command,) = re.findall(r"Not recorded: 3 runs\. To bring them in: python -m nnexp\.sync (.+)", out)
+    (command,) = re.findall(r"Not recorded: 3 runs\. To record them: python -m nnexp\.sync (.+)", out)
     brought = sync(tmp_path, *command.split())
     assert brought.returncode == 0, brought.stderr
-    assert brought.stdout.endswith(": 3 brought in, 0 were there already\n")
+    assert brought.stdout.endswith(": 3 runs recorded, 0 were recorded before\n")
     found, (parent,) = runs(tmp_path), runs(tmp_path, "sweep")
     assert [run.data.params["seed"] for run in found] == ["0", "1", "2"]
     assert {run.info.status for run in found} == {"FINISHED"}
@@ -69,10 +69,10 @@ def test_what_was_trained_for_a_store_that_is_gone_is_kept_and_brought_in_once(
     again = sync(tmp_path, *command.split())
     # Its folder was removed with the last entry.
     assert again.returncode == 2
-    assert again.stderr.endswith("/journal: expected a folder that is there\n")
+    assert again.stderr.endswith("/journal: there is no such folder\n")
     # The sweep is whole, and its next start finds all of it.
     resumed = here(tmp_path, *SWEEP, "sweep.resume=true")
-    assert "3 runs are there and skipped" in resumed.stdout, resumed.stdout + resumed.stderr
+    assert "3 runs are recorded and skipped" in resumed.stdout, resumed.stdout + resumed.stderr
     assert len(runs(tmp_path)) == 3
 
 
@@ -92,7 +92,7 @@ def test_what_ended_before_a_sweep_was_killed_is_there_when_it_is_resumed(tmp_pa
     found = runs(tmp_path)
     assert [run.data.tags["nnexp.job"] for run in found] == ["0", "1", "2"]
     assert {run.info.status for run in found} == {"FINISHED"}
-    assert re.search("[23] runs are there and skipped", resumed.stdout), resumed.stdout
+    assert re.search("[23] runs are recorded and skipped", resumed.stdout), resumed.stdout
     assert not list(tmp_path.glob("runs/hydra/*/*/journal"))
 
 

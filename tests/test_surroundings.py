@@ -44,7 +44,7 @@ def test_the_store_is_below_the_folder_whatever_its_name(tmp_path: Path, name: s
     assert (place / "runs" / "mlflow.db").is_file()
     assert len(list(place.glob("runs/artifacts/*/artifacts/history.parquet"))) == 1
     again = here(place, "-m", *SMALL, "sweep.resume=true")
-    assert "1 run is there and skipped" in again.stdout
+    assert "1 run is recorded and skipped" in again.stdout
     # What a shell makes of the command is a store that is there.
     browse = locations.ui_command(f"sqlite:///{place}/runs/mlflow.db")
     assert browse in done.stdout
@@ -68,7 +68,10 @@ def test_artifacts_that_cannot_be_written_fail_their_runs_and_are_kept(tmp_path:
     assert "Traceback" not in done.stdout + done.stderr
     assert len(re.findall(r"^sgd +\d .* failed ", done.stdout, re.MULTILINE)) == 2
     assert "not recorded (NotADirectoryError: " in done.stdout
-    assert "could not be finished: StoreError: not all of it is recorded (NotADirectoryError: " in done.stdout
+    assert (
+        "could not be finished: StoreError: a part of the sweep's parent run is not recorded (NotADirectoryError: "
+        in done.stdout
+    )
     assert [run.info.status for run in runs(tmp_path)] == ["FAILED"] * 2
     (tmp_path / "runs" / "artifacts").unlink()
     assert "2 brought in" in sync(tmp_path).stdout

@@ -108,11 +108,11 @@ def test_runs_of_changed_code_are_run_again_unless_told_otherwise(tmp_path, own_
     with open(package / "training" / "problem.py", "a") as file:
         file.write("# An edit.\n")
     kept = sweep("sweep.resume=true", "sweep.stale_code=keep")
-    assert "2 runs are there and skipped" in kept.stdout
+    assert "2 runs are recorded and skipped" in kept.stdout
     assert [run.info.run_id for run in runs(tmp_path)] == first
     again = sweep("sweep.resume=true")
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "0 runs are there and skipped; run again: 2 of other code" in again.stdout
+    assert "0 runs are recorded and skipped; run again: 2 of other code" in again.stdout
     found = [run.info.run_id for run in runs(tmp_path)]
     assert len(found) == 2
     assert not set(found) & set(first)

@@ -39,11 +39,11 @@ def test_from_a_file_to_the_verdict_and_a_changed_file_is_run_again(
     assert main([]) == 0
     page = Path(re.findall(r"(\S+\.html)", capsys.readouterr().out)[0])
     assert "test_loss" in page.read_text(encoding="utf-8")
-    assert here(tmp_path, *SWEEP, "sweep.resume=true").stdout.count("12 runs are there and skipped") == 1
+    assert here(tmp_path, *SWEEP, "sweep.resume=true").stdout.count("12 runs are recorded and skipped") == 1
     table.iloc[3, 0] += 1
     table.to_csv(tmp_path / "others.csv", index=False)
     again = here(tmp_path, *SWEEP, "sweep.resume=true")
-    assert "6 runs are there and skipped; run again: 6 of other data" in again.stdout, again.stdout
+    assert "6 runs are recorded and skipped; run again: 6 of other data" in again.stdout, again.stdout
     last = {run.info.run_id: run.data.params["dataset.path"] for run in runs(tmp_path)}
     kept = [path for name, path in first.items() if name in last]
     assert kept == 6 * [str(tmp_path / "cells.csv")]

@@ -78,7 +78,7 @@ def test_a_large_sweep_has_a_row_a_method_and_its_verdict() -> None:
 def test_a_small_one_has_a_row_a_run_and_says_how_many_seeds_are_needed() -> None:
     text = printed([row(0, "sgd", 0, 0.1), row(1, "random", 0, 1.0), row(2, "perturb", 0, 0.5)])
     assert text.count("finished") == 3
-    assert "Seeds: fewer than 7 can show no difference; add 'seed=range(0,10)'\n" in text
+    assert "Seeds: at least 7 are needed to show a difference; add 'seed=range(0,10)'\n" in text
     assert "Medians" not in text
 
 
@@ -94,7 +94,7 @@ def test_of_very_many_variants_the_best_of_each_method_is_shown() -> None:
         for at in range(40)
     ]
     text = printed([*rows, row(40, "random", 0, 2.0)])
-    assert "The best of each method; 39 more are in the report:" in text
+    assert "The best settings of each method; 39 more are in the report:" in text
     assert "sgd learning_rate=0.4" in text
     assert "41 settings: the report compares the best of each method," in text
 

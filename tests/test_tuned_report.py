@@ -71,7 +71,7 @@ def test_what_pruning_left_out_is_called_so(many: Material) -> None:
     missing = missing_cells(many.all_runs.iloc[:-1]).assign(status="pruned")
     table = failures(dataclasses.replace(many, missing=missing), {})
     assert {row[3].text for row in table.rows} == {"pruned"}
-    assert table.note.startswith("Pruned: left out")
+    assert table.note.startswith("Pruned: skipped, because")
 
 
 def test_the_expected_best_is_that_of_a_simulation() -> None:

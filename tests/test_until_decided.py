@@ -17,7 +17,7 @@ from nnexp.optim import SGD, Adam
 from nnexp.results import label, load_history, load_runs, missing_cells
 from nnexp.stats import judge
 from nnexp.stats.design import DesignRecord
-from nnexp.sweep.design import cells, go_on, make_design
+from nnexp.sweep.design import cells, continued, make_design
 from nnexp.training import Budget
 from nnexp.training.run_settings import Seeds
 
@@ -111,7 +111,7 @@ def test_going_on_with_a_decided_sweep_trains_nothing(swept: tuple[Path, str]) -
     before, count = record(place), len(runs(place))
     again = here(place, *SWEEP, "sweep.resume=true")
     assert again.returncode == 0, again.stderr
-    assert f"{count} runs are there and skipped" in again.stdout
+    assert f"{count} runs are recorded and skipped" in again.stdout
     assert record(place) == before
     assert len(runs(place)) == count
 
@@ -140,7 +140,7 @@ def test_a_design_that_was_looked_at_is_not_changed(
     ("given", "said"),
     [
         (("seed=0,1",), "seed=0,1: expected one seed, the first"),
-        (("optimizer=sgd",), "expected two methods or more"),
+        (("optimizer=sgd",), "expected two or more methods"),
         (("sweep.measure=test_loss",), "expected one of auto"),
     ],
 )
@@ -176,7 +176,7 @@ def configs(*changed: Config, **sweep: Any) -> list[Config]:
         ),
         (
             [replace(configs(most_seeds=10)[0], optimizer=SGD(rate)) for rate in range(1, 10)],
-            "sweep.most_seeds=10: expected more, so few seeds cannot tell 9 methods apart",
+            "sweep.most_seeds=10: too few seeds to distinguish 9 methods",
         ),
     ],
 )
@@ -188,18 +188,18 @@ def test_jobs_that_cannot_be_compared_are_refused(jobs: list[Config], said: str)
 def test_a_design_is_changed_before_a_look_and_not_after() -> None:
     first, second = (make_design(jobs, cells(jobs)) for jobs in (configs(), configs(most_seeds=60)))
     before = DesignRecord(first)
-    assert go_on(before, second, keep=False).design == second
+    assert continued(before, second, keep=False).design == second
     before.looks.append({"seeds": 10, "decided": 0})
     with pytest.raises(
         ConfigError, match=r"sweep\.most_seeds=60: cannot be changed after 1 look; expected 40"
     ):
-        go_on(before, second, keep=False)
+        continued(before, second, keep=False)
     with pytest.raises(ConfigError, match=r"sweep\.worst="):
-        go_on(before, replace(first, worst={"spiral": 9.0}), keep=False)
+        continued(before, replace(first, worst={"spiral": 9.0}), keep=False)
     other = replace(first, code="other")
     with pytest.raises(ConfigError, match="the code was changed after 1 look"):
-        go_on(before, other, keep=False)
-    assert go_on(before, other, keep=True).changes == ["the code, at 10 seeds"]
+        continued(before, other, keep=False)
+    assert continued(before, other, keep=True).changes == ["the code, at 10 seeds"]
 
 
 def test_two_tasks_are_one_observation_a_seed(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_a_killed_sweep_goes_on_to_the_same_verdict_with_the_same_runs(
     begun.stdout.close(), begun.stderr.close()
     again = here(tmp_path, *SWEEP, "sweep.resume=true")
     assert again.returncode == 0, again.stderr
-    assert "goes on after look" in again.stdout
+    assert "continues after look" in again.stdout
     first, second = record(swept[0]), record(tmp_path)
     assert second.scores == first.scores
     assert second.looks == first.looks

@@ -99,9 +99,7 @@ def test_what_only_one_version_has_is_named() -> None:
     runs, history = version("new", ANSWERS)
     found = compare_versions(*joined(version("old", ANSWERS), (runs[runs["method"] != "random"], history)))
     assert found.remarks == ["Not compared: method random is not in new."]
-    with pytest.raises(
-        ValueError, match="by=sweep: expected runs of two versions or more, there is old alone"
-    ):
+    with pytest.raises(ValueError, match="by=sweep: expected runs of two or more versions, there is"):
         compare_versions(*version("old", ANSWERS))
 
 

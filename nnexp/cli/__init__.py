@@ -1,1 +1,1 @@
-"""The command line: help, jobs of a sweep, progress, the table at the end."""
+"""The command line: arguments, help, errors, progress, and the table at the end."""

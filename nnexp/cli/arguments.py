@@ -1,4 +1,4 @@
-"""The command line's arguments, in any order: flags, settings, and words that some flags take."""
+"""The command line's arguments, in any order: flags, settings, and other words."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SHORT = {
 }
 
 PRINTING = ("--cfg", "--info", "--hydra-help", "--shell-completion")
-"""Flags of Hydra's that print something and train nothing."""
+"""Hydra's flags that print something and train nothing."""
 
 COMMANDS = ("--dry-run", "--end-stale", *PRINTING)
-"""What a command does other than to train; one of them at most."""
+"""Flags that replace training by another action; at most one may be given."""
 
 PLAIN = ("--multirun", "--run", "--runs", "--help", "--version", "--resolve", *COMMANDS)
 
@@ -42,16 +42,16 @@ VALUED = ("--cfg", "--package", "--config-dir", "--config-name", "--conf-file")
 FLAGS = tuple(dict.fromkeys((*PLAIN, *VALUED)))
 
 WITH_WORDS = ("--help", "--shell-completion")
-"""Flags beside which words may stand that are no settings."""
+"""Flags that take further words, which are not settings."""
 
 
 class Arguments(NamedTuple):
-    """What was given.
+    """The sorted arguments.
 
     Attributes:
-        flags: by their long names, each with its value, empty for one without.
+        flags: by their long names, each with its value, empty for a flag without one.
         settings: overrides in Hydra's grammar.
-        words: what is neither.
+        words: all others.
     """
 
     flags: dict[str, str]
@@ -60,28 +60,28 @@ class Arguments(NamedTuple):
 
     @property
     def sweep(self) -> bool:
-        """Whether it is a multirun."""
+        """Whether the command is a sweep."""
         return "--multirun" in self.flags
 
     @property
     def command(self) -> str:
-        """What is to be done other than to train, by its flag; empty to train."""
+        """The flag of an action other than training; empty for training."""
         return next((flag for flag in COMMANDS if flag in self.flags), "")
 
     def kept(self) -> list[str]:
-        """The flags without which the settings mean something else."""
+        """The flags that change the meaning of settings."""
         names = [name for name in ("--config-dir", "--config-name") if name in self.flags]
         return [word for name in names for word in (name, self.flags[name])]
 
     def for_hydra(self, settings: Sequence[str]) -> list[str]:
-        """The arguments for Hydra's parser, which takes settings on one side of the flags alone."""
+        """The arguments for Hydra's parser, which accepts settings on one side of the flags only."""
         given = {name: value for name, value in self.flags.items() if name not in OURS}
         flags = [f"{name}={value}" if value else name for name, value in given.items()]
         return [*flags, *settings, *self.words]
 
 
 def read(given: Sequence[str]) -> Arguments:
-    """Sort arguments.
+    """Sort arguments into flags, settings and words.
 
     Raises:
         ConfigError: an unknown flag, a flag without its value, or flags that do not go together.
@@ -110,19 +110,19 @@ def read(given: Sequence[str]) -> Arguments:
         elif flag == "--info" and not equals:
             value = left.pop(0) if left and left[0] in allowed else "all"
         if flag in VALUED and not value:
-            raise ConfigError(f"{name}: expected a value, as {name} {_example(flag)}")
+            raise ConfigError(f"{name}: expected a value, such as {name} {_example(flag)}")
         if value and flag not in VALUED and not allowed:
-            raise ConfigError(f"{argument}: expected {name} without a value")
+            raise ConfigError(f"{argument}: {name} takes no value")
         if allowed and value not in allowed:
             raise ConfigError(
                 f"{name} {value}: expected one of {', '.join(allowed)}{did_you_mean(value, list(allowed))}"
             )
         if flag in flags and flags[flag] != value:
-            raise ConfigError(f"{name} {value}: expected once; {name} {flags[flag]} is given too")
+            raise ConfigError(f"{name} {value}: given twice; the other value is {flags[flag]}")
         flags[flag] = value
     for text in settings:
         if not text.partition("=")[0].strip("+~ "):
-            raise ConfigError(f"{text}: expected the name of a setting before the equals sign")
+            raise ConfigError(f"{text}: expected setting=value; the name of the setting is missing")
     _check(flags, words)
     return Arguments(flags, settings, words)
 
@@ -130,11 +130,11 @@ def read(given: Sequence[str]) -> Arguments:
 def _check(flags: dict[str, str], words: list[str]) -> None:
     commands = [flag for flag in COMMANDS if flag in flags]
     if len(commands) > 1:
-        raise ConfigError(f"{commands[1]}: expected without {commands[0]}")
+        raise ConfigError(f"{commands[1]}: cannot be used together with {commands[0]}")
     if "--run" in flags and "--multirun" in flags:
-        raise ConfigError("--run: expected without --multirun")
+        raise ConfigError("--run: cannot be used together with --multirun")
     if "--resolve" in flags and "--cfg" not in flags:
-        raise ConfigError("--resolve: expected with --cfg job")
+        raise ConfigError("--resolve: can only be used together with --cfg job")
     if words and not any(flag in flags for flag in WITH_WORDS):
         raise ConfigError(f"{words[0] or repr('')}: expected setting=value, or a flag such as --multirun")
 

@@ -1,4 +1,4 @@
-"""What each config group offers: its options, by the class that their settings belong to."""
+"""The options of each config group, by the class of their settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnexp.config.settings import Part, hints, settings_of
 
 
 def kinds(group: str) -> dict[type, list[str]]:
-    """The classes of a group's options, each with the options' names; empty for groups of whole settings.
+    """The classes of a group's options, each with the options' names; empty for a group whose options have no class.
 
     Raises:
         ConfigError: a conf file whose class cannot be imported.

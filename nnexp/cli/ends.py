@@ -1,4 +1,4 @@
-"""The ends of a command's runs as the statistics read them: tables in memory, without a look into the store."""
+"""The results of a command's runs as tables for the statistics, in memory, without reading the store."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Line(NamedTuple):
-    """The finished runs of one variant of a method on one task; ``states`` counts those that ended otherwise."""
+    """The finished runs of one variant of a method on one task; ``states`` counts all others by status."""
 
     task: str
     method: str
@@ -41,8 +41,8 @@ class Line(NamedTuple):
 class Ends(NamedTuple):
     """A command's runs by task and method, the best first, and the verdict.
 
-    ``about`` names what methods are judged by; ``verdict`` one sentence, empty where there is nothing to compare;
-    ``needed`` how many seeds are the fewest that can show a difference, 0 where there are as many.
+    ``about`` is the name of the measure; ``verdict`` is one sentence, empty where there is nothing to compare;
+    ``needed`` is the least number of seeds that can show a difference, 0 where there are enough.
     """
 
     about: str
@@ -52,7 +52,7 @@ class Ends(NamedTuple):
 
 
 def ends(rows: Sequence[Row], verdict: str = "") -> Ends:
-    """The table by method and the verdict at equal cost of the budget's kind, for which a run's end is enough.
+    """The table by method, and the verdict at equal cost of the budget's kind, from the ends of runs.
 
     Args:
         verdict: of a sweep that has one, by its own rules.
@@ -68,7 +68,7 @@ def ends(rows: Sequence[Row], verdict: str = "") -> Ends:
     tasks = list(dict.fromkeys(line.task for line in lines))
     about = measure_of(runs, measure)
     sign = -1.0 if about.higher else 1.0
-    # A value that is unknown stands last.
+    # Unknown values come last.
     lines.sort(key=lambda line: (tasks.index(line.task), _last(sign * float(line.value.value))))
     return Ends(spoken(about), lines, *((verdict, 0) if verdict else _verdict(runs, history, measure)))
 
@@ -78,16 +78,17 @@ def _verdict(runs: pd.DataFrame, history: pd.DataFrame, measure: str) -> tuple[s
     if variants < 2:
         return "", 0
     if variants > max(MOST_COMPARED, methods):
-        # On the seeds that choose the best, it looks better than it is.
+        # On the seeds that chose it, the best setting looks better than it is.
         return (
-            f"{variants} settings: the report compares the best of each method, on other seeds than chose it.",
+            f"{variants} settings: the report compares the best of each method, on seeds that were not used to "
+            f"choose it.",
             0,
         )
     axis = budget_axis(runs, history)
     finished = history[history["run_id"].isin(runs.loc[runs["status"] == "finished", "run_id"])]
     costs = finished.merge(runs[["run_id", "task"]], on="run_id").groupby("task")[axis]
     if axis == "seconds" or bool((costs.max() - costs.min() > STEP[axis]).any()):
-        return "Runs ended at unequal cost: the report compares them at equal cost.", 0
+        return "Runs ended at different costs: the report compares them at equal cost.", 0
     try:
         found = compare(runs, history, measure, axis)
     except ValueError as error:
@@ -104,7 +105,7 @@ def _line(task: str, method: str, own: pd.DataFrame, measure: str) -> Line:
     return Line(
         task, method, len(own), states, median(done[measure].to_numpy(float)),
         float(done[accuracy].dropna().median()) if accuracy in done else float("nan"),
-        float(done["evaluations"].median()), float(done["seconds"].median()),
+        float(done["evaluations"].dropna().median()), float(done["seconds"].dropna().median()),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Errors of the user's input, each as one line."""
+"""Errors in the user's input, each as one line."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from nnexp.config.settings import hints
 
 
 class Stop(BaseException):
-    """Bad input found within a job: no other job of the sweep may start. Not an Exception, or Hydra goes on."""
+    """Bad input found in a job, which ends the whole sweep. Not an Exception: Hydra would continue with other jobs."""
 
 
 def one_line(error: BaseException, settings: Sequence[str], sweep: bool = False) -> str:
-    """The error's message and its cause's on one line, with what is allowed where Hydra does not say it.
+    """The messages of the error and its cause on one line; Hydra's messages are completed with what is allowed.
 
     Args:
-        settings: as they were given.
-        sweep: whether they are a multirun's.
+        settings: as given on the command line.
+        sweep: whether the command is a sweep.
     """
-    # Our own errors are complete; what caused them is for the traceback.
+    # nnexp's own errors are complete; their causes are for the traceback.
     hydras = type(error).__module__.partition(".")[0] in ("hydra", "omegaconf")
     parts = [str(error)]
     if hydras and error.__cause__ is not None and str(error.__cause__) not in parts[0]:
@@ -52,7 +52,7 @@ def _of_hydra(error: BaseException, text: str, settings: Sequence[str], sweep: b
     repeated = re.match(r"Could not append to config\. An item is already at '(\S+)'", text)
     if repeated is not None:
         override = _written(repeated[1], settings)
-        return f"+{override}: expected {override}, for the setting is there already"
+        return f"+{override}: expected {override} without +, because the setting exists"
     missing = re.search(r"Could not (?:find|load) '([\w/]+)/([^/\s]+?)'", text)
     if missing is not None:
         listed = re.search(r"Available options in '[\w/]+': (.*?) Config search path", text)
@@ -63,14 +63,14 @@ def _of_hydra(error: BaseException, text: str, settings: Sequence[str], sweep: b
         )
     hydras = re.match(r"Could not override '(hydra[\w.]+)'", text)
     if hydras is not None:
-        return f"{_written(hydras[1], settings)}: unknown; expected one of those that --cfg hydra shows"
+        return f"{_written(hydras[1], settings)}: unknown; expected a setting that --cfg hydra lists"
     interpolated = re.match(r"(.*?) full_key: (\S+)", text)
     if interpolated is not None and "struct" not in text:
         return f"{_written(interpolated[2], settings)}: {interpolated[1]}"
     appended = re.match(r"Could not override '(\w+)'\. No match in the defaults list", text)
     if appended is not None and appended[1] in groups():
         override = _written(appended[1], settings)
-        return f"{override}: expected +{override}, for no {appended[1]} is chosen yet"
+        return f"{override}: expected +{override}, because the config has no {appended[1]} by default"
     unknown = re.search(
         r"Could not (?:override|append to config) '([\w.]+)'|Key '([\w.]+)' is not in struct", text
     )
@@ -85,11 +85,11 @@ PATTERNS = {
     r"Could not delete from (?:config|defaults list)\. '?(\S+?)'? does not exist": r"~\1: there is no such setting",
     r"Cannot find primary config '(.*?)'": r"--config-name \1: expected the name of a file in a config folder",
 }
-"""What Hydra says of some mistakes, and what we say."""
+"""Messages of Hydra, and nnexp's messages in their place."""
 
 
 def _written(key: str, settings: Sequence[str]) -> str:
-    """How a setting was given; its key where it was not."""
+    """A setting as the command line has it, else its key."""
     return next((a.lstrip("+") for a in settings if a.lstrip("+").startswith(f"{key}=")), key)
 
 
@@ -114,8 +114,8 @@ def _expected(key: str, settings: Sequence[str], sweep: bool) -> str:
         value = _written(key, settings).partition("=")[2]
         blocks = [f"{{{group}:{name}{f',{key}:{value}' if name in having else ''}}}" for name in chosen]
         return (
-            f"one that all have, of {', '.join(chosen)} only {', '.join(those)} has it; "
-            f"a grid gives each its own: -m 'sweep.grid=[{','.join(blocks)}]'"
+            f"a setting of all of {', '.join(chosen)}; only {', '.join(those)} has it. A grid can set it for "
+            f"each: -m 'sweep.grid=[{','.join(blocks)}]'"
         )
     shown = {kind: names for kind, names in offered.items() if set(names) & set(chosen)} or offered
     near = did_you_mean(last, sorted({name for kind in shown for name in setting_names(kind)}))
@@ -128,7 +128,7 @@ def _expected(key: str, settings: Sequence[str], sweep: bool) -> str:
 
 
 def _chosen(group: str, settings: Sequence[str]) -> list[str]:
-    """The options of a group that settings choose, else the one of the main config."""
+    """The options of a group that the settings choose, else that of the main config."""
     known = options(group)
     for text in reversed(settings):
         name, _, value = text.lstrip("+").partition("=")

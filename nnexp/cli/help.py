@@ -1,4 +1,4 @@
-"""Help, written without loading Hydra, whose own takes longer than a short run."""
+"""Help texts, printed without loading Hydra, which would take longer than a short run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from nnexp.config.schema import Config
 from nnexp.config.settings import Part, allowed, settings_of, shown
 
 WIDTH = 80
-"""Columns of a terminal."""
+"""Width of the text in characters."""
 
 WIDEST = 36
-"""Columns of names; what a longer one is about stands below it."""
+"""Largest width of the column of names; the description of a longer name is below it."""
 
 USAGE = """\
 nnexp: train neural networks by any method, recorded in MLflow.
@@ -27,13 +27,13 @@ nnexp: train neural networks by any method, recorded in MLflow.
 
   -m, --multirun    a sweep over comma-separated values, range(a,b), glob(*),
                     choice(...)
-  --runs            at the end print a row for each run of a large sweep too
+  --runs            print a row for each run at the end, also of a large sweep
   --dry-run         list the jobs and check them; train nothing
-  --end-stale       mark runs as KILLED whose process is gone
+  --end-stale       mark runs whose process has ended as KILLED
   --cfg job         print the composed config
-  --help [GROUP]    this text, or the settings of one group or option, as
+  --help [GROUP]    this text, or the settings of one group or option, such as
                     --help optimizer=sgd
-  --conf-file CLASS print the conf file of a part of your own, as
+  --conf-file CLASS print a conf file for your own class, such as
                     my_lab.annealing.Annealing
   --version         the version
   -sc install=bash  tab completion: eval "$(nnexp -sc install=bash)"
@@ -52,7 +52,7 @@ def of_group(name: str, option: str = "") -> str:
     """The options of a group, and the settings of each kind of option.
 
     Args:
-        option: the only one to tell of; empty for all.
+        option: a single option; empty for all.
 
     Raises:
         ConfigError: there is no such group, or no such option in it.
@@ -104,7 +104,7 @@ def _settings(kind: type, prefix: str) -> list[str]:
 
 
 def _row(left: str, right: str, width: int) -> list[str]:
-    """A name of ``width`` and what it is about, in lines that a terminal has room for."""
+    """A name, in a column of ``width``, and its description, in lines that fit into a terminal."""
     lines = textwrap.wrap(
         right, WIDTH - width - 4, break_long_words=False, break_on_hyphens=False
     ) or [""]  # fmt: skip

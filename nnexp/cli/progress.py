@@ -1,4 +1,4 @@
-"""Progress of the run that is being trained: a bar on a terminal, sparse lines elsewhere."""
+"""Progress of one run in training: a bar on a terminal, a line from time to time elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 QUIET_SECONDS = 10.0
-"""Time between lines about one run where there is no terminal."""
+"""Time between two lines of progress where there is no terminal."""
 
 
 class _Bar(Progress):
@@ -18,7 +18,7 @@ class _Bar(Progress):
     loss: float = float("nan")
 
     def get_renderable(self) -> RenderableType:
-        """The bar, brought up to date by the thread that draws it rather than by the training."""
+        """The bar, updated by the thread that draws it and not by the training."""
         for task in self.tasks:
             if self.trained is not None:
                 task.completed = self.trained.iterations
@@ -27,7 +27,7 @@ class _Bar(Progress):
 
 
 class RunProgress:
-    """A context in which one run is trained; :meth:`rows` takes what has been measured."""
+    """A context in which one run is trained; :meth:`rows` receives its measured rows."""
 
     def __init__(self, console: Console, trained: Any, title: str) -> None:
         self._console, self._title = console, title
@@ -55,7 +55,7 @@ class RunProgress:
             self._bar.stop()
 
     def rows(self, rows: Any) -> None:
-        """Show the last of the measured rows."""
+        """Show the last measured row."""
         if not len(rows.loss):
             return
         if self._bar is not None:

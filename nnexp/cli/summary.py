@@ -1,4 +1,4 @@
-"""What is printed at the end: tables of methods and of runs, the verdict, failures, the way to the UI."""
+"""The summary at the end: tables of methods and of runs, the verdict, failures, the command of MLflow's UI."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from nnexp.sweep.view import Row
 if TYPE_CHECKING:
     from nnexp.cli.ends import Ends, Line
 
-FEW_RUNS = 12
-"""Up to so many runs have a row each."""
+MOST_RUN_ROWS = 12
+"""The most runs that have a row each."""
 
 MOST_COMPARED = 12
-"""Methods with their variants that are compared at a command's end; of more the report compares the best of each."""
+"""The most variants of methods that are compared; with more the report compares the best of each method."""
 
 MOST_LINES = 24
-"""Methods with their variants, on all tasks, that are listed; of more the best of each method."""
+"""The most variants of methods that are listed; with more the best of each method."""
 
 MOST_FAILURES = 4
-"""Different reasons of failure that are printed; the record has all."""
+"""The most different reasons of failure that are printed; the record has all."""
 
 LARGEST_WRITTEN_OUT = 10**6
-"""Numbers of this size have an exponent: the loss of a run that is about to diverge has dozens of digits."""
+"""Numbers from this size on have an exponent: the loss before a divergence can have dozens of digits."""
 
 WORDS = ("method", "settings", "status", "run")
-"""Columns of texts that may be broken at spaces."""
+"""Columns of text that may be broken at spaces."""
 
 Column = tuple[str, Callable[[Any], str], bool]
-"""A title, the text of a row's cell, and whether the column is left out first where there is no room."""
+"""A title, the text of a row's cell, and whether the column may be left out where the terminal is narrow."""
 
 
 def print_summary(
@@ -45,14 +45,14 @@ def print_summary(
     """Print the table by method, the verdict, each kind of failure, the sweep's page and the UI's command.
 
     Args:
-        every: whether each run has a row however many they are.
-        verdict: of a sweep that has one; empty for that of the runs' ends.
+        every: whether each run has a row, also if there are many.
+        verdict: of a sweep that has one; empty: computed from the runs' ends.
     """
     needed = 0
     if rows:
         out.print()
         found = _ends(rows, verdict) if len(rows) > 1 else None
-        few = every or len(rows) <= FEW_RUNS
+        few = every or len(rows) <= MOST_RUN_ROWS
         if few:
             out.print(_table(out, rows, _of_runs(rows)))
         if found is not None:
@@ -71,11 +71,11 @@ def print_summary(
         _say(out, f"        then open {page}")
     if needed and not any(row.status in ("failed", "killed") for row in rows):
         more = f"'seed=range(0,{max(10, needed)})'"
-        _say(out, f"Seeds: fewer than {needed} can show no difference; add {more}")
+        _say(out, f"Seeds: at least {needed} are needed to show a difference; add {more}")
 
 
 def _ends(rows: Sequence[Row], verdict: str) -> Ends:
-    # The statistics take a second to load, which a single run does without.
+    # Importing the statistics takes a second, and a single run does not need them.
     from nnexp.cli.ends import ends
 
     return ends(rows, verdict)
@@ -95,7 +95,7 @@ def _print_methods(out: Console, found: Ends) -> None:
             best.setdefault((line.task, line.method.split(" ")[0]), line)
         lines = list(best.values())[:MOST_LINES]
         left = len(found.lines) - len(lines)
-        _say(out, f"The best of each method; {left} more are in the report:")
+        _say(out, f"The best settings of each method; {left} more are in the report:")
     states = sorted({state for line in lines for state in line.states})
     columns: list[Column] = [
         ("method", lambda line: line.method, False),
@@ -124,13 +124,13 @@ def _estimate(line: Line) -> str:
         return _number(value, "{:.4g}")
     if max(abs(low), abs(high)) >= LARGEST_WRITTEN_OUT:
         return f"{value:.2g} [{low:.2g}, {high:.2g}]"
-    # As many decimals as the interval deserves, the same for its ends.
+    # The number of decimals follows from the interval's width.
     decimals = min(4, max(0, 1 - math.floor(math.log10(half)))) if half > 0 else 4
     return f"{value:,.{decimals}f} [{low:,.{decimals}f}, {high:,.{decimals}f}]"
 
 
 def _of_runs(rows: Sequence[Row]) -> list[Column]:
-    """Columns of single runs; test columns are left out where there are no test data beside validation data."""
+    """Columns of single runs; test columns are left out where no dataset has both test and validation data."""
     shared = set.intersection(*(set(row.overrides.split(" ")) for row in rows))
     names = _measures(rows)
     about = measures(described(metric for row in rows for metric in row.config.metrics))
@@ -154,9 +154,9 @@ def _of_runs(rows: Sequence[Row]) -> list[Column]:
 
 
 def _measures(rows: Sequence[Row]) -> list[str]:
-    """What was measured of data, in order: loss and accuracy of each kind, metrics of that which compares runs.
+    """The table's measures: loss and accuracy of each kind of data, metrics of the kind that compares runs.
 
-    Test columns are left out where no dataset has test data beside validation data.
+    Test columns are left out where no dataset has both test and validation data.
     """
     names = dict.fromkeys(name for row in rows for name in row.measures)
     tested = any(math.isfinite(_value(row, "test_loss")) for row in rows)
@@ -171,7 +171,7 @@ def _value(row: Row, name: str) -> float:
 
 
 def _table(out: Console, rows: Iterable[Any], columns: Sequence[Column]) -> Table:
-    """The table without the columns for which there is no room, so that no word and no number is broken."""
+    """The table without the columns that do not fit, so that no word and no number is broken."""
     rows, columns = list(rows), list(columns)
     while _least_width(rows, columns) > out.width and any(spare for _, _, spare in columns):
         del columns[_first_to_go(columns)]
@@ -192,7 +192,7 @@ def _table(out: Console, rows: Iterable[Any], columns: Sequence[Column]) -> Tabl
 
 
 def _least_width(rows: Sequence[Any], columns: Sequence[Column]) -> int:
-    """Characters of a line in which no word is broken; numbers with their intervals are not broken at spaces."""
+    """The least width at which no word is broken; numbers with their intervals are not broken at spaces."""
     width = 0
     for title, cell, _ in columns:
         texts = [*title.split("\n"), *(Text.from_markup(cell(row)).plain for row in rows)]
@@ -202,14 +202,14 @@ def _least_width(rows: Sequence[Any], columns: Sequence[Column]) -> int:
 
 
 def _first_to_go(columns: Sequence[Column]) -> int:
-    """Costs go first, from the last to the first, then what training data say."""
+    """The next column to leave out: first costs, from the last to the first, then measures of training data."""
     spare = [at for at, (_, _, spare) in enumerate(columns) if spare]
     costs = [at for at in spare if columns[at][0] in ("iterations", "evaluations", "seconds")]
     return costs[-1] if costs else spare[0]
 
 
 def _print_failures(out: Console, rows: Sequence[Row]) -> None:
-    """Runs that failed, by their reasons: those of one reason are one line, with the log of the first."""
+    """Print failed runs, one line for each reason, with the log of the first run."""
     reasons: dict[str, list[Row]] = {}
     for row in rows:
         if row.status == "failed":
@@ -223,7 +223,7 @@ def _print_failures(out: Console, rows: Sequence[Row]) -> None:
 
 
 def _others(row: Row, shared: set[str]) -> str:
-    """What a job overrides beside its method and seed, and unlike others."""
+    """A job's overrides, without its method and seed and without those that all jobs share."""
     own = row.overrides.split(" ")
     return " ".join(o for o in own if o not in shared and not o.startswith(("seed=", "optimizer=")))
 

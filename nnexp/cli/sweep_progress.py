@@ -19,16 +19,16 @@ from nnexp.sweep.trial import Ended, direction, objective
 from nnexp.sweep.view import Live
 
 FEW = 12
-"""Sweeps of no more jobs have a line for each."""
+"""The most jobs of a sweep that have a line each."""
 
 QUIET_SECONDS = 10.0
-"""Time between lines about the whole of a sweep where there is no terminal, once a job of it has ended."""
+"""Time between two lines of progress where there is no terminal, while jobs end."""
 
 STILL_SECONDS = 30.0
-"""The same while no job ends: then the line says how far groups are."""
+"""The same while no job ends: then the lines show the progress of groups."""
 
 MOST_LINES = 4
-"""Groups that are shown while they are trained."""
+"""The most groups in training that are shown."""
 
 
 class SweepProgress:
@@ -36,7 +36,7 @@ class SweepProgress:
 
     Args:
         total: jobs of the command.
-        begun: of them, those that need not be trained any more.
+        begun: jobs of the command that an earlier start has trained.
     """
 
     def __init__(self, console: Console, total: int, begun: int = 0) -> None:
@@ -96,7 +96,7 @@ class SweepProgress:
                 self._say()
 
     def _watch(self) -> None:
-        """Say how far groups are where no job ends for long."""
+        """Print the progress of groups where no job ends for some time."""
         while not self._over.wait(1.0):
             if monotonic() - self._said > STILL_SECONDS:
                 self._say(live=True)
@@ -121,7 +121,7 @@ class SweepProgress:
         elapsed = monotonic() - self._start
         words = [f"{self.failed} failed", f"{min(self.running(), self._total - self.done)} running"]
         trained = self.done - self._begun
-        # The first one or two say little of the rest.
+        # The first two runs are not enough for an estimate.
         if trained > 2 and self.done < self._total:
             left = elapsed / trained * (self._total - self.done)
             words.append(f"about {_time(left)} left")

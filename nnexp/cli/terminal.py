@@ -1,4 +1,4 @@
-"""The terminal, or what stands in its place."""
+"""The terminal, or another output in its place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 WIDTH = 80
-"""Columns where there is no terminal."""
+"""Width in characters where there is no terminal."""
 
 
 def console(file: Any = None) -> Console:

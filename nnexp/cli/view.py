@@ -16,14 +16,14 @@ class TerminalView:
     """Implements :class:`nnexp.sweep.view.View` on a console.
 
     Args:
-        every: whether the table of single runs is printed for any number of them.
+        every: whether the table of single runs is printed also if there are many.
     """
 
     def __init__(self, console: Console, every: bool = False) -> None:
         self._console, self._every = console, every
 
     def say(self, line: str) -> None:
-        """Print a line, as it is and unbroken."""
+        """Print a line unchanged, without line breaks."""
         self._console.print(line, highlight=False, soft_wrap=True, markup=False)
 
     def run(self, trained: Any, title: str) -> RunProgress:
@@ -35,12 +35,12 @@ class TerminalView:
         return SweepProgress(self._console, jobs, begun)
 
     def load(self) -> None:
-        """Load the statistics, which takes a second."""
+        """Import the statistics, which takes a second."""
         import nnexp.cli.ends
         import nnexp.cli.summary  # noqa: F401
 
     def summary(self, rows: Sequence[Row], ui_command: str, page: str, verdict: str = "") -> None:
-        """The tables, the verdict, failures, and the way to MLflow's pages."""
+        """Print tables, verdict, failures, and how to open MLflow's pages."""
         from nnexp.cli.summary import print_summary
 
         print_summary(self._console, rows, ui_command, page, self._every, verdict)

@@ -1,4 +1,4 @@
-"""Decision boundaries of several methods, learning side by side on one clock."""
+"""An animation of the decision boundaries of several methods during training, with a common clock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS = ("gif", "webp")
 
 
 class Animation(NamedTuple):
-    """A looping picture in a file's bytes, which notebooks show by themselves."""
+    """A looping animation as the bytes of a file, which notebooks display."""
 
     data: bytes
     kind: str

@@ -1,4 +1,4 @@
-"""Decision boundaries side by side: of networks, and of moments of training."""
+"""Decision boundaries of several networks, and of several moments of training."""
 
 from __future__ import annotations
 

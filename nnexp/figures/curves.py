@@ -33,10 +33,10 @@ def bands(
 ) -> pd.DataFrame:
     """One row a method and place on ``axis``: ``method, axis, middle, low, high, n``.
 
-    Values are held between measurements, never interpolated. ``interval`` gives the mean over runs with the
-    interval that tables give it, :func:`nnexp.stats.means.mean_of_means`, at each place for itself; ``spread`` the
-    median, and the runs' own range from 10 to 90 %. A place at which a run has no finite value is left out, so
-    that one curve always speaks of the same ``n`` runs.
+    Values are constant between measurements, never interpolated. ``interval`` gives the mean over runs with its
+    pointwise interval as in tables, :func:`nnexp.stats.means.mean_of_means`; ``spread`` the median, and the range
+    of runs from 10 to 90 %. A place at which a run has no finite value is left out, so that a curve is always of
+    the same ``n`` runs.
 
     Args:
         history: a row a measurement: ``run_id``, ``method``, ``seed``, the axes and the measures.

@@ -1,4 +1,4 @@
-"""Where every run ended."""
+"""Distributions of the runs' final values."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def final_distributions(
 ) -> Picture:
     """Final ``measures`` of every run as a dot, by method; the median as a line, a box from 25 to 75 %.
 
-    One row of axes for each ``task``, if there are several. Where a measure has a ``test_`` or
-    ``val_`` partner in the table, open dots beside the filled ones show the samples that are held out. Runs that are
-    not finished, and those without a finite value, have no dot: the label counts them.
+    One row of axes for each ``task``, if there are several. Where the table also has the measure with
+    ``test_`` or ``val_``, open dots next to the filled ones show held-out data. Unfinished runs, and those without a
+    finite value, have no dot: the label counts them.
     """
     several = "task" in runs and runs["task"].nunique() > 1
     groups = [(str(t), rows) for t, rows in runs.groupby("task", sort=False)] if several else [("", runs)]
@@ -53,7 +53,7 @@ def final_distributions(
 
 
 def draw_dots(place: Axes, at: float, values: np.ndarray[Any, Any], color: str, filled: bool) -> None:
-    """Dots around ``at`` with the quartiles' box behind them; spread sideways where many are alike."""
+    """Dots around ``at`` in front of a box of the quartiles; spread sideways where many are close together."""
     if not len(values):
         return
     offsets = sideways(values)
@@ -68,12 +68,12 @@ def draw_dots(place: Axes, at: float, values: np.ndarray[Any, Any], color: str, 
 
 
 def sideways(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Offsets ``(n,)`` from -1 to 1 by which dots of like values step aside; the same runs, the same picture."""
+    """Deterministic offsets ``(n,)`` from -1 to 1 that separate dots of similar values."""
     if len(values) < 2 or np.ptp(values) == 0:
         return np.linspace(-1, 1, len(values)) if len(values) > 1 else np.zeros(len(values))
     order = np.argsort(values, kind="stable")
     offsets = np.empty(len(values))
-    # The golden ratio's multiples never bunch.
+    # Multiples of the golden ratio are evenly spread.
     offsets[order] = 2 * ((np.arange(len(values)) * 0.618034) % 1) - 1
     return offsets
 

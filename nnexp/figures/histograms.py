@@ -21,7 +21,7 @@ def histograms_over_time(found: Sequence[Histogram], gradients: bool = False, ti
     for place, one in zip(places, found, strict=False):
         share = one.counts / np.maximum(one.counts.sum(axis=1, keepdims=True), 1)
         steps = np.arange(len(one.iteration) + 1) - 0.5
-        # A square root shows the tails, which hold few values.
+        # The square root makes the tails visible.
         dark = np.ma.masked_equal(np.sqrt(share.T), 0)
         place.pcolormesh(steps, one.edges, dark, cmap="Blues", vmin=-0.15, rasterized=True)
         place.grid(False)

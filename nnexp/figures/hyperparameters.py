@@ -17,13 +17,13 @@ from nnexp.stats.importance import Importance, columns, spans_decades, varied
 Array = np.ndarray[Any, Any]
 
 PAPER = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.0}
-"""Behind text that lines may cross."""
+"""The background of text that lines may cross."""
 
 MOST_LINES = 300
-"""Runs that are drawn as lines."""
+"""The most runs that are drawn as lines."""
 
 MAP = "cividis"
-"""Even in lightness, and read alike by eyes that do not tell red from green."""
+"""A colour map that is uniform in lightness and suitable for colour-blind readers."""
 
 
 def parallel_coordinates(
@@ -31,8 +31,8 @@ def parallel_coordinates(
 ) -> Picture:
     """Every finished run as a line across its settings to its ``measure``, which also gives its colour.
 
-    Settings that span decades stand on logarithmic scales; one that a run does not have is at the foot, under
-    the label "none". The better runs are drawn last.
+    Settings that span decades have logarithmic scales; a setting that a run does not have is at the bottom, with the
+    label "none". The better runs are drawn last.
 
     Raises:
         ValueError: no setting that varies, or no finished run.
@@ -41,12 +41,12 @@ def parallel_coordinates(
     value = pd.to_numeric(runs[measure], errors="coerce")
     done = runs[(runs["status"] == "finished") & np.isfinite(value)]
     if not names or done.empty:
-        raise ValueError(f"settings={names}, finished runs={len(done)}: expected one of each or more")
+        raise ValueError(f"settings={names}, {len(done)} finished runs: expected one or more of each")
     about = measure_of(runs, measure)
     done = done.loc[value[done.index].sort_values(ascending=about.higher).index]
     every = len(done)
     if every > MOST_LINES:
-        # The best, which are drawn last, and of the rest each n-th.
+        # The best, which are drawn last, and every n-th of the rest.
         rest = done.iloc[: every - MOST_LINES // 2]
         done = pd.concat(
             [rest.iloc[:: -(-len(rest) // (MOST_LINES // 2))], done.iloc[every - MOST_LINES // 2 :]]
@@ -57,7 +57,7 @@ def parallel_coordinates(
     figure, (place,) = picture(size=(1.8 + 1.7 * len(names), 3.4))
     place.grid(False)
     x = np.arange(len(names) + 1)
-    # Runs of the same settings would lie on each other: seeds fan out a little.
+    # Small offsets separate runs with the same settings.
     fan = 0.012 * (((np.arange(len(done)) * 0.618034) % 1) - 0.5)[:, None] * (x < len(names))
     lines = np.stack([np.broadcast_to(x, heights.shape), (heights + 2 * fan).clip(-0.02, 1.02)], axis=-1)
     drawn = LineCollection(list(lines), cmap=MAP, norm=Normalize(result.min(), result.max()), alpha=0.65)
@@ -122,7 +122,7 @@ def heat_map(runs: pd.DataFrame, x: str, y: str, measure: str = "loss") -> Pictu
     value = pd.to_numeric(done[measure], errors="coerce")
     done = done[np.isfinite(value)]
     if done.empty:
-        raise ValueError(f"x={x}, y={y}: no finished run has both")
+        raise ValueError(f"x={x}, y={y}: expected a finished run with both settings, there is none")
     cells = done.assign(**{measure: value[done.index]}).groupby([done[y].map(_key), done[x].map(_key)])[
         measure
     ]
@@ -146,7 +146,7 @@ def heat_map(runs: pd.DataFrame, x: str, y: str, measure: str = "loss") -> Pictu
 
 
 def importance_bars(found: Importance, measure: str = "loss") -> Picture:
-    """The importance of each setting as a bar with the standard deviation over shuffles; the title says how sure."""
+    """The importance of each setting as a bar with the standard deviation over shuffles; the title has the R²."""
     table = found.table.iloc[::-1]
     figure, (place,) = picture(size=(5.0, 1.3 + 0.36 * len(table)))
     place.barh(
@@ -157,7 +157,7 @@ def importance_bars(found: Importance, measure: str = "loss") -> Picture:
     place.set_xlabel(
         f"rise of squared error when shuffled\n(share of the variance of {LABELS.get(measure, measure).split(' (')[0]})"
     )
-    sure = "" if found.r2 > 0.1 else ":\nit predicts nothing, and these bars mean nothing"
+    sure = "" if found.r2 > 0.1 else ":\nit cannot predict, so these bars are meaningless"
     title = f"{found.runs} runs; forest's R² on runs it had not seen: {found.r2:.2f}{sure}"
     place.set_title(title, fontsize=8, loc="left", color="#555555")
     return figure

@@ -1,4 +1,4 @@
-"""One picture of a sweep: learning curves at equal cost above, what the networks have learned below."""
+"""One picture of a sweep: learning curves at equal cost above, decision boundaries below."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loss plane with the methods' paths on it, and its own errata."""
+"""The loss plane with the methods' paths, and the errors of this picture."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from nnexp.pictures.style import Picture, looks, picture
 Array = np.ndarray[Any, Any]
 
 SHADES = LinearSegmentedColormap.from_list("loss", ["#FFFFFF", "#C9CED6", "#6F7885"])
-"""From white, a low loss, to grey: the colours belong to the paths."""
+"""From white, a low loss, to grey, so that the paths stand out in colour."""
 
 
 def loss_landscape(found: Landscape) -> Picture:
-    """Contours of the loss with each path from the common start to its end; below, plane against truth.
+    """Contours of the loss with each path from the common start to its end.
 
-    A path's end is labelled with the true loss and the plane's at the nearest point: where they differ, the path
-    runs far above or below the picture.
+    The title gives the true loss of each path's end, and that of the plane at the nearest point: where they differ, the
+    path is far from the plane.
     """
     figure, (place,) = picture(size=(5.6, 5.0))
     place.grid(False)
@@ -50,11 +50,11 @@ def loss_landscape(found: Landscape) -> Picture:
 
 
 def errata(found: Landscape) -> list[str]:
-    """Lines that say how far the plane is from the truth: what it explains, each end's true loss and the plane's."""
+    """Lines on the error of the plane: the share that it explains, and for each end the true loss and the plane's."""
     share = found.plane.explained
     lines = []
     if np.isfinite(share).all():
-        lines.append(f"The plane holds {share.sum():.0%} of the paths' squared distance from the start.")
+        lines.append(f"The plane explains {share.sum():.0%} of the paths' squared distance from the start.")
     for label, true, drawn, off in zip(
         found.labels, found.true_loss, found.plane_loss, found.off, strict=True
     ):
@@ -67,7 +67,7 @@ def errata(found: Landscape) -> list[str]:
 def contour_levels(finite: Array, count: int = 24) -> Array:
     """Levels ``(count,)`` evenly spaced in the logarithm, from the least loss to at most eight times the median.
 
-    A corner where the loss explodes would otherwise take all the colours.
+    Otherwise a corner with a very high loss would use most of the colours.
     """
     least = max(float(finite.min()), 1e-6)
     middle = float(np.median(finite))

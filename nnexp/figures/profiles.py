@@ -13,7 +13,7 @@ def performance_profiles(profiles: pd.DataFrame, of: str = "value") -> Picture:
 
     Args:
         profiles: ``method, tau, share``, as :attr:`nnexp.stats.Comparison.profiles`.
-        of: what the factor is of, for the axis.
+        of: the name of the cost, for the axis.
     """
     figure, (place,) = picture(size=(4.4, 3.2))
     shown = looks(profiles["method"])

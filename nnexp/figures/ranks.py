@@ -1,4 +1,4 @@
-"""Average ranks on a line, with bars over the methods that do not differ."""
+"""Average ranks on a line, with bars over methods that do not differ significantly."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rank_diagram(
     joined = [group for group in groups if len(group) > 1]
     half = (count + 1) // 2
     foot = -0.35 * len(joined) - 0.5 * half - 0.3
-    # Names stand outside the axes: the figure is wide enough for the longest on each side.
+    # Names are outside the axes: the figure is wide enough for the longest on each side.
     letters = [
         max((len(name) for name in side), default=0) + 7 for side in (list(rank)[:half], list(rank)[half:])
     ]

@@ -1,4 +1,4 @@
-"""Looking inside training: recorded weights over time, and what the networks that they make compute."""
+"""Inside training: recorded weights over time, and the functions of their networks."""
 
 from nnexp.inside.frames import Frames, boundary_frames, timeline
 from nnexp.inside.histograms import Histogram, gradient_histograms, weight_histograms

@@ -1,4 +1,4 @@
-"""Decision boundaries of trajectories over time, on one clock for all of them."""
+"""Decision boundaries of trajectories over time, with a common clock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Frames(NamedTuple):
-    """What the network of each snapshot makes of the plane: ``classes`` and ``sure``, each ``(T, S, S)``."""
+    """The predictions of each snapshot's network in the plane: ``classes`` and ``sure``, each ``(T, S, S)``."""
 
     trajectory: Trajectory
     classes: Array
@@ -24,10 +24,10 @@ class Frames(NamedTuple):
 def boundary_frames(trajectory: Trajectory, size: int = 96) -> Frames:
     """The boundary at every snapshot, all networks forwarded in batches.
 
-    Weights that are not finite show class 0, sure of nothing.
+    Weights that are not finite show class 0 with sureness 0.
 
     Raises:
-        ValueError: inputs that are not 2-D, or targets that are no classes.
+        ValueError: inputs that are not 2-D, or targets that are not classes.
     """
     theta = trajectory.theta
     finite = np.isfinite(theta).min(axis=-1, keepdims=True)
@@ -40,7 +40,7 @@ def boundary_frames(trajectory: Trajectory, size: int = 96) -> Frames:
 def timeline(trajectories: Sequence[Trajectory], axis: str = "iteration", steps: int = 40) -> Array:
     """Moments on ``axis`` for an animation of all trajectories: the start, then evenly spaced on a log scale.
 
-    The last moment is the latest end of them; one that ended before stands still.
+    The last moment is the latest end; a trajectory that ended before does not change any more.
 
     Raises:
         ValueError: an unknown axis, or no trajectories.

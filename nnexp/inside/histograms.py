@@ -1,4 +1,4 @@
-"""How weights and gradients are distributed over time, layer by layer."""
+"""Histograms of weights and gradients over time, for each layer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Histogram(NamedTuple):
     """Counts ``(T, B)`` of one array's values between ``edges (B + 1,)``, at each snapshot.
 
     ``zeros (T,)`` is the share of values that are exactly zero. Gradients are counted by ``log10 |g|``, in which
-    zeros have no place: they are in ``zeros`` alone.
+    zeros have no place: they are in ``zeros`` only.
     """
 
     name: str
@@ -65,7 +65,7 @@ def _histogram(name: str, iteration: Array, values: Array, bins: int, log: bool)
         with np.errstate(divide="ignore"):
             values = np.log10(np.abs(values))
     known = np.isfinite(values)
-    # Without a finite value, some bins all the same.
+    # Without a finite value, any bins will do.
     edges = np.histogram_bin_edges(values[known] if known.any() else np.zeros(1), bins=bins)
     counts = np.stack(
         [np.histogram(row[kept], bins=edges)[0] for row, kept in zip(values, known, strict=True)]

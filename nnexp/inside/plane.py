@@ -1,4 +1,4 @@
-"""The loss on a plane through weight space, and how far that picture is from the truth."""
+"""The loss on a plane through weight space, and the error of this picture."""
 
 from __future__ import annotations
 
@@ -99,10 +99,10 @@ def pca_plane(trajectories: Sequence[Trajectory], normalise: bool = True) -> Pla
     thetas = [finite_part(path) for path in trajectories]
     layouts = {path.problem.network.layout.sizes for path in trajectories}
     if len(layouts) != 1:
-        raise ValueError(f"networks of sizes {sorted(layouts)}: a plane needs trajectories of one network")
+        raise ValueError(f"trajectories: expected all of one network, not of the sizes {sorted(layouts)}")
     origin = np.asarray(thetas[0][0], np.float64)
     if not all(np.array_equal(theta[0], thetas[0][0]) for theta in thetas):
-        raise ValueError("trajectories: expected all to begin at the same weights")
+        raise ValueError("trajectories: expected all to have the same initial weights")
     layout = trajectories[0].problem.network.layout
     ends = np.stack([theta[-1] for theta in thetas])
     scale = filter_norms(layout, ends) if normalise else np.ones(layout.size)
@@ -125,7 +125,7 @@ def random_plane(problem: Problem, theta: Array, seed: int = 0) -> Plane:
     layout = problem.network.layout
     scale = filter_norms(layout, theta)
     drawn = np.random.default_rng(seed).standard_normal((2, layout.size))
-    # Running statistics are no direction to go in.
+    # Running statistics are not trained, so they are not part of the directions.
     drawn[:, layout.trained :] = 0
     for part, block in zip(layout.slices, layout.blocks.values(), strict=True):
         if not block.trained:
@@ -160,12 +160,13 @@ def loss_plane(
     points = [plane.coordinates(theta) for theta in thetas]
     a, b = (_side(np.concatenate(points)[:, at], size, margin) for at in (0, 1))
     problem = trajectories[0].problem
-    grid = np.stack(np.meshgrid(a, b), axis=-1).reshape(-1, 2)
+    # A row at a time: the weights of all points together may take a gigabyte.
+    grid = np.stack(np.meshgrid(a, b), axis=-1)
     return Landscape(
         plane,
         a,
         b,
-        losses(problem, plane.theta(grid)).reshape(size, size),
+        np.stack([losses(problem, plane.theta(row)) for row in grid]),
         tuple(path.label for path in trajectories),
         tuple(points),
         tuple(losses(problem, theta) for theta in thetas),
@@ -183,7 +184,9 @@ def affordable_size(problem: Problem) -> int:
     each = problem.samples * problem.network.work
     size = min(MOST_POINTS, isqrt(int(MOST_WORK / each)))
     if size < FEWEST_POINTS:
-        raise ValueError(f"the loss of {problem.samples:,} samples at hundreds of points takes too long")
+        raise ValueError(
+            f"{problem.samples:,} samples: computing their loss at hundreds of points would take too long"
+        )
     return size
 
 

@@ -1,4 +1,4 @@
-"""A trajectory: the weights that one run kept on its way, with the problem that it solved."""
+"""A trajectory: the snapshots of one run's weights, with its problem."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Trajectory(NamedTuple):
-    """Snapshots ``theta (T, P)`` of one run, and what had been spent when each was taken ``(T,)``."""
+    """Snapshots ``theta (T, P)`` of one run, with the costs ``(T,)`` at each."""
 
     label: str
     problem: Problem
@@ -49,10 +49,10 @@ def load_trajectories(
     found = []
     for run_id, label in zip(runs["run_id"], runs[by], strict=True):
         snapshots = load_snapshots(run_id, uri)
-        # A group that the package did not have yet when the run was recorded has its defaults.
+        # Settings that did not exist when the run was recorded have their defaults.
         problem = prepare(from_mapping(load_config(run_id, uri), modules)).problem
         spent = history[history["run_id"] == run_id].sort_values("iteration")
-        # A snapshot is taken where a row was measured; the row before it stands for one that is missing.
+        # A snapshot belongs to a measured row; if that is missing, the row before is used.
         row = np.searchsorted(spent["iteration"].to_numpy(float), snapshots.iteration, side="right") - 1
         columns = {
             name: spent[name].to_numpy(float)[row.clip(0)] if len(spent) else np.full(len(row), np.nan)
@@ -64,10 +64,10 @@ def load_trajectories(
 
 
 def typical_seed(runs: pd.DataFrame, by: str = "method", measure: str = "loss") -> Any:
-    """The seed that every method finished and at which they come nearest to their medians.
+    """The seed that every method finished and at which methods are nearest to their medians.
 
-    Nearness is that of ranks: ``mean_m |rank_m(seed) - 1/2|``, ranks from 0 to 1 within a method. A picture of
-    one seed should not be that of the luckiest.
+    Nearness is that of ranks: ``mean_m |rank_m(seed) - 1/2|``, ranks from 0 to 1 within a method. So a picture of
+    one seed shows a typical one and not the best.
 
     Raises:
         ValueError: no seed that every method finished.
@@ -76,6 +76,6 @@ def typical_seed(runs: pd.DataFrame, by: str = "method", measure: str = "loss") 
     table = done.pivot_table(index="seed", columns=by, values=measure, aggfunc="first")
     table = table.reindex(columns=list(dict.fromkeys(runs[by]))).dropna()
     if table.empty:
-        raise ValueError("seeds: there is none that every method finished")
+        raise ValueError("seeds: expected a seed that every method finished, there is none")
     ranks = (table.rank() - 0.5) / len(table)
     return (ranks - 0.5).abs().mean(axis=1).idxmin()

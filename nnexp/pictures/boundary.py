@@ -1,4 +1,4 @@
-"""The decision boundary of a classifier of 2-D inputs, as plain pixels."""
+"""The decision boundary of a classifier of 2-D inputs, as pixels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COLORS = np.array(
 """The colours of classes, as in :mod:`nnexp.pictures.style`, red, green and blue from 0 to 255."""
 
 CHUNK_BYTES = 1 << 20
-"""Activations of as many places of a picture as fit in this are computed at once."""
+"""Largest size of the activations that are computed at once."""
 
 
 def has_boundary(problem: Problem) -> bool:
@@ -50,17 +50,19 @@ def extent(problem: Problem) -> tuple[float, float, float, float]:
 
 
 def boundary_classes(problem: Problem, theta: Array, size: int = 200) -> tuple[Array, Array]:
-    """The class that theta ``(..., P)`` gives each place and how sure it is, each ``(..., size, size)``.
+    """The predicted class of theta ``(..., P)`` at each pixel and its sureness, each ``(..., size, size)``.
 
-    Sureness goes from 0, all classes alike, to 1, and is 1 where outputs are no probabilities; row 0 is at the
-    top of :func:`extent`. Places are computed in pieces whose activations fit into :data:`CHUNK_BYTES`.
+    Sureness is from 0, all classes equal, to 1, and is 1 where outputs are not probabilities; row 0 is at the
+    top of :func:`extent`. Pixels are computed in pieces whose activations fit into :data:`CHUNK_BYTES`.
 
     Raises:
-        ValueError: inputs that are not 2-D, or targets that are no classes.
+        ValueError: inputs that are not 2-D, or targets that are not classes.
     """
     if not has_boundary(problem):
         shape = problem.train.x.shape
-        raise ValueError(f"inputs of shape {shape}: a decision boundary needs two features and classes")
+        raise ValueError(
+            f"inputs of shape {shape}: expected two features, and classes as targets, for a decision boundary"
+        )
     left, right, low, high = extent(problem)
     across = left + (np.arange(size) + 0.5) * (right - left) / size
     down = high - (np.arange(size) + 0.5) * (high - low) / size
@@ -70,7 +72,7 @@ def boundary_classes(problem: Problem, theta: Array, size: int = 200) -> tuple[A
     each = network.dtype.itemsize * grid.shape[-1] * (network.scratch + network.layout.sizes[-1] + 4)
     outputs = np.empty((len(thetas), network.layout.sizes[-1], grid.shape[-1]), np.float32)
     for places in np.array_split(np.arange(grid.shape[-1]), max(1, each // CHUNK_BYTES)):
-        # One workspace serves all networks: fresh buffers cost more than the arithmetic.
+        # One workspace for all networks: new buffers cost more than the arithmetic.
         work = network.workspace(with_ones(grid[:, places].astype(network.dtype)), (1,))
         for at, own in enumerate(thetas):
             work.theta[...] = own
@@ -90,13 +92,13 @@ def boundary_classes(problem: Problem, theta: Array, size: int = 200) -> tuple[A
 
 
 def boundary_image(problem: Problem, theta: Array, size: int = 200, points: bool = True) -> Array:
-    """The class that theta ``(P,)`` gives each place, as ``(size, size, 3)`` uint8, row 0 at the top.
+    """The predicted class of theta ``(P,)`` at each pixel, as ``(size, size, 3)`` uint8, row 0 at the top.
 
     The colour is that of the most probable class, paler where the network is unsure; ``points`` draws the
     training data over it.
 
     Raises:
-        ValueError: inputs that are not 2-D, or targets that are no classes.
+        ValueError: inputs that are not 2-D, or targets that are not classes.
     """
     labels = _labels(problem)
     chosen, sure = boundary_classes(problem, theta, size)

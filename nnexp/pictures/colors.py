@@ -1,4 +1,4 @@
-"""The look of each method: a colour that colour-blind eyes tell apart, with a dash and a marker, fixed for its name."""
+"""The look of each method: a colour for colour-blind readers, with a dash and a marker, fixed for its name."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ OWN = {
 
 
 class Look(NamedTuple):
-    """How a method is drawn: colour, and a dash and a marker for eyes and printers without colour."""
+    """How a method is drawn: colour, and a dash and a marker that also work without colour."""
 
     color: str
     dash: str
@@ -53,9 +53,9 @@ class Look(NamedTuple):
 
 
 def method_color(method: str) -> str:
-    """The colour of a method or a variant of it; one without its own gets the same remaining colour every time.
+    """The colour of a method or a variant of it; a method without its own colour always gets the same one.
 
-    A label begins with the method's name; what follows may name settings.
+    A label begins with the method's name; settings may follow.
 
     >>> method_color("sgd"), method_color("sgd momentum=0.9")
     ('#009E73', '#E69F00')
@@ -66,8 +66,8 @@ def method_color(method: str) -> str:
 def looks(labels: Iterable[str]) -> dict[str, Look]:
     """The look of each method of a comparison; labels of one method differ by its tint and by their dash.
 
-    The shortest of them has the method's own look, so that a label looks alike in every picture of the same
-    methods, in whatever order they come.
+    The shortest label has the method's own look, so that a label looks the same in every picture of the same
+    methods, in any order.
     """
     wanted = list(dict.fromkeys(map(str, labels)))
     found: dict[str, Look] = {}

@@ -1,4 +1,4 @@
-"""Pictures of runs, as figures without global state; the numbers come ready-made."""
+"""Pictures of runs, as figures without global state, from computed numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 KINDS = {"loss": "loss", "accuracy": "accuracy (share of samples)"}
-"""Names of axes on which training and held-out data are drawn together."""
+"""Labels of axes for training and held-out data together."""
 
 __all__ = [
     "boundary_image",
@@ -39,7 +39,7 @@ def learning_curves(history: Any, method: str = "", against: str = "iteration") 
 
     Args:
         history: columns by name, as a :class:`nnexp.training.record.History` or a DataFrame.
-        method: gives the colour, and the title.
+        method: for the colour and the title.
         against: ``iteration``, ``evaluations`` or ``seconds``.
     """
     figure, axes = picture(1, 2)
@@ -64,14 +64,14 @@ def learning_curves(history: Any, method: str = "", against: str = "iteration") 
 
 
 def scatter(data: Data, classes: bool = True) -> Figure:
-    """The points of 2-D data, with ``classes`` in the colours of their classes.
+    """The points of 2-D data, with ``classes`` coloured by class.
 
     Raises:
         ValueError: inputs that are not 2-D.
     """
     x = np.asarray(data.x)
     if x.ndim != 2 or x.shape[0] != 2:
-        raise ValueError(f"inputs of shape {x.shape}: a scatter plot needs two features")
+        raise ValueError(f"inputs of shape {x.shape}: expected two features for a scatter plot")
     figure, (axis,) = picture(size=(4.2, 4.0))
     labels = np.asarray(data.y) if classes and np.issubdtype(data.y.dtype, np.integer) else None
     _points(axis, x, labels)
@@ -79,10 +79,10 @@ def scatter(data: Data, classes: bool = True) -> Figure:
 
 
 def decision_boundary(problem: Problem, theta: Array, title: str = "") -> Figure:
-    """The class that the network gives each place, paler where it is unsure, with the training data.
+    """The predicted class at each pixel, paler where the network is unsure, with the training data.
 
     Raises:
-        ValueError: inputs that are not 2-D, or targets that are no classes.
+        ValueError: inputs that are not 2-D, or targets that are not classes.
     """
     image = boundary_image(problem, theta, size=400, points=False)
     figure, (axis,) = picture(size=(4.2, 4.0))
@@ -95,8 +95,8 @@ def decision_boundary(problem: Problem, theta: Array, title: str = "") -> Figure
 
 
 def weight_histograms(layout: Layout, thetas: Mapping[str, Array]) -> Figure:
-    """How the weights and biases of each layer are distributed, for each theta ``(P,)`` by its label."""
-    # Every block that is trained has two arrays; running statistics are no weights.
+    """Histograms of the weights and biases of each layer, for each theta ``(P,)`` by its label."""
+    # Every trained block has two arrays; running statistics are not weights.
     shown = [name for name, block in layout.blocks.items() if block.trained]
     names = [f"{name}/{own}" for name in shown for own in layout.blocks[name].pieces]
     depth = -(-len(names) // 2)
@@ -106,7 +106,7 @@ def weight_histograms(layout: Layout, thetas: Mapping[str, Array]) -> Figure:
         named = [layout.named(np.asarray(theta, np.float64))[name].reshape(-1) for theta in thetas.values()]
         finite = [values[np.isfinite(values)] for values in named]
         everything = np.concatenate([*finite, np.zeros(1)])
-        # Equal bins for all, so that a narrow start does not look like a small one.
+        # Equal bins for all, so that widths can be compared.
         edges = np.histogram_bin_edges(everything, bins=min(40, max(12, named[0].size // 4)))
         for number, (label, values) in enumerate(zip(thetas, finite, strict=True)):
             color = "#0072B2" if number == len(thetas) - 1 else "#999999"
@@ -124,7 +124,7 @@ def sweep_figure(table: pd.DataFrame, limit: float | None = None) -> Figure:
     Args:
         table: one row a run with ``method``, ``loss``, ``accuracy`` and, for open dots, those of
             samples that are held out: ``test_`` where there are any, else ``val_``.
-        limit: the accuracy on new samples that no classifier exceeds in the mean.
+        limit: the expected accuracy of the Bayes classifier on new samples.
     """
     methods = list(dict.fromkeys(table["method"]))
     figure, axes = picture(1, 2, size=(max(3.4, 1.0 + 0.8 * len(methods)), 3.4))
@@ -139,7 +139,7 @@ def sweep_figure(table: pd.DataFrame, limit: float | None = None) -> Figure:
         axis.grid(False, axis="x")
     if limit is not None:
         axes[1].axhline(limit, color="#555555", linewidth=1, linestyle=(0, (4, 3)))
-        about = f"{limit:.3f}: the most that any classifier has on test data"
+        about = f"{limit:.3f}: the best possible classifier on test data"
         axes[1].annotate(
             about, (-0.35, limit), (0, 3), textcoords="offset points", fontsize=7, color="#555555"
         )

@@ -1,4 +1,4 @@
-"""What a network predicts where a plane cannot show it: confusion of classes, sample images, filters, numbers."""
+"""A network's predictions for data without a plane: confusion matrix, sample images, filters, numbers."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from nnexp.training.problem import Problem
 Array = np.ndarray[Any, Any]
 
 MOST_CLASSES = 30
-"""A confusion matrix of more cannot be read."""
+"""The most classes of a readable confusion matrix."""
 
 MOST_SAMPLES = 10_000
-"""Of the data that are shown."""
+"""The most samples that are shown."""
 
 COLUMNS, ROWS = 8, 4
-"""Of pictures side by side."""
+"""Pictures in a row, and rows."""
 
 
 def predictions(problem: Problem, theta: Array) -> dict[str, Picture]:
-    """Pictures of what theta ``(P,)`` makes of data that are held out, by name; what there is depends on the data.
+    """Pictures of the predictions of theta ``(P,)`` for held-out data, by name.
 
-    Of classes the confusion matrix, of images samples with their predictions and the first layer's filters, of numbers
-    predictions against targets. Data with a run axis have none.
+    For classes the confusion matrix, for images samples with their predictions and the first layer's filters, for
+    numbers predictions against targets. Data with a run axis have none.
     """
     if problem.train.x.ndim != 2:
         return {}
@@ -52,7 +52,7 @@ def predictions(problem: Problem, theta: Array) -> dict[str, Picture]:
 
 
 def confusion_matrix(counts: Array, kind: str = "") -> Picture:
-    """How many samples of the class in each row were taken for that in each column; shades are shares of the row."""
+    """The confusion matrix, a row for each class, a column for each predicted class; shades are shares of the row."""
     size = len(counts)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, (place,) = picture(size=(1.4 + 0.36 * max(size, 4), 1.3 + 0.36 * max(size, 4)))
@@ -70,7 +70,7 @@ def confusion_matrix(counts: Array, kind: str = "") -> Picture:
 
 
 def sample_images(data: Data, outputs: Array, to: Target, shape: tuple[int, ...], kind: str = "") -> Picture:
-    """The first images with what they are taken for, half of them ones that are taken for something else, in red."""
+    """The first images with their predicted classes, half of them wrong predictions, in red."""
     count = outputs.shape[-1]
     true = true_classes(to) if to.labels is not None or len(to.values) == 1 else None
     taken = (outputs[0] > 0.5).astype(int) if len(outputs) == 1 else outputs.argmax(axis=0)
@@ -87,7 +87,7 @@ def sample_images(data: Data, outputs: Array, to: Target, shape: tuple[int, ...]
 
 
 def first_filters(problem: Problem, theta: Array) -> Picture | None:
-    """The weights of the first layer that has any, each neuron's or channel's as an image; None if they are none."""
+    """The weights of the first layer with weights, an image for each neuron or channel; None if they are not images."""
     shape, layout = problem.shape, problem.network.layout
     named = layout.named(np.asarray(theta, np.float64))
     weights = next((array for name, array in named.items() if name.endswith("weights")), None)
@@ -120,7 +120,7 @@ def against_targets(outputs: Array, values: Array, kind: str = "") -> Picture:
 
 
 def _visible(image: Array) -> Array:
-    """An image ``(channels, height, width)`` as it is drawn: three channels in colour, others as their mean."""
+    """An image ``(channels, height, width)`` for drawing: three channels as colours, others as their mean."""
     if len(image) != 3:
         return np.asarray(image.mean(axis=0))
     low, high = float(image.min()), float(image.max())
@@ -130,7 +130,7 @@ def _visible(image: Array) -> Array:
 def _tiles(
     images: Array, title: str, texts: Sequence[str] = (), bad: Sequence[bool] | Array = (), **looks: Any
 ) -> Picture:
-    """Images ``(n, height, width, ...)``, :data:`COLUMNS` in a row, as one picture: axes of their own take a second."""
+    """Images ``(n, height, width, ...)`` in one picture, :data:`COLUMNS` in a row: separate axes take a second."""
     count, high, wide = images.shape[:3]
     rows, columns = -(-count // COLUMNS), min(COLUMNS, count)
     # Room for a line of text above each, as high as a third of an image.
@@ -151,7 +151,7 @@ def _tiles(
 
 
 def _shown(problem: Problem) -> tuple[Data, str]:
-    """Data that are held out, test data before validation data, and what they are; else training data."""
+    """Test data, else validation data, else training data, with their name."""
     kinds = (("test data" if problem.validation is not None else "held-out data", problem.test),
              ("validation data", problem.validation), ("training data", problem.train))  # fmt: skip
     kind, data = next((kind, data) for kind, data in kinds if data is not None)

@@ -1,4 +1,4 @@
-"""One look for all pictures: their axes, labels and files; methods' colours are in :mod:`nnexp.pictures.colors`."""
+"""The common style of all pictures: axes, labels and files; methods' colours are in :mod:`nnexp.pictures.colors`."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ LABELS = {
 
 
 def held_out(table: Any, measure: str) -> str:
-    """The column of ``measure`` on samples that are held out: of test data where there are any, else of validation."""
+    """The column of ``measure`` for held-out data: test data where there are any, else validation data."""
     name = f"test_{measure}"
     return name if name in table and table[name].notna().any() else f"val_{measure}"
 
 
 class Picture(Figure):
-    """A figure without global state that notebooks show by themselves."""
+    """A figure without global state that notebooks display."""
 
     def save(self, file: Path | str) -> tuple[Path, Path]:
-        """Write the figure beside each other as PNG and as SVG, whose text stays text."""
+        """Write the figure as PNG and as SVG with text as text."""
         place = Path(file)
         place.parent.mkdir(parents=True, exist_ok=True)
         png, svg = place.with_suffix(".png"), place.with_suffix(".svg")
@@ -48,7 +48,7 @@ class Picture(Figure):
         """Write the figure as SVG; the same numbers give the same text."""
         import matplotlib
 
-        # Neither a date nor a salt drawn by chance.
+        # Without a date and a random salt.
         with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nnexp"}):
             self.savefig(out, format="svg", metadata={"Date": None})
 

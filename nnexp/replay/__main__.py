@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nnexp.results.client import Source
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    # As nnexp.run has it; a run that was trained with more threads is replayed with as many.
+    # As in nnexp.run; a run that was trained with more threads is replayed with the same number.
     os.environ.setdefault(_name, "1")
 
 
@@ -33,7 +33,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class Result(NamedTuple):
-    """A run with what came of its replay, or why it could not be replayed, or which given data changed."""
+    """A run with the result of its replay, or why it could not be replayed, or which given data have changed."""
 
     run_id: str
     title: str
@@ -44,7 +44,7 @@ class Result(NamedTuple):
 
     @property
     def code(self) -> int:
-        """The exit code that it asks for."""
+        """The exit code of this result."""
         if self.problem:
             return 2
         return 0 if self.replayed is not None and self.replayed.equal else 1
@@ -59,26 +59,26 @@ class Result(NamedTuple):
 
 
 def parser() -> argparse.ArgumentParser:
-    """What the command takes."""
+    """The parser of the command's arguments."""
     made = _Parser(
         prog="python -m nnexp.replay",
         description="Train recorded runs again from their records alone and compare every number, bit for bit.",
     )
     made.add_argument(
         "runs", nargs="*", metavar="RUN", default=["latest"],
-        help="a run's id, or a sweep's for all its runs; default: latest, the run or sweep that began last",
+        help="id of a run, or of a sweep for all its runs; default: latest, the run or sweep that began last",
     )  # fmt: skip
     made.add_argument("--uri", help="MLflow store; default: MLFLOW_TRACKING_URI, else runs/mlflow.db here")
     made.add_argument("--experiment", default="nnexp", help="MLflow experiment; default: nnexp")
     made.add_argument(
         "--trust", action="append", default=[], metavar="MODULE",
-        help="a module outside nnexp that parts may be imported from, may be repeated",
+        help="module outside nnexp that may be imported for parts of the run; may be repeated",
     )  # fmt: skip
     made.add_argument(
         "--checkout",
         type=Path,
         metavar="FOLDER",
-        help="write the source of a run to a new folder; trains nothing",
+        help="write the source code of a run to a new folder, and train nothing",
     )
     return made
 
@@ -98,10 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(options: argparse.Namespace) -> int:
-    # A store that is not there is refused before MLflow takes seconds to load.
+    # A missing store is an error before MLflow is imported, which takes seconds.
     file = database(resolve(options.uri))
     if file is not None and not file.exists():
-        raise StoreError(f"tracking.uri={options.uri or file}: there is no such file; a first run makes it")
+        raise StoreError(
+            f"tracking.uri={options.uri or file}: there is no such file; the first run creates it"
+        )
     from nnexp.config.places import add_module_folders
     from nnexp.replay.recorded import find
     from nnexp.results.client import connect
@@ -154,7 +156,7 @@ def _replay(source: Source, runs: list[Any], trusted: Sequence[str]) -> int:
 
 
 def lines(result: Result, number: int, of: int, recorded: Recorded | None) -> list[str]:
-    """What is said of one run."""
+    """The printed lines about one run."""
     if of == 1 and result.problem:
         return []
     head = f"{f'{number:4}  ' if of > 1 else ''}{result.run_id}  {result.title}: {result.status},"
@@ -162,20 +164,22 @@ def lines(result: Result, number: int, of: int, recorded: Recorded | None) -> li
     if replayed is None:
         return [f"{head} {result.verdict}"]
     until = (
-        "" if recorded is None or recorded.until is None else ", where it was interrupted or its time was up"
+        ""
+        if recorded is None or recorded.until is None
+        else ", where it was interrupted or its budget of seconds ended"
     )
     until += f", {replayed.left_out}" if replayed.left_out else ""
     told = [f"{head} {result.verdict} ({replayed.numbers:,} numbers, {replayed.rows:,} rows to iteration "
             f"{replayed.last:,}{until})"]  # fmt: skip
-    # Of several it is said once, at the end.
+    # For several runs this is printed once, at the end.
     told += [f"      {what}" for what in replayed.differs if of == 1]
     if not replayed.equal and not replayed.differs:
-        told.append("      code, versions, BLAS, processor and data are those of the record")
+        told.append("      code, versions, BLAS, processor and data are the recorded ones")
     return told
 
 
 def sum_of(results: Sequence[Result]) -> str:
-    """How many runs are equal, how many are not, and what differs in their surroundings."""
+    """The numbers of equal and of different runs, and what differs in their environments."""
     counts = [sum(result.code == code for result in results) for code in (0, 1, 2)]
     said = [f"{len(results):,} run{'s' * (len(results) != 1)}: {counts[0]:,} equal, bit for bit"]
     said += [f"{counts[1]:,} different"] * bool(counts[1]) + [f"{counts[2]:,} not replayed"] * bool(counts[2])

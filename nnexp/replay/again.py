@@ -1,4 +1,4 @@
-"""A run trained again from its record, and what came of it."""
+"""A run trained again from its record, and compared with it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from nnexp.training.run import Run
 
 
 class Replayed(NamedTuple):
-    """What came of a replay: ``numbers`` that were compared, the first ``difference``, and what else ``differs``.
+    """The result of a replay: how many ``numbers`` were compared, the first ``difference``, and what else ``differs``.
 
-    ``left_out`` says what of the record was not compared.
+    ``left_out`` tells what was not compared.
     """
 
     rows: int
@@ -47,7 +47,7 @@ def config_of(recorded: Recorded, trusted: Sequence[str]) -> Config:
     """The run's config.
 
     Args:
-        trusted: modules outside nnexp that its parts may be imported from; packages of theirs are too.
+        trusted: modules outside nnexp that may be imported, with their top-level packages.
 
     Raises:
         ConfigError: a module that is not trusted, or a config that this version cannot read.
@@ -60,7 +60,7 @@ def config_of(recorded: Recorded, trusted: Sequence[str]) -> Config:
 
 
 def changed_data(recorded: Recorded, config: Config) -> str:
-    """What is to be said of given data that are not those of the record; empty where they are, or are drawn.
+    """A message if given data differ from the recorded ones; empty where they are equal, or drawn.
 
     Raises:
         ConfigError: a file is missing.
@@ -75,12 +75,12 @@ def changed_data(recorded: Recorded, config: Config) -> str:
 def replay(
     recorded: Recorded, config: Config, watch: Callable[[Run], AbstractContextManager[Any]]
 ) -> Replayed:
-    """Train the run again, alone, and compare what it leaves with what is recorded.
+    """Train the run again, alone, and compare its files with the recorded ones.
 
-    A run that was interrupted, or whose budget is a time, is trained up to its last row; any other to its own end.
+    A run that was interrupted, or has a budget of seconds, is trained up to its last row; any other to its own end.
 
     Args:
-        watch: a context in which the run is trained, with a method ``rows`` for what was measured.
+        watch: a context in which the run is trained, with a method ``rows`` for measured rows.
 
     Raises:
         ConfigError: settings that do not go together here, or data that are missing.
@@ -100,8 +100,8 @@ def replay(
             _measure_last(run, recorded.numbers, numbers)
         left_out = ""
         if CONTINUED in recorded.tags and not prepared.method.needs_gradient:
-            # A budget ends the last block of candidates: in one go others of them are scored in vain.
-            left_out = "without evaluations, for it was continued"
+            # The end of the first budget cut a block of candidates, so that evaluations differ without it.
+            left_out = "without evaluations, because the run was continued"
             for of in (recorded.numbers, numbers):
                 of[HISTORY].pop("evaluations")
     arrays = prepared.problem.network.layout.describe()["arrays"]
@@ -117,8 +117,8 @@ def replay(
 def _measure_last(run: Run, recorded: dict[str, Numbers], numbers: dict[str, Numbers]) -> None:
     """Measure the last row as an interruption does.
 
-    Then its weights are evaluated by themselves, where training had not come to compute their loss; sums of many
-    samples may be rounded otherwise.
+    An interruption evaluates the weights separately if training had not computed their loss; sums over many samples may
+    then be rounded in another way.
     """
     seen = run.prepared.problem.evaluate(run.final_theta[None])
     for of, name in ((HISTORY, "loss"), (HISTORY, "accuracy"), ("snapshots", "loss")):

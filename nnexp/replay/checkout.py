@@ -1,4 +1,4 @@
-"""The source tree that a run was made with, written to a folder from git's commit and what is recorded beside it."""
+"""The source code that a run was made with, written to a folder from git's commit and the recorded changes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ PACKAGE = "nnexp"
 
 
 def checkout(source: Source, run: Any, folder: Path) -> list[str]:
-    """Write the source of a run (of MLflow) to a new folder, and say what was written.
+    """Write the source code of a run (of MLflow) to a new folder, and return lines on what was written.
 
-    It is the commit, taken from the repository that this package or the working directory is in, the recorded changes
-    to it, and the files of parts from outside with their conf files.
+    It consists of the commit, from the repository of this package or of the working directory, the recorded
+    changes, and the files of parts from outside with their conf files.
 
     Raises:
-        ConfigError: the folder is not empty, or nothing of the source is recorded or at hand.
+        ConfigError: the folder is not empty, or the source is not recorded or its commit not available.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"--checkout {folder}: expected a new folder, or an empty one")
@@ -54,7 +54,7 @@ def checkout(source: Source, run: Any, folder: Path) -> list[str]:
     if not git:
         version = ((environment or {}).get("packages") or {}).get(PACKAGE, "of an unknown version")
         line = (
-            f"run {run.info.run_id}: it was made by {PACKAGE} {version}, of which no git commit is recorded"
+            f"run {run.info.run_id}: it was trained with {PACKAGE} {version}, and no git commit is recorded"
         )
         if not outside:
             raise ConfigError(line)
@@ -66,16 +66,16 @@ def checkout(source: Source, run: Any, folder: Path) -> list[str]:
 
 
 def _with_changes(patch: bytes | None, folder: Path) -> str:
-    """Apply recorded changes, and say so."""
+    """Apply the recorded changes, and return a text about it."""
     if patch is None:
-        return "; it had changes that are not recorded"
-    # Passwords in addresses are masked in it, in lines too that the commit has.
+        return "; the code had changes that are not recorded"
+    # Passwords in addresses are masked in the patch, also in unchanged lines.
     names = re.findall(rb"^--- a/(.*)$", patch, re.MULTILINE)
     for file in (folder / os.fsdecode(name) for name in names):
         text = file.read_bytes().decode("utf-8", "surrogateescape")
         if conceal(text) != text:
             file.write_bytes(conceal(text).encode("utf-8", "surrogateescape"))
-    # A repository around the folder is none of its.
+    # Git must not use a repository around the folder.
     alone = os.environ | {"GIT_CEILING_DIRECTORIES": str(folder.resolve().parent)}
     try:
         subprocess.run(
@@ -101,7 +101,9 @@ def _write_commit(commit: str, folder: Path) -> None:
                 ["git", "-C", str(place), "archive", "--format=tar", commit], capture_output=True, check=True
             )
         except OSError as error:
-            raise ConfigError(f"--checkout {folder}: git is needed for it ({error.strerror})") from error
+            raise ConfigError(
+                f"--checkout {folder}: git is not installed or cannot be run ({error.strerror})"
+            ) from error
         except subprocess.CalledProcessError as error:
             reason = " ".join(error.stderr.decode("utf-8", "replace").split())
             continue
@@ -110,5 +112,5 @@ def _write_commit(commit: str, folder: Path) -> None:
             tree.extractall(folder, filter="data")
         return
     raise ConfigError(
-        f"--checkout {folder}: expected to be in a clone of nnexp's repository that has commit {commit} ({reason})"
+        f"--checkout {folder}: run it in a clone of nnexp's repository that has commit {commit} ({reason})"
     )

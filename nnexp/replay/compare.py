@@ -1,4 +1,4 @@
-"""Two records compared number by number, and what of their surroundings differs."""
+"""Two records compared number by number, and the differences of their environments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMPUTING = ("numpy", "nnfs", "pandas", "cmaes")
 
 @dataclass(frozen=True, order=True)
 class Difference:
-    """A number that is not the recorded one; differences are in order of iteration, metrics before weights."""
+    """A number that differs from the recorded one; differences are ordered by iteration, metrics before weights."""
 
     iteration: float
     order: int
@@ -38,7 +38,7 @@ class Difference:
 def first_difference(
     recorded: Mapping[str, Numbers], replayed: Mapping[str, Numbers], weights: list[str]
 ) -> Difference | None:
-    """The first of the recorded numbers that is not the replayed one bit for bit; None where all are.
+    """The first recorded number that is not equal, bit for bit, to the replayed one; None where all are equal.
 
     Args:
         weights: the name of each of the parameters ``(P,)`` in the order of files.
@@ -65,7 +65,7 @@ def _in_rows(what: str, order: int, first: Numbers, second: Numbers, weights: li
         return Difference(-1, order, f"{what}columns", sorted(first), sorted(second))
     ours, theirs = first["iteration"], second["iteration"]
     rows = min(len(ours), len(theirs))
-    # A row of another iteration, or one that is missing.
+    # The first row of another iteration, or a missing row.
     odd = np.flatnonzero(ours[:rows] != theirs[:rows])
     rows = int(odd[0]) if len(odd) else rows
     found: Difference | None = None
@@ -101,7 +101,7 @@ def _in_weights(name: str, order: int, first: Array, second: Array | None) -> Di
 
 
 def _same(first: Array, second: Array) -> Array:
-    """Which numbers have equal bits; one that is not a number equals any other."""
+    """Which numbers have equal bits; NaN equals NaN."""
     if not np.issubdtype(first.dtype, np.floating):
         return first == second
     bits = f"u{first.dtype.itemsize}"
@@ -110,12 +110,12 @@ def _same(first: Array, second: Array) -> Array:
 
 
 def differing(recorded: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """What of two environments differs that may decide a bit: versions, BLAS, processor, variables.
+    """Differences of two environments that may change results: versions, BLAS, processor, variables.
 
-    What an older record does not say is left out.
+    What an older record does not contain is left out.
     """
     found = []
-    # Each version of NumPy has names of its own for instructions.
+    # Versions of NumPy name processor instructions differently.
     same = _in(recorded, "packages", "numpy") == _in(here, "packages", "numpy")
     for what, own, now in (
         ("python", recorded.get("python"), here.get("python")),

@@ -1,4 +1,4 @@
-"""What the record says of a run: enough to train it again, and what it left to compare with."""
+"""The record of a run: all that is needed to train it again, and the numbers to compare with."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from nnexp.tracking.source import FOLDER
 
 Array = np.ndarray[Any, Any]
 Numbers = dict[str, Array]
-"""Arrays by their names; those beside an ``iteration`` have a row for each."""
+"""Arrays by name; next to an ``iteration`` array they have one row for each iteration."""
 
 HISTORY = "history"
-"""The name of the numbers of all rows; the others are ``snapshots``, ``best``, ``final`` and ``improvements``."""
+"""The key of the numbers of all rows; the others are ``snapshots``, ``best``, ``final`` and ``improvements``."""
 
 LATEST = "latest"
-"""In place of an id: what began last, a single run or a sweep."""
+"""In place of an id: the single run or sweep that began last."""
 
 INTERRUPTED = ("failed", "killed")
-"""Statuses of runs that ended where their config does not say it."""
+"""Statuses of runs that were interrupted, so that their config does not determine their end."""
 
 
 class Recorded(NamedTuple):
-    """One run: its tags, plain config and environment, and the numbers that it left, by what they are of."""
+    """One run: its tags, plain config and environment, and its numbers by kind."""
 
     run_id: str
     tags: dict[str, str]
@@ -47,14 +47,14 @@ class Recorded(NamedTuple):
 
     @property
     def until(self) -> int | None:
-        """The iteration at which it was interrupted, or its clock ran out; None where the config says when it ends."""
+        """The iteration at which an interruption or a budget of seconds ended it; None if the config determines it."""
         clock = (self.config.get("budget") or {}).get("seconds") is not None
         iterations = self.numbers[HISTORY]["iteration"]
         return int(iterations[-1]) if clock or self.status in INTERRUPTED else None
 
 
 def find(source: Source, experiment: str, wanted: str) -> list[Any]:
-    """The runs (of MLflow) that an id of a run or of a sweep means, or :data:`LATEST`; in order of their start.
+    """The runs (of MLflow) of an id of a run or of a sweep, or of :data:`LATEST`, in order of their jobs.
 
     Raises:
         StoreError: there is none.
@@ -80,7 +80,7 @@ def find(source: Source, experiment: str, wanted: str) -> list[Any]:
         raise StoreError(
             f"{wanted}: expected the id of a run, or of a sweep in experiment {experiment}, or {LATEST}"
         )
-    # In order of their jobs, which begin in any.
+    # In order of jobs, which may begin in any order.
     return sorted(found, key=lambda run: int(run.data.tags.get("nnexp.job", 0)))
 
 
@@ -88,11 +88,11 @@ def read(source: Source, run: Any) -> Recorded:
     """The record of a run (of MLflow).
 
     Raises:
-        StoreError: it goes on, has no rows, or a file of it is missing or damaged.
+        StoreError: it has not ended, has no rows, or one of its files is missing or damaged.
     """
     run_id, tags = run.info.run_id, dict(run.data.tags)
     if run.info.status == "RUNNING":
-        raise StoreError("it is not over; expected a run that has ended")
+        raise StoreError("it has not ended; expected a run that has ended")
     where = source.client, run_id, run.info.artifact_uri
     numbers: dict[str, Numbers] = {}
     for path, read_numbers in READERS.items():
@@ -126,7 +126,7 @@ def _read(read_numbers: Callable[[bytes], dict[str, Numbers]], file: Path) -> di
 
 
 def _of_history(content: bytes) -> dict[str, Numbers]:
-    """The rows without their times, which no two runs share, and a search's improvements."""
+    """The rows without their times, which always differ, and a search's improvements."""
     rows: Numbers = {
         name: column for name, column in rows_of(io.BytesIO(content)).items() if name != "seconds"
     }
@@ -149,7 +149,7 @@ def _of_weights(content: bytes) -> dict[str, Numbers]:
 
 
 READERS = {HISTORY_FILE: _of_history, WEIGHTS_FILE: _of_weights}
-"""What reads the numbers of each file; that of all rows must be there."""
+"""Functions that read the numbers of each file; the file of all rows is required."""
 
 
 def numbers_of(contents: Mapping[str, bytes]) -> dict[str, Numbers]:

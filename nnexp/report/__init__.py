@@ -1,4 +1,4 @@
-"""One page that says which method of a sweep is better, shows why, and travels as one file.
+"""The report of a sweep: which method is better and why, in one self-contained HTML file.
 
 ``material`` reads a sweep, ``page`` renders it, ``paper`` makes its table; ``python -m nnexp.report`` does all.
 """

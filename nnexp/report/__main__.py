@@ -15,7 +15,7 @@ from nnexp.tracking.locations import StoreError, database, resolve
 
 FORMATS = ("html", "latex", "markdown", "csv")
 LONGEST_NAME = 120
-"""Characters of settings in a file's name."""
+"""The most characters of settings in a file's name."""
 
 
 AXES = ("iteration", "evaluations", "seconds")
@@ -27,46 +27,59 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """What the command takes."""
+    """The parser of the command's arguments."""
     made = _Parser(
         prog="python -m nnexp.report", description="A sweep's page: verdict, curves, boundaries, tables."
     )
     made.add_argument(
-        "sweep", nargs="*", default=["latest"], help="a sweep's id; default: the latest; several are compared"
+        "sweep",
+        nargs="*",
+        default=["latest"],
+        help="id of a sweep; default: latest; several sweeps are compared with the first",
     )
     made.add_argument(
-        "--ablation", action="store_true", help="the effect of each setting that varies, beside the first job"
+        "--ablation",
+        action="store_true",
+        help="print the effect of each setting that varies, compared with the first job",
     )
-    made.add_argument("--by", metavar="sweep|code|git", help="what is compared with the first of its kind")
+    made.add_argument(
+        "--by",
+        metavar="sweep|code|git",
+        help="what is compared: sweeps, states of the code, or git commits, each with the first",
+    )
     made.add_argument("--uri", help="MLflow store; default: MLFLOW_TRACKING_URI, else runs/mlflow.db here")
     made.add_argument(
-        "--experiment", action="append", help="MLflow experiment; default: nnexp; several are compared"
+        "--experiment",
+        action="append",
+        help="MLflow experiment; default: nnexp; may be repeated to compare several",
     )
     made.add_argument(
         "--out",
         type=Path,
-        help="the file to write; default: reports/SWEEP.html beside the store, with the settings that are given "
-        "in its name",
+        help="the file to write; default: reports/SWEEP.html beside the store, with given settings in its name",
     )
     made.add_argument(
-        "--format", default="html", metavar="|".join(FORMATS), help="the page, or the paper's table"
+        "--format",
+        default="html",
+        metavar="|".join(FORMATS),
+        help="html: the page; others: a table for a paper",
     )
     made.add_argument(
-        "--measure", help="what methods are compared by; default: test_loss, else val_loss, else loss"
+        "--measure", help="measure that methods are compared by; default: test_loss, else val_loss, else loss"
     )
     made.add_argument(
         "--axis",
         metavar="|".join(AXES),
-        help="cost that is equal in the paper's table; default: that of the budget",
+        help="cost at which the table for a paper compares; default: that of the budget",
     )
     made.add_argument(
         "--method",
-        help="the setting whose values are compared; default: the optimizer with its settings that vary",
+        help="setting whose values are compared; default: the optimizer with its settings that vary",
     )
     made.add_argument(
         "--task",
         action="append",
-        help="a setting whose values are tasks, may be repeated; default: all other settings that vary",
+        help="setting whose values are tasks; may be repeated; default: all other settings that vary",
     )
     made.add_argument("--confidence", type=float, default=0.95, help="level of intervals and tests")
     made.add_argument("--open", action="store_true", help="open the page in a browser")
@@ -95,16 +108,18 @@ def _command(options: argparse.Namespace) -> int:
                 f"--{name} {getattr(options, name)}: expected one of {', '.join(filter(None, allowed))}"
             )
     options.experiment = options.experiment or ["nnexp"]
-    # A store that is not there is refused before pandas and MLflow take seconds to load.
+    # A missing store is an error before pandas and MLflow are imported, which takes seconds.
     file = database(resolve(options.uri))
     if file is not None and not file.exists():
-        raise StoreError(f"tracking.uri={options.uri or file}: there is no such file; a first run makes it")
+        raise StoreError(
+            f"tracking.uri={options.uri or file}: there is no such file; the first run creates it"
+        )
     from nnexp.tracking.bring_in import bring_in_left
 
     if said := bring_in_left(options.uri):
         print(f"nnexp.report: {said}", file=sys.stderr)
 
-    # On networks this small a second thread of BLAS only waits.
+    # For small networks a second BLAS thread does not help.
     with blas().limit(limits=1):
         return _write_report(options)
 
@@ -140,7 +155,7 @@ def _write_report(options: argparse.Namespace) -> int:
 
 
 def _give_page(options: argparse.Namespace, name: str, page: str, said: str) -> None:
-    """Write the page to ``--out``, else beside the store with the settings in its name; say the verdict and where."""
+    """Write the page to ``--out``, else next to the store with the settings in its name; print verdict and file."""
     file = database(resolve(options.uri))
     folder = (Path("runs") if file is None else file.parent) / "reports"
     out = options.out or folder / f"{name}{_given(options)}.html"
@@ -152,7 +167,7 @@ def _give_page(options: argparse.Namespace, name: str, page: str, said: str) -> 
 
 
 def _given(options: argparse.Namespace) -> str:
-    """The settings that make another page of the same sweep, as the end of a file's name; empty without one.
+    """The given settings as the end of a file's name, so that pages of one sweep differ; empty without one.
 
     >>> _given(parser().parse_args(["latest", "--measure", "loss", "--confidence", "0.99"]))
     '-measure-loss-confidence-0.99'
@@ -195,7 +210,7 @@ def _compare(options: argparse.Namespace) -> int:
     if options.format == "markdown":
         return _give(options, text(found))
     if options.format != "html":
-        raise ValueError(f"--format {options.format}: expected html or markdown, for sweeps are compared")
+        raise ValueError(f"--format {options.format}: expected html or markdown where sweeps are compared")
     from nnexp.report.versions_page import render_versions
 
     page = render_versions(found)

@@ -1,4 +1,4 @@
-"""The page's looks inside: boundaries on one clock, and the loss plane, small enough to travel."""
+"""The page's views of training: decision boundaries over time, and the loss plane, as compact data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Array = np.ndarray[Any, Any]
 
 SIZE, STEPS, SHADES = 96, 48, 24
 MOST_METHODS = 20
-"""Methods that are looked into; of more the best by the verdict."""
+"""The most methods that are shown; with more the best by the verdict."""
 
 
 def insights(material: Material, size: int = SIZE) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _insight(material: Material, task: str, size: int) -> dict[str, Any]:
         found["boundary"] = _boundary(paths, size)
     else:
         found["no_boundary"] = (
-            "Boundaries need two features and classes; here is what each run predicts at its end."
+            "Decision boundaries need two features and classes; these are the predictions of each run at its end."
         )
         found["predictions"] = {path.label: _predictions(path) for path in paths}
     try:
@@ -70,7 +70,7 @@ def _insight(material: Material, task: str, size: int) -> dict[str, Any]:
 
 
 def _predictions(path: Trajectory) -> list[dict[str, str]]:
-    """Pictures of what a run's last weights predict, each with its title; none of weights that are not finite."""
+    """Pictures of the predictions of a run's last weights, with titles; none if the weights are not finite."""
     theta = path.theta[-1]
     if not np.isfinite(theta).all():
         return []
@@ -81,7 +81,7 @@ def _predictions(path: Trajectory) -> list[dict[str, str]]:
 
 
 def one_seed(runs: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
-    """One run of each method, all of one seed: the one nearest to all medians, else the one most of them finished."""
+    """One run of each method with a common seed: that nearest to the medians, else that which most methods finished."""
     if runs.empty:
         return runs
     keyed = runs.assign(seed=runs["replicate"])
@@ -125,7 +125,7 @@ def _boundary(paths: list[Trajectory], size: int) -> dict[str, Any]:
 
 
 def _strip(frames: Frames) -> str:
-    """All frames one below another as one PNG with a palette: the class's colour in :data:`SHADES` strengths."""
+    """All frames stacked in one PNG with a palette: the class's colour in :data:`SHADES` strengths."""
     from PIL import Image
 
     kinds = len(COLORS)

@@ -1,4 +1,4 @@
-"""Everything that a report is made from: a sweep's runs, histories and judgement, and its parent run."""
+"""The data of a report: a sweep's runs, histories and judgement, and its parent run."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from nnexp.tracking.locations import database, public, resolve
 from nnexp.tracking.views import describe
 
 MOST_COMPARED = 12
-"""Variants of methods that are compared with one another; of more the best of each method."""
+"""The most variants of methods that are compared; with more the best of each method."""
 
 
 @dataclass
 class Material:
-    """A sweep as its report reads it.
+    """The data of a sweep's report.
 
-    Of a sweep of many settings ``runs``, ``history`` and ``judgement`` are of the best of each method, on seeds that
-    did not choose it; ``all_runs`` are all, and ``selection`` says what was chosen.
+    For a sweep of many settings ``runs``, ``history`` and ``judgement`` are of the best setting of each method, on
+    seeds that did not choose it; ``all_runs`` are all runs, and ``selection`` is the choice.
 
     ``runs`` have the columns ``variant``, ``task`` and ``replicate``; in ``history`` ``method`` is the variant.
-    ``judgement`` is None where methods cannot be compared, and ``why`` says why.
+    ``judgement`` is None where methods cannot be compared, and ``why`` is the reason.
     """
 
     sweep: str
@@ -91,7 +91,7 @@ def load_material(
 
     Raises:
         StoreError: no such store, experiment or sweep.
-        ValueError: an unknown measure or setting, or a confidence that is none.
+        ValueError: an unknown measure or setting, or an invalid confidence.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence}: expected a number between 0 and 1, such as 0.95")
@@ -127,7 +127,7 @@ def load_material(
 
 
 class Judged(NamedTuple):
-    """All runs, those that are compared with their history, what was chosen among settings, and the answer."""
+    """All runs, those that are compared with their history, the chosen settings, and the answer."""
 
     every: pd.DataFrame
     runs: pd.DataFrame
@@ -145,7 +145,7 @@ def judged(
     task: Sequence[str] | None = None,
     method: str | None = None,
 ) -> Judged:
-    """Compare the methods of ``runs``; of very many settings the best of each, on seeds that did not choose it."""
+    """Compare the methods of ``runs``; with very many settings the best of each, on seeds that did not choose it."""
     attrs = dict(runs.attrs)
     every = label(runs, task, method)
     every.attrs.update(attrs)
@@ -170,7 +170,7 @@ def judged(
 def _missing(
     source: Any, parent: Any, runs: pd.DataFrame, task: Sequence[str] | None, method: str | None
 ) -> pd.DataFrame:
-    """Cells without a finished run; where the sweep was tuned, those that were never begun were pruned."""
+    """Cells without a finished run; in a tuned sweep the status of those that were not started is pruned."""
     found = missing_cells(runs, task, method)
     if parent is None or found.empty:
         return found
@@ -186,7 +186,7 @@ def read_runs(uri: str | None, experiment: str, sweep: str) -> pd.DataFrame:
     """The runs of a sweep.
 
     Raises:
-        StoreError: no such store, experiment or sweep, or a store that is none of MLflow's.
+        StoreError: no such store, experiment or sweep, or a store that is not MLflow's.
     """
     store = resolve(uri)
     try:
@@ -199,7 +199,7 @@ def read_runs(uri: str | None, experiment: str, sweep: str) -> pd.DataFrame:
         raise
     except Exception as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise StoreError(f"tracking.uri={public(store)}: expected a store of MLflow's ({first})") from error
+        raise StoreError(f"tracking.uri={public(store)}: expected an MLflow store ({first})") from error
 
 
 def find_parent(source: Any, experiment: str, sweep: str) -> Any:
@@ -219,7 +219,7 @@ def record(material: Material, page: str, name: str = "report.html") -> str:
     from pathlib import Path
 
     if material.parent is None:
-        raise StoreError(f"sweep={material.sweep}: it has no parent run to record the page with")
+        raise StoreError(f"sweep={material.sweep}: expected a sweep with a parent run, to record the page")
     source = connect(material.uri)
     with tempfile.TemporaryDirectory(prefix="nnexp-") as place:
         file = Path(place) / name
@@ -229,7 +229,7 @@ def record(material: Material, page: str, name: str = "report.html") -> str:
         except Exception as error:
             first = (str(error).splitlines() or [type(error).__name__])[0]
             raise StoreError(
-                f"tracking.uri={material.uri}: expected a store that takes files ({first})"
+                f"tracking.uri={material.uri}: the page could not be recorded in this store ({first})"
             ) from error
     if name == "report.html":
         find = find_experiment(source, material.experiment)

@@ -27,25 +27,25 @@ from nnexp.stats.trials import trial_table, tuning_curves
 from nnexp.tracking.locations import public, ui_command
 
 PINNED = ("numpy", "nnfs", "pandas", "cmaes", "hydra-core", "mlflow")
-"""Packages of which who makes a sweep again needs the same versions."""
+"""Packages whose versions are needed to repeat a sweep."""
 
 LEAST_SETTINGS = 4
-"""Hyperparameters get their section where a method was tried with as many settings or more."""
+"""The least number of settings of a method for a section on hyperparameters."""
 
 MOST_CELLS = 12
-"""A heat map has as many values of a setting or fewer."""
+"""The most values of a setting in a heat map."""
 
 LARGEST = 3_500_000
-"""Characters of the charts' data: with the tables the page stays below 5 MB."""
+"""The most characters of the charts' data, so that the page stays below 5 MB."""
 
 
 def render(material: Material, limit: int = LARGEST) -> str:
-    """The whole page as text, without a reference to anything outside it.
+    """The whole page as text, without references to other files.
 
-    It holds no time of writing: the same runs give the same page.
+    It does not contain the time: the same runs give the same page.
 
     Args:
-        limit: characters of the charts' data; sweeps of very many tasks get coarser curves and boundaries.
+        limit: characters of the charts' data; sweeps of very many tasks have coarser curves and boundaries.
     """
     colors = tables.method_colors(material)
     judgement = material.judgement
@@ -82,7 +82,7 @@ def render(material: Material, limit: int = LARGEST) -> str:
 
 
 def data(material: Material, limit: int = LARGEST, inside: bool = True) -> Markup:
-    """What the page's charts draw, as JSON, coarser where it would be longer than ``limit``."""
+    """The data of the page's charts as JSON, coarser where it would be longer than ``limit``."""
     for detail in (1.0, 0.6, 0.35, 0.2):
         found = charts(material, round(POINTS * detail))
         if inside:
@@ -94,23 +94,23 @@ def data(material: Material, limit: int = LARGEST, inside: bool = True) -> Marku
 
 
 def roles(material: Material) -> str:
-    """Which data chose and which compare, in a sentence; empty where the measure is of training data."""
+    """A sentence on which data chose and which compare; empty where the measure is of training data."""
     measured = material.runs.notna().any()
     if material.measure.startswith("test_") and measured.get("val_loss", False):
         return (
-            "Test data compare the methods. Validation data, which are others, stopped runs, chose settings and best "
-            "weights."
+            "Methods are compared on test data. Runs were stopped, and settings and best weights chosen, on validation "
+            "data, which are other samples."
         )
     if material.measure.startswith("val_") and not measured.get("test_loss", False):
         return (
-            "One set of data is held out, and called validation. It compares the methods, and whatever stopped runs or "
-            "chose settings looked at it too."
+            "There is only one held-out dataset, called validation. Methods are compared on it, and runs may have been "
+            "stopped and settings chosen by it too."
         )
     return ""
 
 
 def commands(material: Material) -> list[tuple[str, str]]:
-    """What to type to make the sweep and this page again, each with what it does."""
+    """The commands that repeat the sweep and this page, with titles."""
     where = f" --uri {shlex.quote(public(material.uri))}"
     where += "" if material.experiment == "nnexp" else f" --experiment {shlex.quote(material.experiment)}"
     replay = f"python -m nnexp.replay {material.sweep}{where}"
@@ -126,7 +126,7 @@ def commands(material: Material) -> list[tuple[str, str]]:
             ", with its changes that are not committed" if dirty else ""
         )
         found.append((title, f"{replay} --checkout {tree}"))
-        # What it needs beside these comes with it.
+        # Further packages are its dependencies.
         of = f"Its packages, for Python {material.environment.get('python', '')}".removesuffix(
             ", for Python "
         )
@@ -135,7 +135,7 @@ def commands(material: Material) -> list[tuple[str, str]]:
         found.append((f"The packages that nnexp {versions.get('nnexp', '')} ran with",
                       f"python -m pip install {' '.join(pins)}"))  # fmt: skip
     trusted = "".join(f" --trust {shlex.quote(name)}" for name in _outside(material))
-    found.append(("Every run trained again and compared, bit for bit", replay + trusted))
+    found.append(("Train every run again and compare it, bit for bit", replay + trusted))
     if given:
         cut = "... (sha256 " in given[-40:]
         try:
@@ -162,7 +162,7 @@ def _outside(material: Material) -> list[str]:
 
 @cache
 def template(name: str) -> Any:
-    """A page's template, which may have any of the others' files in it."""
+    """A page's template, which may include the other files of its folder."""
     loader = PackageLoader("nnexp.report", "template")
     environment = Environment(
         loader=loader,
@@ -176,7 +176,7 @@ def template(name: str) -> Any:
 
 
 def _json(data: Any) -> str:
-    """JSON that can stand in a script element: no text in it closes the element or opens a comment."""
+    """JSON for a script element: no text in it can close the element or open a comment."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -191,7 +191,7 @@ def _verdict(text: str) -> list[dict[str, Any]]:
         if bare.startswith("At equal ") and len(bare) < 60 and not bare.endswith("."):
             parts.append({"title": bare, "blocks": []})
             continue
-        # What follows the comparisons stands by itself.
+        # The text after the comparisons is a part of its own.
         if not parts or (bare.startswith("Tuning:") and parts[-1]["title"]):
             parts.append({"title": "", "blocks": []})
         blocks = parts[-1]["blocks"]
@@ -249,14 +249,14 @@ def _ranks(material: Material) -> dict[str, str] | None:
 
 
 def hyperparameters(material: Material) -> list[dict[str, Any]]:
-    """Parallel coordinates, importance and a heat map for each method that was tried with many settings."""
+    """Parallel coordinates, importance and a heat map for each method with many settings."""
     sections = []
     # The best first.
     names = [name.split(" ")[0] for name in material.methods]
     for method in dict.fromkeys([*names, *material.all_runs["method"]]):
         rows = material.all_runs[material.all_runs["method"] == method]
         if rows.empty:
-            # Not an optimizer's name where --method names another setting.
+            # With --method the names are not those of optimizers.
             continue
         settings = varied(rows)
         if not settings or rows["variant"].nunique() < LEAST_SETTINGS:
@@ -281,7 +281,7 @@ def hyperparameters(material: Material) -> list[dict[str, Any]]:
 
 
 def _trials(material: Material, colors: dict[str, str]) -> dict[str, Any] | None:
-    """What a sweep of many settings says first: the best of each method, what n trials are worth, and all of them."""
+    """The first section for many settings: the best of each method, the expected best of n trials, and all."""
     if material.selection is None:
         return None
     found = trial_table(cells_of(material.all_runs))
@@ -328,7 +328,7 @@ def _environment(material: Material) -> list[tuple[str, str]]:
 
 
 def _svg(picture: Picture) -> str:
-    """The picture as a data address, its text as text."""
+    """The picture as a data address, with text as text."""
     out = io.StringIO()
     picture.write_svg(out)
     return "data:image/svg+xml;base64," + base64.b64encode(out.getvalue().encode()).decode("ascii")

@@ -1,4 +1,4 @@
-"""The paper's table: methods x tasks, mean ± interval, the best and its statistical ties in bold."""
+"""The table for a paper: methods x tasks, mean ± interval, the best and its statistical ties in bold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nnexp.stats.comparison import ALL
 from nnexp.stats.standing import BETTER
 
 LARGEST_WRITTEN_OUT = 10**6
-"""Numbers of this size have an exponent."""
+"""Numbers from this size on have an exponent."""
 
 FORMATS = ("latex", "markdown", "csv")
 
@@ -41,7 +41,7 @@ class Cell(NamedTuple):
         if not math.isfinite(self.mean):
             return "–"
         half = (self.high - self.low) / 2
-        # Losses of runs that are about to diverge have dozens of digits.
+        # The loss before a divergence can have dozens of digits.
         written = f".{self.decimals}f" if abs(self.mean) < LARGEST_WRITTEN_OUT else ".2g"
         mean = f"{self.mean:{written}}"
         return f"{mean} ± {half:{written}}" if math.isfinite(half) else mean
@@ -50,8 +50,8 @@ class Cell(NamedTuple):
 def cells(comparison: Comparison) -> list[Cell]:
     """One cell a task and method, tasks by name and methods in the comparison's order.
 
-    The best is the first of :meth:`Comparison.ordered`; a tie a method that was not shown to differ from it. Over
-    tasks there is none where the first has no mean, for it misses a task.
+    The best is the first of :meth:`Comparison.ordered`; a tie is a method that was not shown to differ from it. Over
+    tasks there is no best where the first method has no mean, because it misses a task.
     """
     found = []
     table = comparison.summary
@@ -86,7 +86,7 @@ def _decimals(halves: pd.Series, means: pd.Series) -> int:
 
 
 def task_order(tasks: Iterable[Any]) -> list[str]:
-    """The tasks by name, numbers in it as numbers; those over all tasks last."""
+    """The tasks by name, with numbers in names ordered as numbers; all tasks together come last."""
 
     def key(task: str) -> tuple[bool, list[Any]]:
         parts = re.split(r"(\d+(?:\.\d+)?)", task)
@@ -96,7 +96,7 @@ def task_order(tasks: Iterable[Any]) -> list[str]:
 
 
 def caption(comparison: Comparison) -> str:
-    """What the numbers are, in one sentence."""
+    """A sentence that explains the numbers."""
     counts = sorted({cell.n for cell in cells(comparison) if cell.n})
     runs = "–".join(str(n) for n in dict.fromkeys((counts[0], counts[-1]))) if counts else "0"
     what = comparison.about.label

@@ -1,4 +1,4 @@
-"""What the page's charts draw, as plain data for JSON."""
+"""The data of the page's charts, as plain data for JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nnexp.results import ALL_AXES, budget_first, grid, known_measures, on_grid
 Array = np.ndarray[Any, Any]
 
 POINTS = 120
-"""Places of a curve."""
+"""Points of a curve."""
 
 
 def charts(material: Material, points: int = POINTS) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def number(value: Any, digits: int = 5) -> float | None:
 
 
 def numbers(values: Any, digits: int = 5) -> list[float | None]:
-    """As :func:`number`, of each value."""
+    """:func:`number` of each value."""
     return [number(value, digits) for value in np.asarray(values, np.float64).tolist()]
 
 
@@ -84,7 +84,7 @@ def _curves(history: pd.DataFrame, axis: str, measures: list[str], points: int) 
             values = values[:, ~np.isnan(values).all(axis=0)]
             if not values.size:
                 continue
-            # A place where one of the runs has no value yet speaks of other runs than the next: left out.
+            # Places where a run has no value are left out, so that a curve is always of the same runs.
             whole = np.isfinite(values).all(axis=1)
             line: dict[str, Any] = {"n": values.shape[1]}
             for band, names in (("interval", ("low", "mean", "high")), ("spread", ("p10", "median", "p90"))):

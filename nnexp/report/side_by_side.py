@@ -1,4 +1,4 @@
-"""Sweeps, states of the code or commits side by side: the verdict, and what differs between them."""
+"""Sweeps, states of the code, or commits compared: the verdict, and the differences between them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from nnexp.stats.versions import BY, Versions, compare_versions
 from nnexp.tracking.locations import public
 
 MOST_VALUES = 4
-"""Values of a setting that are spelled out."""
+"""The most values of a setting that are listed."""
 
 
 class SideBySide(NamedTuple):
-    """Versions compared by ``by``, and what a page of them is made from.
+    """Versions compared by ``by``, and the data of their page.
 
     Attributes:
-        differences: a row for everything in which they differ, a column for each version.
-        material: their runs and histories, each version of a method standing for a method.
-        command: what writes this again.
+        differences: a row for each difference, a column for each version.
+        material: their runs and histories; each version of a method is treated as a method.
+        command: the command that writes this page again.
     """
 
     by: str
@@ -38,7 +38,7 @@ class SideBySide(NamedTuple):
 
 
 def name_of(method: str, version: str) -> str:
-    """A version of a method as curves are named; its colour is a tint of the method's.
+    """The name of a version of a method, for curves; its colour is a tint of the method's.
 
     >>> name_of("sgd", "20261126-022851-de6c66")
     'sgd (20261126-022851-de6c66)'
@@ -55,11 +55,11 @@ def load_side_by_side(
     axis: str | None = None,
     confidence: float = 0.95,
 ) -> SideBySide:
-    """Read sweeps and compare what ``by`` tells apart, each with the first.
+    """Read sweeps and compare the versions of ``by``, each with the first.
 
     Args:
-        sweeps: ids, or ``latest``. One for each experiment, or all of one experiment; one of several experiments is
-            that one of each.
+        sweeps: ids, or ``latest``. One for each experiment, or all of one experiment; a single one stands for the same
+            one in each experiment.
         by: ``sweep``, ``code`` or ``git``.
 
     Raises:
@@ -80,7 +80,7 @@ def load_side_by_side(
     history = pd.concat([load_history(runs) for runs in read], ignore_index=True)
     metrics = {name: about for runs in read for name, about in (runs.attrs.get(METRICS) or {}).items()}
     for runs in read:
-        # Frames are joined below, and what one sweep's parent says is not of all.
+        # The attributes of one sweep do not hold for the joined table.
         runs.attrs.clear()
     together = pd.concat(read, ignore_index=True).drop_duplicates("run_id")
     history = history.drop_duplicates(["run_id", "iteration"])
@@ -107,7 +107,7 @@ def load_side_by_side(
 
 
 def _material(versions: Versions, history: pd.DataFrame, uri: str) -> Material:
-    """What was compared as a sweep's page reads it, each version of a method being a method."""
+    """The compared runs as data for a report; each version of a method is treated as a method."""
     methods = list(versions.answers["method"].unique())
     runs = versions.runs[versions.runs["variant"].isin(methods)]
     order = runs["variant"].map(methods.index) * len(versions.names) + runs["version"].map(
@@ -138,7 +138,7 @@ def _material(versions: Versions, history: pd.DataFrame, uri: str) -> Material:
 
 
 def differences(runs: pd.DataFrame, names: Sequence[str], source: Any) -> pd.DataFrame:
-    """What differs between versions: code, data, packages, machine and settings; a row each."""
+    """The differences between versions: code, data, packages, machine and settings; a row for each."""
     rows: dict[str, list[str]] = {}
     own = [runs[runs["version"] == name] for name in names]
     for column in ("sweep_id", "code", "git_commit"):
@@ -154,7 +154,7 @@ def differences(runs: pd.DataFrame, names: Sequence[str], source: Any) -> pd.Dat
 
 
 def text(found: SideBySide) -> str:
-    """The verdict, and the table of what differs in Markdown."""
+    """The verdict, and the table of differences, in Markdown."""
     lines = [found.versions.text, "", "What differs:", ""]
     if found.differences.empty:
         return "\n".join([*lines[:-1], "nothing that was recorded."]) + "\n"
@@ -166,7 +166,7 @@ def text(found: SideBySide) -> str:
 
 
 def _flat(machine: dict[str, Any]) -> dict[str, str]:
-    """A recorded environment as names and values; the commit is told by the runs."""
+    """A recorded environment as names and values, without the commit, which is a column of the runs."""
     flat = {}
     for name, value in machine.items():
         if name == "git":

@@ -1,4 +1,4 @@
-"""The page's tables: rows of cells, each with the text that is read and the value that it is sorted by."""
+"""The page's tables: rows of cells, each with its text and the value for sorting."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from nnexp.stats.intervals import student
 from nnexp.stats.measure import tuning_measure
 
 MOST_RUNS = 1000
-"""Runs, variants and cells without a run that are listed."""
+"""The most rows of a table of runs, variants or cells."""
 
 MOST_VALUES = 20
-"""Values of a setting that are listed."""
+"""The most values of a setting that are listed."""
 
 
 class Cell(NamedTuple):
-    """``text`` as shown, ``sort`` (a number or text) as sorted; ``strong`` for emphasis; ``color`` of a method."""
+    """``text`` to show, ``sort`` (a number or text) for sorting, ``strong`` for emphasis, ``color`` of a method."""
 
     text: str
     sort: float | str | None = None
@@ -35,7 +35,7 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Titled columns, ``right`` telling which hold numbers, and rows; ``note`` stands below."""
+    """Columns with titles, of which ``right`` marks those with numbers, and rows; ``note`` is below."""
 
     caption: str
     columns: list[str]
@@ -85,7 +85,7 @@ def results(comparison: Comparison, colors: dict[str, str]) -> Table:
 
 
 def pairs(comparison: Comparison, colors: dict[str, str]) -> Table:
-    """A row a task and pair of methods: the paired difference, how sure it is, and what the seeds say."""
+    """A row a task and pair of methods: the paired difference with its interval and tests."""
     rows = []
     for _, row in _ordered(comparison.pairs, comparison).iterrows():
         rows.append(
@@ -109,12 +109,13 @@ def pairs(comparison: Comparison, colors: dict[str, str]) -> Table:
     shown = ["verdict", "a - b", *tests, "P(a better)", "Cliff's delta", "pairs", "seeds needed"]
     note = (
         f"Paired by seed. In brackets {comparison.confidence:.0%} intervals, which leave out 0 where p, of this pair's "
-        "permutation test, is small enough; p (Holm) is corrected for all pairs, and decides. Null hypotheses: of p, "
-        "that on each seed the difference may as well have the other sign, as where methods are alike; of p (means), "
-        "that means are equal. Seeds needed: to show a difference as large as this with a power of 80%."
+        "permutation test, is small enough; p (Holm) is corrected for all pairs, and decides. Null hypotheses: "
+        "for p, that on each seed the difference is as likely to have "
+        "the other sign, as for equal methods; for p (means), that means are equal. Seeds needed: to show a "
+        "difference as large as this with a power of 80%."
     )
     if (comparison.pairs["observations"] < comparison.pairs["seeds"]).any():
-        note += " Runs that were timed together are one measurement, whatever their number."
+        note += " Runs that were timed together are one measurement of time."
     return Table("Pairs of methods", ["task", "a", "b", *shown], [False] * 4 + [True] * 9, rows, note)
 
 
@@ -139,7 +140,7 @@ def targets(comparison: Comparison, colors: dict[str, str]) -> Table:
 
 
 def _levels(levels: pd.Series, confidence: float) -> str:
-    """The levels of medians' intervals where they are not what was asked."""
+    """A note on the levels of medians' intervals where they are below the confidence."""
     below = sorted(set(levels[levels < confidence]))
     said = (
         f" Few runs: medians' intervals hold {', '.join(f'{level:.2%}' for level in below)}." if below else ""
@@ -148,9 +149,9 @@ def _levels(levels: pd.Series, confidence: float) -> str:
 
 
 def failures(material: Material, colors: dict[str, str]) -> Table:
-    """A row a cell of the grid without a finished run: what became of it, and why.
+    """A row for each cell of the grid without a finished run: its status and the reason.
 
-    A method that has no run at all of a task has one row, for all seeds.
+    A method without any run on a task has one row, for all seeds.
     """
     missing = material.missing
     seeds = material.runs["replicate"].nunique()
@@ -173,8 +174,9 @@ def failures(material: Material, colors: dict[str, str]) -> Table:
     ]
     titles = ["task", "method", "seed", "status", "reason", "run"]
     rest = len(missing) - len(rows)
-    note = "Pruned: left out, for the trial's first seeds were worse than the median trial's." * bool(
-        (missing["status"] == "pruned").any()
+    note = (
+        "Pruned: skipped, because the trial's first seeds were worse than those of the median trial."
+        * bool((missing["status"] == "pruned").any())
     )
     note += f" {rest} more are not listed." if rest else ""
     right = [False, False, True, False, False, False]
@@ -182,7 +184,7 @@ def failures(material: Material, colors: dict[str, str]) -> Table:
 
 
 def variants(trials: pd.DataFrame, chosen: Sequence[str], colors: dict[str, str]) -> Table:
-    """A row a variant of a method, of :func:`nnexp.stats.trials.trial_table`; the ``chosen`` are set off."""
+    """A row for each variant of :func:`nnexp.stats.trials.trial_table`; the ``chosen`` ones are emphasised."""
     shown = trials.head(MOST_RUNS)
     rows = [
         [
@@ -205,7 +207,7 @@ def variants(trials: pd.DataFrame, chosen: Sequence[str], colors: dict[str, str]
 
 
 def chosen(material: Material, colors: dict[str, str]) -> Table:
-    """A row a method: its best setting, how many were tried, what it came to where it was chosen, and elsewhere."""
+    """A row a method: its best setting, how many were tried, and its values on choosing seeds and on other seeds."""
     assert material.selection is not None
     measure = tuning_measure(material.all_runs)
     judged = material.selection.runs
@@ -238,12 +240,12 @@ def chosen(material: Material, colors: dict[str, str]) -> Table:
         f"{what}, other seeds",
         "runs",
     ]
-    note = "Means. A setting looks better on the seeds that chose it than it is: the other seeds tell."
+    note = "Means. On the seeds that chose it a setting looks better than it is; the other seeds give a fair estimate."
     return Table("The best of each method", titles, [False, False, *[True] * 4], rows, note)
 
 
 def every_run(material: Material, colors: dict[str, str]) -> Table:
-    """A row a run, failed ones among them, up to :data:`MOST_RUNS`."""
+    """A row a run, including failed ones, up to :data:`MOST_RUNS`."""
     runs = material.all_runs.head(MOST_RUNS)
     measures = {name: about.label for name, about in known_measures(runs).items() if runs[name].notna().any()}
     rows = [
@@ -297,7 +299,7 @@ def method_colors(material: Material) -> dict[str, str]:
 
 
 def plain(value: Any, name: str, colors: dict[str, str]) -> Cell:
-    """A cell of whatever a table of the statistics holds."""
+    """A cell for any value of a table of the statistics."""
     if name == "method":
         return _method(value, colors)
     if isinstance(value, bool) or type(value).__name__ == "bool_":
@@ -345,7 +347,7 @@ def number(value: Any, digits: int = 4) -> Cell:
 
 
 def interval(middle: Any, low: Any, high: Any, strong: bool = False, decimals: int | None = None) -> Cell:
-    """A number with its interval, of as many decimals as are given, else as the interval deserves."""
+    """A number with its interval; without ``decimals`` their number follows from the interval's width."""
     cell = number(middle)
     if cell.sort is None or pd.isna(low) or pd.isna(high):
         return cell._replace(strong=strong)

@@ -1,4 +1,4 @@
-"""The page of versions side by side: one HTML file, made as a sweep's report is."""
+"""The page of compared versions: one self-contained HTML file, like a sweep's report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nnexp.results import measure_of
 
 
 def render_versions(found: SideBySide) -> str:
-    """The whole page as text: verdicts, tables, curves, and what differs."""
+    """The whole page as text: verdicts, tables, curves, and differences."""
     colors = tables.method_colors(found.material)
     return page.template("versions.html.j2").render(
         version=__version__,
@@ -47,8 +47,8 @@ def _answers(found: SideBySide, colors: dict[str, str]) -> Table:
     ]
     titles = ["method", "version", "verdict", "before", "after", "after - before", "p (Holm)", "common seeds"]
     note = (
-        f"Means over tasks, on common seeds. In brackets {found.confidence:.0%} intervals of the difference; p is that "
-        "of the sign-flip test, corrected for all rows."
+        f"Means over tasks, on common seeds. In brackets {found.confidence:.0%} intervals of the difference; p "
+        f"is from the sign-flip test, corrected for all rows."
     )
     return Table(f"{what[0].upper()}{what[1:]}", titles, [False] * 3 + [True] * 5, rows, note)
 
@@ -64,12 +64,12 @@ def _speed(found: SideBySide, colors: dict[str, str]) -> Table:
         for _, row in found.versions.speed.iterrows()
     ]
     titles = ["method", "version", "verdict", "after / before", "p (Holm)", "independent timings"]
-    note = "Runs that were trained together are one timing. A machine under another load takes other times."
+    note = "Runs that were trained together are one timing. Times also depend on the machine's load."
     return Table("Seconds a step", titles, [False] * 3 + [True] * 3, rows, note)
 
 
 def _who(row: pd.Series, found: SideBySide, colors: dict[str, str]) -> list[Cell]:
-    """The method in the colour of its version's curve, the version, and what became of it."""
+    """The method in the colour of its version's curve, the version, and its verdict."""
     method, version = str(row["method"]), str(row["version"])
     color = colors[name_of(method, version)]
     return [

@@ -1,4 +1,4 @@
-"""Recorded runs as tidy tables: one row a run, one row a measurement, and weights over time."""
+"""Recorded runs as tidy tables: one row a run, or one row a measurement; and weights over time."""
 
 from nnexp.results.artifacts import Snapshots, load_config, load_snapshots
 from nnexp.results.budget import budget_axis, budget_first

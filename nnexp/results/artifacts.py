@@ -1,4 +1,4 @@
-"""Files of runs: read in place where they lie on this machine, else downloaded."""
+"""Files of runs: read directly if they are on this machine, else downloaded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Read = TypeVar("Read")
 
 
 class DamagedFile(StoreError):
-    """A run's file is there and cannot be read."""
+    """A run's file exists and cannot be read."""
 
 
 class MissingFile(StoreError):
@@ -38,7 +38,7 @@ class Snapshots(NamedTuple):
 
 
 def load_snapshots(run_id: str, uri: str | None = None) -> Snapshots:
-    """The weights that a run kept on its way, the first and the last among them.
+    """The snapshots of a run's weights, including the first and the last.
 
     Raises:
         StoreError: no such store, or no weights in the run.
@@ -59,7 +59,7 @@ def load_snapshots(run_id: str, uri: str | None = None) -> Snapshots:
 
 
 def _earlier_snapshots(client: Any, run_id: str) -> Snapshots:
-    """The same of a run that an earlier version recorded, in files of their own."""
+    """The same for a run of an earlier version, which recorded them in separate files."""
 
     def described(file: Path) -> Layout:
         return Layout.from_description(json.loads(file.read_text("utf-8")))
@@ -94,13 +94,13 @@ def load_config(run_id: str, uri: str | None = None) -> dict[str, Any]:
 def read_artifact(
     client: Any, run_id: str, artifact_uri: str, path: str, read: Callable[[Path], Read]
 ) -> Read | None:
-    """What ``read`` makes of an artifact, None if there is no such file.
+    """The result of ``read`` for an artifact, None if there is no such file.
 
-    Files beside an SQLite file come before those where it was when the run was recorded.
+    Files beside the SQLite file are preferred to those at its place when the run was recorded.
 
     Raises:
         DamagedFile: it cannot be read.
-        StoreError: the file is a server's, and the store its database.
+        StoreError: the file is on a server, and the store is the server's database.
     """
     for place in folders(client.tracking_uri, run_id, artifact_uri):
         if (place / path).exists():
@@ -109,8 +109,8 @@ def read_artifact(
         return None
     if artifact_uri.startswith("mlflow-artifacts:") and not client.tracking_uri.startswith("http"):
         raise StoreError(
-            f"tracking.uri={public(client.tracking_uri)}: its files are a server's; "
-            "expected the server's http:// address"
+            f"tracking.uri={public(client.tracking_uri)}: its files are on a server; expected the server's "
+            f"http:// address"
         )
     folder, _, _ = path.rpartition("/")
     if path not in [item.path for item in client.list_artifacts(run_id, folder or None)]:
@@ -128,7 +128,7 @@ def _whole(run_id: str, file: Path, read: Callable[[Path], Read], shown: str = "
 
 
 def required_artifact(client: Any, run_id: str, path: str, read: Callable[[Path], Read]) -> Read:
-    """What ``read`` makes of an artifact.
+    """The result of ``read`` for an artifact.
 
     Raises:
         DamagedFile: it cannot be read.
@@ -139,5 +139,5 @@ def required_artifact(client: Any, run_id: str, path: str, read: Callable[[Path]
     if found is None:
         places = folders(client.tracking_uri, run_id, artifact_uri) or [artifact_uri]
         looked = " and ".join(dict.fromkeys(map(str, places)))
-        raise MissingFile(f"run_id={run_id}: it has no artifact {path}; expected it in {looked}")
+        raise MissingFile(f"run_id={run_id}: the run has no artifact {path}; expected it in {looked}")
     return found

@@ -1,4 +1,4 @@
-"""The cost that a sweep's budget was given in: where methods are meant to be equal."""
+"""The kind of cost that limits a sweep's budget, at which methods are compared."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LIMITS = {
     "seconds": "budget.seconds",
 }
 STEP = {"iteration": 0.0, "evaluations": 2.0, "seconds": 0.0}
-"""By how much less than the limit a run may end: a gradient step is not begun where three evaluations are too many."""
+"""By how much a run may end below its limit: a gradient step of three evaluations must fit into the budget."""
 
 
 def budget_axis(runs: pd.DataFrame, history: pd.DataFrame) -> str:
     """The axis of the limit at which most finished runs ended, ``iteration`` where none is known.
 
-    Of several limits that as many runs have reached, the first of iterations, evaluations and seconds.
+    If several limits were reached by equally many runs, the first of iterations, evaluations and seconds.
     """
     finished = runs[runs["status"] == "finished"]
     ends = history.groupby("run_id")[list(AXES)].max().reindex(finished["run_id"])
@@ -33,6 +33,6 @@ def budget_axis(runs: pd.DataFrame, history: pd.DataFrame) -> str:
 
 
 def budget_first(runs: pd.DataFrame, history: pd.DataFrame, axes: Sequence[str] = AXES) -> list[str]:
-    """``axes``, with :func:`budget_axis`'s first."""
+    """``axes``, with that of :func:`budget_axis` first."""
     first = budget_axis(runs, history)
     return sorted(axes, key=lambda axis: axis != first)

@@ -1,4 +1,4 @@
-"""MLflow's client for a store that is there: reading never makes one."""
+"""MLflow's client for an existing store: reading never creates one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Source(NamedTuple):
 def connect(uri: str | None) -> Source:
     """The store at ``uri``; None for ``MLFLOW_TRACKING_URI``, else ``runs/mlflow.db`` here.
 
-    Beside an SQLite file and a server it may be a server's own database, ``postgresql+psycopg2://...``, which can
+    In addition to an SQLite file and a server it may be a server's database, ``postgresql+psycopg2://...``, which can
     be read but not written by this package.
 
     Raises:
@@ -32,10 +32,10 @@ def connect(uri: str | None) -> Source:
     store = given if given.startswith("postgresql") else resolve(uri)
     file = database(store)
     if file is not None and not file.exists():
-        raise StoreError(f"tracking.uri={store}: there is no such file; a first run makes it")
+        raise StoreError(f"tracking.uri={store}: there is no such file; the first run creates it")
     look(store)
     with collection_paused():
-        # MLflow takes more than a second to import, and only this room's functions need it.
+        # MLflow takes more than a second to import, and only the functions of this package need it.
         from nnexp.tracking import mlflow_store
 
         return Source(mlflow_store.open_client(store), store)
@@ -49,12 +49,14 @@ def find_experiment(source: Source, name: str) -> Any:
     """
     found = source.client.get_experiment_by_name(name)
     if found is None:
-        raise StoreError(f"tracking.experiment={name}: there is none of this name in {public(source.uri)}")
+        raise StoreError(
+            f"tracking.experiment={name}: there is no experiment of this name in {public(source.uri)}"
+        )
     return found
 
 
 def search(source: Source, experiment_id: str, condition: str = "", deleted: bool = False) -> Iterator[Any]:
-    """The runs that meet a condition, one query a page, in order of their start."""
+    """The runs that meet a condition, in order of their start, with one query a page."""
     token = None
     while True:
         # MLflow makes a hundred objects a run, and Python would look through all of them again and again.

@@ -1,4 +1,4 @@
-"""Histories as step curves: values are held until the next measurement, never interpolated."""
+"""Histories as step curves: values are constant until the next measurement, never interpolated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = np.ndarray[Any, Any]
 
 
 def grid(history: pd.DataFrame, axis: str, points: int = 200) -> Array:
-    """Logarithmic places along ``axis`` at which every run has been measured, up to the longest run's end."""
+    """Log-spaced places along ``axis``, from the first with a measurement of every run to the longest run's end."""
     rows = history[["run_id", axis]]
     first = float(rows.groupby("run_id")[axis].min().max())
     positive = rows[rows[axis] > max(first, 0)]
@@ -33,13 +33,13 @@ def on_grid(
 ) -> pd.DataFrame:
     """The measures of every run at the same places along ``axis``, so that runs can be averaged.
 
-    A run's value at a place is the last one measured by then, held and never interpolated; after a run's
-    end it is its last value, before its first measurement NaN.
+    A run's value at a place is the last one measured by then, never interpolated; after a run's end it is its last
+    value, before its first measurement NaN.
 
     Args:
         axis: ``iteration``, ``evaluations``, ``seconds`` or ``epochs``.
         at: the places; None for :func:`grid`'s.
-        best: whether to hold the measurement with the lowest training loss by then, not the last one.
+        best: whether to take the measurement with the lowest training loss by then instead of the last one.
 
     Raises:
         ValueError: an unknown axis.
@@ -56,7 +56,7 @@ def on_grid(
     values = rows[names].to_numpy(np.float64)[index.ravel().clip(0)]
     values[index.ravel() < 0] = np.nan
     heads = starts[:-1].repeat(len(places))
-    columns: dict[str, Any] = {name: rows[name].to_numpy()[heads] for name in ("run_id", "method", "seed")}
+    columns: dict[str, Any] = {name: rows[name].array.take(heads) for name in ("run_id", "method", "seed")}
     columns[axis] = np.tile(places, len(starts) - 1)
     table = pd.DataFrame(columns | dict(zip(names, values.T, strict=True)))
     table.attrs = dict(history.attrs)

@@ -27,7 +27,7 @@ THREADS = 8
 FILE = "history.parquet"
 RUNNING = "running"
 WHOLE = ("finished", "diverged")
-"""Runs that ended by themselves, and so have written their files."""
+"""Statuses of runs that were not interrupted, so that they have written their files."""
 
 Columns = dict[str, np.ndarray[Any, Any]]
 """One run's rows by column: those of :data:`RECORDED`, and of metrics."""
@@ -37,8 +37,8 @@ def load_history(runs: pd.DataFrame, uri: str | None = None) -> pd.DataFrame:
     """One row a measurement of ``runs``, in order of iteration for each run.
 
     It comes from each run's ``history.parquet``, which is kept in the local index once a run has ended. Where there is
-    no such file, for a run died before writing it or its folder is out of reach, the fewer rows of its metrics are
-    given; the ids of ended runs whose file should be there are ``attrs["without_file"]``, and a warning is logged.
+    no such file, because a run died before or its folder cannot be reached, the fewer rows of its metrics are given;
+    the ids of ended runs whose file is missing are ``attrs["without_file"]``, and a warning is logged.
     ``epochs`` are passes over the training data.
 
     Args:
@@ -54,7 +54,7 @@ def load_history(runs: pd.DataFrame, uri: str | None = None) -> pd.DataFrame:
     missing = wanted[~wanted["run_id"].isin(known)]
     read, without = _read(source, missing, list(measures(runs.attrs.get(METRICS))))
     fresh = _stacked(read)
-    # What stands in for a file is not kept: the file may come back.
+    # Rows of metrics in place of a file are not kept: the file may come back.
     over = set(missing.loc[missing["status"] != RUNNING, "run_id"]) - without
     if index is not None and over:
         index.keep_histories(_joined(kept, fresh[fresh["run_id"].isin(over)]), known | over)
@@ -71,13 +71,14 @@ def load_history(runs: pd.DataFrame, uri: str | None = None) -> pd.DataFrame:
 
 
 def missing_files(history: pd.DataFrame) -> str:
-    """A sentence on the runs whose files were not found, empty if all were."""
+    """A sentence on runs with missing files, empty if there are none."""
     count = len(history.attrs.get("without_file", ()))
     if not count:
         return ""
     return (
-        f"Files are missing of {count} of {history['run_id'].nunique()} runs (history.parquet): their curves are "
-        "the store's own, with fewer rows."
+        f"The files history.parquet of {count} of {history['run_id'].nunique()} runs are missing: their curves "
+        f"are from MLflow's "
+        "metrics, which have fewer rows."
     )
 
 
@@ -100,7 +101,7 @@ def _batch_share(runs: pd.DataFrame) -> np.ndarray[Any, Any]:
         return pd.to_numeric(runs.get(name, pd.Series(np.nan, index=runs.index)), errors="coerce")
 
     size = column("optimizer.batch_size")
-    # Records of earlier versions, and runs that go on, say it of generated points alone.
+    # Records of earlier versions, and running ones, have it for generated points only.
     samples = column("samples").fillna(column("dataset.samples") * column("dataset.classes"))
     # The last batch of an epoch is shorter where the size does not divide the samples.
     return (1 / np.ceil(samples / size)).where(size.notna(), 1.0).to_numpy(float)
@@ -132,7 +133,7 @@ def _read(source: Source, missing: pd.DataFrame, names: Sequence[str]) -> tuple[
 
 
 def _stacked(read: dict[str, Columns]) -> pd.DataFrame:
-    """The runs' rows below each other, with a column ``run_id``; one frame a run would cost more than reading."""
+    """The rows of all runs in one table, with a column ``run_id``; a table for each run would be slow."""
     if not read:
         return pd.DataFrame(columns=["run_id", *RECORDED])
     lengths = [len(columns["iteration"]) for columns in read.values()]

@@ -31,10 +31,10 @@ LOG = logging.getLogger(__name__)
 FORMAT = "3"
 
 LATE_LOCAL, LATE_SERVER = 60_000, 600_000
-"""Milliseconds by which another process or machine may tell of a lone run's end too late, or its clock be behind."""
+"""The largest delay, in ms, at which another process or machine records a run's end, including clock differences."""
 
 ASKED = 100
-"""Runs that are asked for by their ids in one query."""
+"""The most run ids in one query."""
 
 LEFT_OUT = 2000
 """Runs that a query leaves out by their ids: MLflow's parser takes 3,300."""
@@ -45,7 +45,7 @@ class Index:
 
     def __init__(self, source: Source, experiment: Any) -> None:
         self.source, self.experiment_id = source, str(experiment.experiment_id)
-        # A store that was made anew at the same place has the same ids, but not the same moment.
+        # A new store at the same place has the same ids, but another creation time.
         place = f"{FORMAT} {public(source.uri)} {self.experiment_id} {experiment.creation_time}"
         self.identity = f"{place} {experiment.tags.get(BROUGHT_IN, '')}"
         self.folder = _folder(source.uri)
@@ -85,7 +85,7 @@ class Index:
         found = {record.run_id: record for record in asked}
         running = {name for name, record in self.records.items() if not record.over} - set(found)
         found |= {record.run_id: record for record in self._by_id(running)}
-        # A sweep may record its runs long after they were trained: all are asked for until its end is known.
+        # A sweep may record its runs long after training, so all are asked for until its end is known.
         for record in list(found.values()):
             known = record.over and self.records.get(record.run_id) == record
             if record.tags.get("nnexp.kind") == "sweep" and not known:
@@ -137,7 +137,7 @@ class Index:
             records = [Record.read(text) for text in found.column("record").to_pylist()]
             deleted, refreshed = about[b"deleted"].decode(), int(about[b"refreshed"])
         except (KeyError, TypeError, ValueError):
-            # Damaged: it is made again.
+            # A damaged index is written again.
             return
         self.records = {record.run_id: record for record in records}
         self.deleted, self.refreshed = set(filter(None, deleted.split(","))), refreshed
@@ -154,7 +154,7 @@ class Index:
         )
 
     def histories(self) -> tuple[pd.DataFrame, set[str]] | None:
-        """The rows that are kept, with a column ``run_id``, and the runs whose rows they are; or None.
+        """The kept rows, with a column ``run_id``, and the ids of their runs; or None.
 
         A run that ended before its first measurement has no row.
         """
@@ -167,7 +167,7 @@ class Index:
         return found.to_pandas(ignore_metadata=True), set(filter(None, names.split(",")))
 
     def keep_histories(self, histories: pd.DataFrame, runs: set[str]) -> None:
-        """Keep the rows of ended runs, in place of those that were kept."""
+        """Replace the kept rows of ended runs."""
         columns = {
             name: pa.array(histories[name]).dictionary_encode()
             if name == "run_id"
@@ -183,7 +183,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _folder(uri: str) -> Path:
-    """``index/`` beside an SQLite file, so that both go together; for a server the user's cache."""
+    """``index/`` beside an SQLite file, so that both are moved together; for a server the user's cache."""
     file = database(uri)
     if file is not None:
         return file.parent / "index"
@@ -192,19 +192,19 @@ def _folder(uri: str) -> Path:
 
 
 def _read_table(file: Path) -> pa.Table | None:
-    """The table in a file, None where there is none that can be read: it is then made again."""
+    """The table in a file, None where it is missing or cannot be read."""
     try:
         return pq.read_table(file)
     except FileNotFoundError:
-        # Nothing was read yet.
+        # There is no index yet.
         return None
     except (OSError, pa.ArrowException) as error:
-        LOG.info("%s is made again (%s)", file, error)
+        LOG.info("%s cannot be read and is written again (%s)", file, error)
         return None
 
 
 def _write_table(file: Path, table: pa.Table) -> None:
-    """Write at once or not at all; a folder that cannot be written costs time, not the answer."""
+    """Write a file atomically; a folder that cannot be written only costs time."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
@@ -215,4 +215,4 @@ def _write_table(file: Path, table: pa.Table) -> None:
         finally:
             Path(name).unlink(missing_ok=True)
     except OSError as error:
-        LOG.info("%s is not kept (%s)", file, error)
+        LOG.info("%s cannot be written (%s)", file, error)

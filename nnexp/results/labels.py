@@ -1,4 +1,4 @@
-"""Names of methods and tasks, from the settings in which the runs of a sweep differ; and what is missing."""
+"""Names of methods and tasks, from the settings in which the runs of a sweep differ; and missing runs."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ METHOD = "optimizer."
 NAME = "optimizer.name"
 SEEDS = "seeds."
 NO_TASK = ("tracking.", "budget.", "sweep.")
-"""Settings that are about how long and where, not about what is learned."""
+"""Prefixes of settings that do not make a task."""
 
 NO_RESULT = ("optimizer.block",)
-"""Settings on which no run's answer depends."""
+"""Settings that do not change a run's answer."""
 
 LONGEST = 60
-"""Characters of a value in a label; longer ones are told apart by a digest."""
+"""The most characters of a value in a label; longer ones are shown as a hash."""
 
 MOST_SETTINGS = 3
-"""Settings that a task is named by; where more vary, by those that tell tasks apart."""
+"""The most settings in a task's name; where more vary, only those that are needed to identify tasks."""
 
 BEST = {"finished": 0, "diverged": 1, "running": 2, "killed": 3, "failed": 4}
-"""Which of several runs of one cell counts: the one that got furthest, then the latest."""
+"""The order of several runs of one cell: by how far they got, then the latest; the first counts."""
 
 
 def label(runs: pd.DataFrame, task: Sequence[str] | None = None, method: str | None = None) -> pd.DataFrame:
@@ -40,10 +40,10 @@ def label(runs: pd.DataFrame, task: Sequence[str] | None = None, method: str | N
     ``variant`` is the method with those of its own settings that vary among its runs and are in use
     (``sgd``, ``sgd momentum=0.9``); ``task`` the settings that vary and belong to no method (``spiral
     classes=5``), the budget among them where a method was trained with several; ``replicate`` what runs of
-    different methods are paired by: the seed, with those of single sources of chance where they vary.
+    different methods are paired by: the seed, with those of single random streams where they vary.
 
     Args:
-        task: columns that make a task; None for dataset, architecture, loss and whatever else varies.
+        task: columns that make a task; None for dataset, architecture, loss and all else that varies.
         method: the column that names the methods; None for the optimizer and what varies in it.
 
     Raises:
@@ -58,7 +58,7 @@ def label(runs: pd.DataFrame, task: Sequence[str] | None = None, method: str | N
     labelled["task"] = _tasks(runs, _task_columns(runs, taken) if task is None else list(task))
     labelled["replicate"] = _replicates(runs)
     if task is None and (budgets := _mixed_budgets(labelled)):
-        # What was trained for longer is another task: no table may hold one method's long and another's short runs.
+        # Another budget makes another task, so that no table compares a method's long runs with another's short ones.
         columns = _task_columns(runs, taken) or [name for name in ("dataset.name",) if name in runs]
         labelled["task"] = _tasks(runs, [*columns, *budgets])
     labelled.attrs = dict(runs.attrs)
@@ -66,9 +66,9 @@ def label(runs: pd.DataFrame, task: Sequence[str] | None = None, method: str | N
 
 
 def cells(runs: pd.DataFrame, task: Sequence[str] | None = None, method: str | None = None) -> pd.DataFrame:
-    """One labelled run for each cell (task, variant, replicate): of several the one that got furthest.
+    """One labelled run for each cell (task, variant, replicate): if there are several, the one that got furthest.
 
-    How many are left out is ``attrs["left_out"]``.
+    The number of others is ``attrs["left_out"]``.
     """
     labelled = label(runs, task, method)
     rank = labelled["status"].map(BEST).fillna(len(BEST))
@@ -87,8 +87,9 @@ def left_out(found: pd.DataFrame) -> str:
     if not count:
         return ""
     return (
-        f"Left out: {count} of {len(found) + count} runs, for another run has the same task, method and seed; "
-        "the one that got furthest counts, then the latest."
+        f"Left out: {count} of {len(found) + count} runs, because another run has the same task, method and "
+        f"seed; the one that "
+        "got furthest counts, then the latest."
     )
 
 
@@ -98,7 +99,7 @@ def missing_cells(
     """Cells of the grid task x variant x replicate without a finished run, and why.
 
     The grid is that of all tasks, variants and replicates that occur. ``status`` is the run's, or
-    ``missing`` where there is none; ``reason`` is what the run gave.
+    ``missing`` where there is none; ``reason`` is the run's.
     """
     found = cells(runs, task, method)
     keys = ["task", "variant", "replicate"]
@@ -109,7 +110,7 @@ def missing_cells(
     table["status"] = table["status"].fillna("missing")
     table[["reason", "run_id"]] = table[["reason", "run_id"]].fillna("")
     if found.attrs.get("design"):
-        # A sweep that chooses its seeds gives a method no more of them than it needs.
+        # A sweep that chooses its seeds gives a method only as many as it needs.
         table = table[table["status"] != "missing"]
     return table[table["status"] != "finished"].reset_index(drop=True)
 
@@ -146,7 +147,7 @@ def _varies(column: pd.Series) -> bool:
 
 
 def _tells(runs: pd.DataFrame, name: str) -> bool:
-    """Whether runs differ in a setting; in one of an option only where runs of it do, for its name says the rest."""
+    """Whether runs differ in a setting, compared only between runs with the same option of its group."""
     option = f"{name.rpartition('.')[0]}.name"
     if name == option or option not in runs:
         return _varies(runs[name])
@@ -160,7 +161,7 @@ def shown(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        # A column of whole numbers with gaps is one of floats.
+        # pandas stores whole numbers with gaps as floats.
         return str(int(value))
     if value is None or (isinstance(value, float) and value != value):
         return "null"
@@ -168,7 +169,7 @@ def shown(value: Any) -> str:
 
 
 def _named(value: Any) -> str:
-    """A value as it stands in a label."""
+    """A value for a label."""
     text = shown(value)
     return text if len(text) <= LONGEST else hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -179,7 +180,7 @@ def _file(path: Any) -> str:
 
 
 def _used(value: Any) -> bool:
-    """Whether a setting does something: null, 0 and false stand for its absence."""
+    """Whether a setting is in use: null, 0 and false mean that it is not."""
     return shown(value) not in ("null", "0", "false", "")
 
 
@@ -190,7 +191,7 @@ def _variants(runs: pd.DataFrame) -> pd.Series:
     for _, rows in runs.groupby(names, sort=False):
         for name in [name for name in own if _tells(rows, name)]:
             values = rows[name]
-            # A part's name stands for the part: schedule=constant.
+            # A part is shown by its name: schedule=constant.
             short = name.removeprefix(METHOD).removesuffix(".name")
             extra = values.map(lambda value, short=short: f" {short}={_named(value)}" if _used(value) else "")
             labels.loc[rows.index] += extra
@@ -202,7 +203,7 @@ def _task_columns(runs: pd.DataFrame, taken: set[str]) -> list[str]:
     if DIGEST in runs and runs[DIGEST].notna().equals(_given(runs)):
         known |= set(GIVEN)
     if DIGEST in runs and PATH in runs and _varies(runs[PATH]):
-        # Files are told apart by their names where these tell as much as their contents do.
+        # Files are identified by their names if these differ exactly where their contents do.
         data = pd.DataFrame(
             {"name": runs[PATH].map(_file), "digest": runs[DIGEST].map(shown)}
         ).drop_duplicates()
@@ -219,7 +220,7 @@ def _task_columns(runs: pd.DataFrame, taken: set[str]) -> list[str]:
 
 
 def _needed(runs: pd.DataFrame, columns: list[str]) -> list[str]:
-    """The columns that tell tasks apart, of several that do the dataset's name first, then names of other options."""
+    """The columns that are needed to identify tasks; the dataset's name first, then names of other options."""
     kept: list[str] = []
     cells = pd.Series("", index=runs.index)
     for name in sorted(
@@ -242,7 +243,7 @@ def _tasks(runs: pd.DataFrame, columns: list[str]) -> pd.Series:
     if not columns:
         columns = [name for name in ("dataset.name",) if name in runs]
     labels = pd.Series("", index=runs.index)
-    # Names of options come first and stand for themselves.
+    # Names of options come first, without the setting's name.
     for name in sorted(columns, key=lambda name: not name.endswith(".name")):
         short = name.rpartition(".")[2]
         named = runs[name].map(_file if name == PATH else _named)

@@ -1,4 +1,4 @@
-"""What the store says of one run, in a form that can be kept: one JSON text a run."""
+"""The store's record of one run, as one JSON text."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ class Record(NamedTuple):
 
     @property
     def over(self) -> bool:
-        """Whether the run has ended, so that nothing of it changes any more."""
+        """Whether the run has ended, so that its record does not change any more."""
         return self.status in ENDED
 
 
 def by_job(records: Sequence[Record]) -> list[Record]:
-    """Sweeps and lone runs by their starts, the runs of a sweep by its jobs, which workers begin side by side."""
+    """Sweeps and single runs in order of their starts, the runs of a sweep in order of jobs."""
     first: dict[str, int] = {}
     for record in records:
         sweep = record.tags.get("nnexp.sweep_id", record.run_id)
@@ -128,9 +128,9 @@ def _row(record: Record, seen: dict[str, Any], known: Sequence[str]) -> dict[str
 
 
 def _typed(text: str, seen: dict[str, Any]) -> Any:
-    """A param's value as it was: number, truth value, None or list where it reads as one, else text.
+    """A param's value: number, boolean, None or list where it can be read as one, else text.
 
-    ``seen`` holds what was read already: a thousand runs have few different values.
+    ``seen`` is a cache: a thousand runs have few different values.
     """
     if text not in seen:
         try:

@@ -18,7 +18,7 @@ from nnexp.tracking.parent import DESIGN, EXTENDED, UNTIL
 LOG = logging.getLogger(__name__)
 
 LATEST = "latest"
-"""In place of a sweep's id: the one whose last run began last."""
+"""In place of a sweep's id: the sweep whose last run began last."""
 
 
 def load_runs(
@@ -27,7 +27,7 @@ def load_runs(
     sweep: str | None = None,
     filter: str | None = None,
 ) -> pd.DataFrame:
-    """One row a run: sweeps by their starts, a sweep's runs by its jobs; failed, killed and running ones among them.
+    """One row a run: sweeps by their starts, a sweep's runs by its jobs, including failed, killed and running ones.
 
     ``status`` is finished, diverged, failed, killed or running. Final metrics are the last recorded, NaN
     for a diverged run, whose answer has no loss. ``stopped`` is what ended a run before its budget was spent
@@ -65,8 +65,8 @@ def load_runs(
         and (sweep is None or record.tags.get("nnexp.sweep_id") == sweep)
     ]
     if sweep and not chosen:
-        raise StoreError(f"sweep={sweep}: there is none of this id in experiment {experiment}")
-    # A run whose beginning was lost on its way to the store says nothing that could be compared.
+        raise StoreError(f"sweep={sweep}: there is no sweep with this id in experiment {experiment}")
+    # A run whose params were not recorded cannot be compared.
     bare = sum(not record.params for record in chosen)
     if bare:
         LOG.warning("%d run%s without params left out", bare, " is" if bare == 1 else "s are")
@@ -78,7 +78,7 @@ def load_runs(
 
 
 def _of_parent(source: Source, experiment_id: str, sweep: str, records: list[Record]) -> dict[str, str]:
-    """What a sweep's parent says of how its seeds were chosen: the text of its ``design``, when it was ``extended``."""
+    """The parent's record of how a sweep's seeds were chosen: the text of its ``design``, when it was ``extended``."""
     condition = f"tags.`nnexp.sweep_id` = '{sweep}' and tags.`nnexp.kind` = 'sweep'"
     there = [record for record in records if record.tags.get("nnexp.kind") == "sweep"]
     parents = [record for record in there if record.tags.get("nnexp.sweep_id") == sweep] or [

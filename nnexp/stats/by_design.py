@@ -1,4 +1,4 @@
-"""The pairs of a comparison by the rules of the sweep's sequential design, at whatever cost and measure."""
+"""The pairs of a comparison by the rules of the sweep's sequential design, for any cost and measure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nnexp.stats.standing import BETTER, UNDECIDED
 Array = np.ndarray[Any, Any]
 
 PLAIN = ["p", "p_holm", "p_mean", "seeds_needed"]
-"""Columns of what a fixed number of seeds would give."""
+"""Columns for a fixed number of seeds, which do not apply here."""
 
 
 def by_design(
@@ -40,7 +40,7 @@ def by_design(
         [answers(row.task, row.a) - answers(row.task, row.b) for row in pairs.itertuples()]
     )
     deciding = pairs["task"].nunique() == 1
-    # Runs that were timed together are one observation, which seeds are to be each for itself.
+    # Runs that were timed together are one observation; the test needs independent seeds.
     apart = (pairs["observations"] == pairs["seeds"]).tolist()
     rows = []
     for difference, (seeds, outcome), alone in zip(

@@ -28,7 +28,7 @@ from nnexp.stats.verdict import verdict
 Array = np.ndarray[Any, Any]
 
 ALL = "all tasks"
-"""In the column ``task``: over all tasks, each with the same weight."""
+"""The value of the column ``task`` for all tasks together, each with the same weight."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ class Comparison:
 
     measure: str
     about: Measure
-    """The measure's label, and whether more of it is better."""
+    """The measure's label, and whether higher is better."""
     axis: str
     """The cost at which values are read: iteration, evaluations, seconds or epochs."""
     at: pd.Series
     """That cost, by task."""
     confidence: float
     methods: list[str]
-    """Best first, as :func:`nnexp.stats.standing.ordered` has them: by means, on the seeds that each two share."""
+    """Best first, in the order of :func:`nnexp.stats.standing.ordered`: by means, on the common seeds of each pair."""
     tasks: list[str]
     left_out: dict[str, str]
-    """Tasks that are not compared, for no run has an answer on them, and how many runs of each ended how."""
+    """Tasks that are not compared, because no run has an answer on them, with the number of runs by status."""
     scores: pd.DataFrame
     """One row a run: task, method, seed, run_id, status, end, at, diverged, value, evaluations, seconds. A diverged
     run has its task's worst value, a failed, killed or missing one NaN."""
@@ -81,7 +81,7 @@ class Comparison:
 
     @property
     def overall(self) -> pd.DataFrame:
-        """The pairs that decide: over tasks, or of the one task."""
+        """The pairs that decide: those over all tasks, or of the only task."""
         return self.pairs[self.pairs["task"] == self.pairs["task"].iloc[0]]
 
     def ordered(self, task: str) -> list[str]:
@@ -113,12 +113,12 @@ def compare(
         axis: of the cost: ``iteration``, ``evaluations``, ``seconds`` or ``epochs``; None for
             :func:`nnexp.results.budget_axis`'s.
         at: the cost at which values are read; None for the largest that all finished runs of a task reach.
-        task: columns of ``runs`` that make a task; None for those that vary and are no setting of a method.
+        task: columns of ``runs`` that make a task; None for those that vary and are not settings of a method.
         method: column of ``runs`` that names the methods; None for the optimizer and what varies in it.
         target: the value that is timed, of every task or by task; None for the middle of the methods' median answers.
         resamples: of the bootstrap.
         seed: of resamples and sign patterns.
-        design: of a sweep that chose its seeds itself; its rules then decide in place of those for fixed seeds.
+        design: of a sweep that chose its seeds itself; its rules replace those for a fixed number of seeds.
 
     Raises:
         ValueError: an unknown measure, axis or column, or fewer than two methods or no common seed.
@@ -135,7 +135,7 @@ def compare(
     sign = -1.0 if about.higher else 1.0
     pairs = _pairs(scores, scores.values, scores.orders, sign, confidence, seed, about.share)
     if not pairs["n_pairs"].any():
-        raise ValueError("no two methods have runs of the same task and seed")
+        raise ValueError("methods: expected two methods with runs of the same task and seed, there are none")
     if design is not None:
         families = [pairs[(pairs["task"] == ALL) == over] for over in (True, False)]
         ruled = [by_design(rows, scores, design, measure, axis) for rows in families if len(rows)]
@@ -181,7 +181,7 @@ def _pairs(
     seed: int,
     bounded: bool = False,
 ) -> pd.DataFrame:
-    """Pairs over tasks, where there are several, and of each task; each of the two a family of its own."""
+    """Pairs over tasks, where there are several, and pairs of single tasks; the two are separate families."""
     clocks = scores.clocks
     single = [
         pair_rows(
@@ -204,7 +204,7 @@ def _summary(
     """A row a task and method, over tasks last.
 
     Args:
-        every_seed: whether each method was to have each seed, so that one without a run is lost.
+        every_seed: whether each method should have each seed, so that a missing run is counted as lost.
     """
     rng = np.random.default_rng(seed)
     groups = [(task, [t]) for t, task in enumerate(scores.tasks)]
@@ -216,7 +216,7 @@ def _summary(
             own = scores.table[scores.table["method"] == method]
             own = own if task == ALL else own[own["task"] == task]
             strata = [values[~np.isnan(values)] for values in scores.values[members, m]]
-            # A mean over tasks of which one is missing would be of other tasks than the rest's.
+            # A mean over tasks without one of them is not comparable with the others.
             whole = strata if all(map(len, strata)) else []
             estimates = aggregate(whole, confidence, resamples, rng)
             row: dict[str, Any] = {
@@ -241,13 +241,13 @@ def _targets(scores: Scores, target: float | Mapping[str, float] | None) -> pd.S
     if isinstance(target, Mapping):
         for task in scores.tasks:
             if task not in target:
-                raise ValueError(f"target: expected a value for each task, {task} has none")
+                raise ValueError(f"target: expected a value for each task; {task} has none")
         return pd.Series({task: float(target[task]) for task in scores.tasks})
     return pd.Series(float(target), index=scores.tasks)
 
 
 def _task_means(scores: Scores) -> Array:
-    """Mean answers ``(T, M)`` on the seeds that all methods share, NaN where there is none."""
+    """Mean answers ``(T, M)`` on the common seeds of all methods, NaN where there is none."""
     shared = ~np.isnan(scores.values).any(1, keepdims=True)
     total = np.where(shared, scores.values, 0.0).sum(-1)
     return np.divide(total, shared.sum(-1), where=shared.any(-1), out=np.full(total.shape, np.nan))

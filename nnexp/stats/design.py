@@ -1,4 +1,4 @@
-"""The record of a sweep that runs until it is decided: its design, the scores that its looks had, and the looks."""
+"""The record of a sweep that runs until it is decided: its design, its scores, and its looks."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Score = float | str
 
 @dataclass(frozen=True)
 class Design:
-    """What the verdict depends on beside the runs; it is recorded before the first look.
+    """All that the verdict depends on in addition to the runs; it is recorded before the first look.
 
     Attributes:
         methods, tasks: by name; each method is trained on each task.
         seed: the first of the seeds, which follow one another.
         most: seeds at which the sweep ends.
-        measure: what is compared, read at the end of each run's budget; ``higher`` whether more of it is better.
+        measure: what is compared, at the end of each run's budget; ``higher`` whether higher is better.
         axis, at: the cost that the budget is given in, and how much of it each task has.
-        worst: by task, what a diverged or failed run counts as.
-        margin: mean difference within which two methods count as the same; None for no such claims.
+        worst: the value of diverged and failed runs, by task.
+        margin: mean difference within which two methods count as equal; None: equality is never claimed.
         settings, code: hashes of what is trained, and of the code that trains it.
     """
 
@@ -55,7 +55,7 @@ class Design:
 
     @property
     def plan(self) -> Plan:
-        """The part that the test itself depends on."""
+        """The parameters of the test."""
         return Plan(
             len(self.methods),
             self.most,
@@ -75,10 +75,11 @@ class Design:
 
 @dataclass
 class DesignRecord:
-    """A design, and what its looks have seen.
+    """A design, with its scores and looks.
 
     Attributes:
-        scores: by task and method, in the order of seeds. What a look has seen stays, whatever becomes of its run.
+        scores: by task and method, in the order of seeds. The scores of a look never change, even if its run is
+            repeated.
         looks: seeds and number of decided pairs of each look that was taken.
         changes: what was changed after a look, in words.
     """
@@ -94,7 +95,7 @@ class DesignRecord:
         return self.looks[-1]["seeds"] if self.looks else 0
 
     def add(self, task: str, method: str, position: int, score: Score) -> None:
-        """Take the score of the seed at a position, unless a look has seen one already."""
+        """Set the score of the seed at a position, unless an earlier look has used one."""
         own = self.scores.setdefault(task, {}).setdefault(method, [])
         if position == len(own):
             own.append(score)
@@ -102,7 +103,7 @@ class DesignRecord:
             own[position] = score
 
     def values(self, worst: bool = True) -> Array:
-        """Scores ``(T, M, n)``, lower is better, up to the seeds that some method has; NaN where there is none.
+        """Scores ``(T, M, n)``, lower is better, up to the last seed of any method; NaN where there is none.
 
         Args:
             worst: whether a run that diverged or failed has its task's worst value, or none.
@@ -122,7 +123,7 @@ class DesignRecord:
         return np.asarray(self.values(worst).mean(0))
 
     def decision(self) -> Decision:
-        """Where the comparison stands, from the first look on."""
+        """The decision from all scores, from the first look on."""
         return decide(self.design.plan, self.means())
 
     def lost(self) -> dict[str, dict[str, int]]:
@@ -142,13 +143,13 @@ class DesignRecord:
 
     @classmethod
     def read(cls, text: str) -> DesignRecord:
-        """What :meth:`text` wrote."""
+        """The record that :meth:`text` wrote."""
         values = json.loads(text)
         return cls(**(values | {"design": Design(**values["design"])}))
 
 
 def differing(before: Design, now: Design) -> list[str]:
-    """Names of what differs between two designs."""
+    """Names of the fields in which two designs differ."""
     return [name for name in asdict(before) if getattr(before, name) != getattr(now, name)]
 
 

@@ -1,7 +1,7 @@
-"""Tests of equal means for methods whose answers differ in shape, and whether they do.
+"""Tests of equal means for methods whose answers have distributions of different shapes, and a test of the shapes.
 
 The sign-flip test's null hypothesis is that a difference is as likely to be +d as -d, which holds where methods are
-alike. Where shapes differ, one method stuck now and then, say, means may be equal and that hypothesis false.
+equal. With different shapes, for example if one method is sometimes stuck, means may be equal and the hypothesis false.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ def hall_p(differences: Array) -> Array:
 
 
 def shapes_differ(a: Array, b: Array, alpha: float = 0.05) -> bool:
-    """Whether paired answers ``a (n,)`` and ``b (n,)`` are seen to differ in spread, or a - b to be skewed.
+    """Whether paired answers ``a (n,)`` and ``b (n,)`` differ significantly in spread, or a - b is skewed.
 
     By Pitman's (1939) and Morgan's test, that a + b and a - b are not correlated, or D'Agostino's (1970) of skewness,
-    from eight pairs on. What no run showed is not seen.
+    from eight pairs on.
     """
     unit = scale([a, b])
     total, difference = a / unit + b / unit, a / unit - b / unit

@@ -1,4 +1,4 @@
-"""How much each hyperparameter matters to the result, and how far that can be believed."""
+"""The importance of each hyperparameter for the result, and how reliable that is."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Importance(NamedTuple):
     """``table``: ``setting, importance, sd``, most important first; ``r2``: the forest's R² on runs it had not seen.
 
     An importance is the rise of the forest's squared error when the setting's column is shuffled, as a share of
-    the measure's variance. Where ``r2`` is near or below 0 the forest has learned nothing, and the table says
-    nothing either.
+    the measure's variance. Where ``r2`` is near or below 0 the forest has learned nothing, and the table is
+    meaningless.
     """
 
     table: pd.DataFrame
@@ -91,9 +91,11 @@ def importance(
     value = pd.to_numeric(runs[measure], errors="coerce")
     done = runs[(runs["status"] == "finished") & np.isfinite(value)]
     if len(done) < 10:
-        raise ValueError(f"runs: {len(done)} finished with a {measure}; importance needs 10 or more")
+        raise ValueError(
+            f"runs: expected 10 or more finished runs with a {measure} for importance, there are {len(done)}"
+        )
     if not names:
-        raise ValueError("settings: none varies in these runs")
+        raise ValueError("settings: expected settings that differ between runs, there are none")
     x = columns(done, names).to_numpy(float)
     y = value.loc[done.index].to_numpy(float)
     rng = np.random.default_rng(seed)
@@ -103,7 +105,7 @@ def importance(
     for fit, held in GroupKFold(5).split(x, y, groups):
         forest = RandomForestRegressor(100, min_samples_leaf=2, random_state=seed).fit(x[fit], y[fit])
         missed[held] = (y[held] - forest.predict(x[held])) ** 2
-        # All shuffles of all settings are one question to the forest.
+        # All shuffles of all settings are one call of the forest.
         asked = np.broadcast_to(x[held], (repeats, len(names), *x[held].shape)).copy()
         for at in range(len(names)):
             for repeat in range(repeats):

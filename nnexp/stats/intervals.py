@@ -12,7 +12,7 @@ from scipy import stats
 Array = np.ndarray[Any, Any]
 
 SERVES = 1.25
-"""How much more often than asked an interval may miss and still be given, with its level."""
+"""The largest factor of the asked error rate at which an interval is still given, with its own level."""
 
 
 class Estimate(NamedTuple):
@@ -29,7 +29,7 @@ def unknown(value: Any) -> Estimate:
 
 
 def holding(value: Any, low: Any, high: Any) -> Estimate:
-    """An estimate whose interval holds it: few resamples, or rounding, may have put an end beyond it."""
+    """An estimate whose interval contains it, also if few resamples, or rounding, have put an end beyond it."""
     return Estimate(value, np.minimum(low, value)[()], np.maximum(high, value)[()])
 
 
@@ -44,7 +44,7 @@ def scale(strata: Sequence[Array]) -> Array:
 
 
 def in_units(method: Callable[..., Estimate]) -> Callable[..., Estimate]:
-    """``method(strata, ...)`` of values of any size: it gets them divided by their :func:`scale`."""
+    """``method(strata, ...)`` for values of any size: it is called with values divided by their :func:`scale`."""
 
     @wraps(method)
     def scaled(strata: Sequence[Array], *args: Any, **options: Any) -> Estimate:

@@ -44,7 +44,7 @@ def judge(
     method: str | None = None,
     confidence: float = 0.95,
 ) -> Judgement:
-    """Compare at equal cost of every kind, and say which method is better, by how much, how sure, at what cost.
+    """Compare at equal cost of every kind, and tell which method is better, by how much, how sure, at what cost.
 
     Args:
         runs: as :func:`nnexp.results.load_runs` or :func:`nnexp.stats.select_best` gives; where they are a sweep that
@@ -71,7 +71,7 @@ def judge(
         name.split(" ")[0]: at for at, name in [*enumerate(next(iter(comparisons.values())).methods)][::-1]
     }
     tuning = tuning_table(cells(runs, task, method))
-    # The best first, as everywhere.
+    # Best first, as in all tables.
     tuning = tuning.sort_values("method", key=lambda names: names.map(ranks), kind="stable")
     sequential = None if design is None else sequential_verdict(design)
     head = headline(comparisons) if sequential is None else sequential.headline
@@ -86,14 +86,15 @@ def judge(
 
 
 def _extended(tag: str, alpha: float) -> str:
-    """That a sweep was extended after its end, and what that does to tests that know of one look."""
+    """A warning that a sweep was extended after its end, which raises the error rate of tests for one look."""
     if not tag:
         return ""
     times = json.loads(tag)
     listed = ", ".join(f"{count(one['runs'], 'run')} ({one['at']})" for one in times)
     many = count(len(times), "time")
     return (
-        f"Extended {many} after its results were known, at {listed}. Tests do not know of that: whoever looks "
+        f"Extended {many} after its results were known, at {listed}. Tests do not take that into account: "
+        f"whoever looks "
         f"{len(times) + 1} times at {alpha:.0%} and stops at a difference is wrong in up to "
         f"{min(1.0, (len(times) + 1) * alpha):.0%} of cases. sweep.until=decided holds its level."
     )

@@ -13,8 +13,8 @@ from nnexp.stats.intervals import Estimate, in_units, unknown
 Array = np.ndarray[Any, Any]
 
 SHARE = 0.6
-"""How much of the sample's skewness is believed for one task. By simulation: 0.5 leaves the mean of five skewed
-answers (log-normal) below 93 % covered, 0.8 that of bimodal ones above 97 %."""
+"""The factor of the sample's skewness for one task. By simulation: with 0.5 the mean of five skewed
+answers (log-normal) is covered in less than 93 %, with 0.8 that of bimodal ones in more than 97 %."""
 
 
 @in_units
@@ -42,7 +42,7 @@ def mean_of_means(strata: Sequence[Array], confidence: float = 0.95) -> Estimate
     error = np.sqrt(total) / len(strata)
     quantile = special.stdtrit(welch(variances, sizes), (1 + confidence) / 2)
     cumulant = np.sum([_third_cumulant(values) for values in strata], axis=0)
-    # Each task's skewness is from few values, and the mean of several is nearer to normal than it lets seem.
+    # The skewness of each task is from few values, and the mean of several tasks is nearer to normal.
     scale = np.where(total > 0, total, 1.0)
     tasks = scale**2 / np.where(total > 0, np.sum(variances**2, axis=0), 1.0)
     longer = SHARE * cumulant / scale**1.5 / tasks**2 * (2 * quantile**2 + 1) / 6

@@ -1,4 +1,4 @@
-"""What may estimate a run's answer, and which way is better."""
+"""The measure that methods are compared by, and its direction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nnexp.results import measure_of
 
 
 def higher_is_better(measure: str, table: pd.DataFrame | None = None) -> bool:
-    """Whether more of ``measure`` is better: true of accuracies, false of losses; of metrics the ``table`` tells.
+    """Whether higher values of ``measure`` are better: true for accuracies, false for losses; metrics are in ``table``.
 
     Raises:
         ValueError: it does not.
@@ -21,14 +21,15 @@ def higher_is_better(measure: str, table: pd.DataFrame | None = None) -> bool:
 def default_measure(runs: pd.DataFrame) -> str:
     """``test_loss`` where all finished runs have it, else ``val_loss`` where all have that, else ``loss``.
 
-    Methods are tuned and stopped on validation data, so test data compare them where there are both. The training loss
-    judges the answer that it has chosen itself; it is what there is without samples that are held out.
+    Methods are tuned and stopped on validation data, so they are compared on test data where there are both. The
+    training loss is used only without validation and test data, because it has also chosen the answer.
     """
     return _first_known(runs, ("test_loss", "val_loss"))
 
 
 def tuning_measure(runs: pd.DataFrame) -> str:
-    """What settings are chosen by: ``val_loss`` where all finished runs have it, else ``loss``; never test data."""
+    """The measure that settings are chosen by: ``val_loss`` where all finished runs have it, else ``loss``; never test
+    data."""
     return _first_known(runs, ("val_loss",))
 
 

@@ -41,7 +41,7 @@ COLUMNS = (
     "verdict",
 )
 ROUNDING = 1e-12
-"""By which a p may be above a level that it equals."""
+"""Tolerance for a p that equals a level up to rounding."""
 
 
 def pair_rows(
@@ -57,7 +57,7 @@ def pair_rows(
     """One row a pair of methods, before the correction for their number.
 
     A difference is that of means over tasks, each with the same weight. What is flipped in the test, and what
-    the interval counts as one observation, is a seed with all its tasks: tasks may share data and first
+    the interval counts as one observation, is a seed with all its tasks: tasks may share data and initial
     weights by their seed. Seeds whose runs were timed together are one observation too. Cliff's delta takes runs
     as independent, and is the mean over tasks.
 
@@ -75,7 +75,7 @@ def pair_rows(
         a, b = (one, two) if not ends[two] < ends[one] else (two, one)
         difference = lower[:, a] - lower[:, b]
         share = seed_shares(difference)
-        if share.sum() > 0:  # On common seeds the order may be another than over all.
+        if share.sum() > 0:  # On common seeds the order may differ from that over all seeds.
             a, b, share, difference = b, a, -share, -difference
         paired = ~np.isnan(difference)
         used = paired.any(0)
@@ -122,7 +122,7 @@ def corrected(table: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
 
 
 def seed_shares(difference: Array) -> Array:
-    """What each seed ``(S,)`` adds to the mean over tasks of the mean ``difference (T, S)`` over its pairs."""
+    """The contribution of each seed ``(S,)`` to the mean over tasks of the mean ``difference (T, S)`` of pairs."""
     paired = ~np.isnan(difference)
     pairs = paired.sum(1)
     tasks = max(int((pairs > 0).sum()), 1)
@@ -168,7 +168,7 @@ def paired_interval(differences: Array, confidence: float = 0.95, seed: int = 0)
 
 
 def _p_mean(observed: Array, bounds: Array | None) -> float:
-    """P of equal means; ``bounds`` are the largest differences that are possible, None where there is no such."""
+    """P of equal means; ``bounds`` are the largest possible differences, None where these are unbounded."""
     if not len(observed):
         return np.nan
     return float(hall_p(observed) if bounds is None else bounded_p(observed, float(bounds.max())))

@@ -24,9 +24,9 @@ BLOCK = 1024
 
 
 def sign_flip(differences: Array, seed: int = 0, draws: int = DRAWS) -> Array:
-    """Two-sided p of each row of ``differences (..., n)``: is their mean further from 0 than chance makes it?
+    """Two-sided p of each row of ``differences (..., n)`` for the hypothesis that their signs are random.
 
-    If two methods are alike, each difference on a common seed could as well have the other sign. Up to 24
+    If two methods are equal, each difference on a common seed could as well have the other sign. Up to 24
     pairs p is exact, the share of all sign patterns with a mean at least as far from 0. Beyond, it is
     (1 + b) / (1 + m) with b of m random patterns, which never claims more than was tried (Phipson and Smyth
     2010). Pairs that are 0 do not change p.

@@ -13,16 +13,16 @@ from nnexp.stats.permutation import subset_means
 Array = np.ndarray[Any, Any]
 
 MOST = 1_000_000
-"""Seeds beyond which a difference counts as out of reach: infinitely many."""
+"""Above this number of seeds a difference cannot be shown in practice, and the number is infinite."""
 
 FEW = 12
-"""Seeds up to which sign patterns are so few that the test falls short of Student's, and is simulated."""
+"""Up to this number of seeds, sign patterns are so few that the test is weaker than Student's, and is simulated."""
 
 MANY = 30
-"""Seeds from which on sign patterns are so many that any level is attained."""
+"""From this number of seeds on there are so many sign patterns that any level is attained."""
 
 LARGE = 200
-"""Seeds from which on the noncentral t is a normal about the effect; SciPy's gives NaN for large ones."""
+"""From this number of seeds on the noncentral t is replaced by a normal; SciPy's gives NaN for large ones."""
 
 SIMULATED = 2000
 
@@ -72,7 +72,7 @@ def seeds_needed(effect: float, alpha: float = 0.05, wanted: float = 0.8) -> flo
 
 @cache
 def _seen_from(seeds: int, alpha: float) -> tuple[Array, Array]:
-    """The effects above which, and below which, each of many simulated comparisons would be seen."""
+    """The effects above which, and below which, each of many simulated comparisons is significant."""
     means = subset_means(np.random.default_rng(seeds).normal(size=(SIMULATED, seeds)))
     allowed = int(alpha / 2 * 2**seeds + 1e-9)
     ordered = np.partition(means, (allowed - 1, -allowed), axis=-1)

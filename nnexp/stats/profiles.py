@@ -23,7 +23,7 @@ def profiles(costs: Array, methods: list[str]) -> pd.DataFrame:
     if not known.size:
         return pd.DataFrame({"method": [], "tau": [], "share": []}).astype({"method": str})
     positive = known[(known > 0) & np.isfinite(known)]
-    # A target that the start meets costs nothing, and nothing has no multiples.
+    # A target that the initial weights meet costs 0, of which there are no multiples.
     least = positive.min() if positive.size else 1.0
     floor = np.maximum(known, least)
     best = floor.min(0)

@@ -11,7 +11,7 @@ from scipy import stats
 Array = np.ndarray[Any, Any]
 
 FEWEST_TASKS = 5
-"""Tasks below which Friedman's test has no power worth a diagram."""
+"""With fewer tasks Friedman's test has too little power for a diagram."""
 
 
 class Ranks(NamedTuple):
@@ -35,7 +35,7 @@ def ranks(answers: Array, methods: list[str], confidence: float = 0.95) -> Ranks
     """Rank the methods on each task by their mean over seeds, and test whether the ranks differ (Demsar 2006).
 
     Friedman's test over tasks, then Nemenyi's critical difference q sqrt(k (k + 1) / (6 N)), with q the
-    quantile of the studentized range over sqrt(2). Seeds of one task are no more tasks.
+    quantile of the studentized range over sqrt(2). Seeds of a task do not count as tasks.
 
     Args:
         answers: ``(T, M)``, lower is better; tasks with a NaN are left out.

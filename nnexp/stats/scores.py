@@ -29,7 +29,7 @@ class Scores(NamedTuple):
     methods: list[str]
     seeds: list[Any]
     higher: bool
-    """Whether more of the measure is better."""
+    """Whether higher values of the measure are better."""
     clocks: Array | None
     """At equal seconds ``(T, M, S)``: runs with the same number were timed together; else None."""
     left_out: dict[str, str]
@@ -42,9 +42,9 @@ def read_scores(
     """The ``measure`` of each run when it had spent ``at`` on ``axis``: the last one measured by then, else the first.
 
     A run that had not diverged, failed or been killed by then counts like any other. One that had diverged,
-    or whose measure was not finite, has the worst value of its task, starts among them, and is behind all
-    others in rank; a failed, killed or running one has none: what stopped it says nothing of its method. One that ended
-    early, at its target or without progress, keeps the value that it ended with.
+    or whose measure was not finite, has the worst value of its task, including initial values, and has the
+    last rank; a failed, killed or running one has no value, because the reason is not its method. One that stopped
+    early, at its target or without progress, keeps its last value.
 
     Args:
         cells: one row a run, with ``task``, ``variant`` and ``replicate``, as :func:`nnexp.results.label` gives.
@@ -56,7 +56,7 @@ def read_scores(
     if axis not in ALL_AXES:
         raise ValueError(f"axis={axis}: expected one of {', '.join(ALL_AXES)}")
     if measure not in history or not history[measure].notna().any():
-        raise ValueError(f"measure={measure}: no run has it")
+        raise ValueError(f"measure={measure}: expected a measure that was recorded; no run has this one")
     own = history[history["run_id"].isin(set(cells["run_id"]))]
     table = pd.DataFrame(
         {
@@ -110,14 +110,14 @@ def _common_costs(table: pd.DataFrame, at: float | None, axis: str) -> pd.Series
     by_task = finished[whole].groupby(["task", "early"], sort=False)["end"].agg(["min", "max"]).reset_index()
     costs = by_task["min"].where(~by_task["early"], by_task["max"]).set_axis(by_task["task"])
     if costs.isna().any():
-        raise ValueError(f"axis={axis}: task {costs.index[costs.isna()][0]} has runs without it")
+        raise ValueError(f"axis={axis}: runs of task {costs.index[costs.isna()][0]} have no record of it")
     return costs
 
 
 def timed_together(cells: pd.DataFrame, ends: pd.Series) -> Array:
     """A number for each run, the same for runs that were timed together: one group, or ends that are equal to the bit.
 
-    Runs recorded before groups were have the same share of one clock, if they went on as long.
+    In older records without groups, runs that were trained together have equal ends if they trained equally long.
     """
     known = cells["group"].to_numpy(object) if "group" in cells else np.full(len(cells), None)
     keys = [
@@ -138,13 +138,13 @@ def _left_out(table: pd.DataFrame) -> dict[str, str]:
 
 def _with_values(table: pd.DataFrame, own: pd.DataFrame, measure: str, axis: str) -> pd.DataFrame:
     rows = held(own, axis, table.set_index("run_id")["at"])
-    # A run whose clock had not told of any progress by then had the answer that it began with.
+    # A run without a measurement by then has its initial answer.
     begun = own[(own["iteration"] == 0) & ~own["run_id"].isin(rows["run_id"])]
     rows = pd.concat([rows, begun]).set_index("run_id")
     alive = (table["status"] == "finished") | (table["end"] >= table["at"])
     read = table["run_id"].map(rows[measure]).where(alive)
     measured = table["run_id"].map(own.groupby("run_id")[measure].count()) > 0
-    # A loss that has overflowed is no number, though the run went on.
+    # The loss has overflowed, although the run continued.
     table["diverged"] = read.isna() & ((table["status"] == "diverged") | (alive & measured))
     starts = table["run_id"].map(own.groupby("run_id")[measure].first())
     seen = pd.concat([read, starts.where(table["diverged"])], ignore_index=True)

@@ -33,21 +33,21 @@ FIRST, EVERY = 10, 5
 """Seeds at the first look, and from one look to the next."""
 
 PATHS = 20_000
-"""Sign patterns. With other ones a decision among six methods came a look sooner or later in 3 of 60 pairs."""
+"""Number of sign patterns. With other patterns 3 of 60 pairs of six methods were decided one look earlier or later."""
 
 HALVINGS = 20
-"""Of the range in which an interval's end is looked for: to a millionth of the differences' range."""
+"""Bisection steps for an interval's end: to a millionth of the differences' range."""
 
 UNDECIDED, DIFFERENT, SAME = "undecided", "different", "same"
 
 
 class Plan(NamedTuple):
-    """What the test depends on beside the scores; to be fixed before the first look.
+    """The parameters of the test, to be fixed before the first look.
 
     Attributes:
         methods: how many.
         most: seeds N at which it ends.
-        margin: differences within which two methods count as the same; None for no such claims.
+        margin: difference within which two methods count as equal; None: equality is never claimed.
         seed: of the signs.
     """
 
@@ -77,26 +77,26 @@ class Plan(NamedTuple):
 
     @property
     def can_decide(self) -> bool:
-        """Whether the most seeds have sign patterns enough for one pair to be told apart from all others open."""
+        """Whether the most seeds have enough sign patterns to decide one pair while all others are open."""
         pairs = len(self.pairs)
         level = self.alpha / pairs
         return 2.0 ** (1 - self.most) <= level and floor(level * self.paths + 1e-9) >= 1
 
 
 class Pair(NamedTuple):
-    """What became of a pair: closed at a look, or open at the last one."""
+    """The outcome of a pair: decided at a look, or open at the last one."""
 
     one: int
     two: int
     outcome: str
     seeds: int
-    """At the look at which it was closed, else at the last look."""
+    """Seeds of the look at which it was decided, else of the last look."""
     difference: float
     """Mean of one - two over these seeds."""
 
 
 class Decision(NamedTuple):
-    """Where a comparison stands after its looks.
+    """The state of a comparison after its looks.
 
     Attributes:
         looks: how many were taken.
@@ -167,7 +167,7 @@ def closed_at(plan: Plan, differences: Array) -> list[tuple[int, str]]:
 
 
 def repeated_interval(plan: Plan, differences: Array, level: float) -> tuple[float, float]:
-    """The interval of the centre of ``differences (n,)`` at the look at n seeds, which knows of all looks before.
+    """The interval of the centre of ``differences (n,)`` at the look at n seeds, valid over all looks.
 
     All shifts that the path test at ``level`` does not call by that look's threshold (Jennison and Turnbull 1989),
     found by halving from the mean outwards. It leaves out 0 where the test calls 0 at that look. After an early stop
@@ -215,7 +215,7 @@ def _step(significant: Array, look: int, left: list[int], called: int) -> list[i
         now = next((pair for pair in left if significant[pair, level] <= look), None)
         if now is None:
             break
-        # Levels are nested, so the order in which pairs are closed does not matter.
+        # Levels are nested, so the order in which pairs are decided does not matter.
         left.remove(now)
         closing.append(now)
     return closing

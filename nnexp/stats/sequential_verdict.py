@@ -23,10 +23,10 @@ from nnexp.stats.verdict import cost, count
 Array = np.ndarray[Any, Any]
 
 SKEW_LEVEL, SKEW_SEEDS = 0.05, 8
-"""Of D'Agostino's test that differences are skewed, and the seeds from which on it is made."""
+"""The level of D'Agostino's test of skewness, and the least number of seeds for it."""
 
 MOST_LINES = 12
-"""Pairs that are spelled out."""
+"""The most pairs that have a line each."""
 
 
 class SequentialVerdict(NamedTuple):
@@ -47,7 +47,7 @@ class SequentialVerdict(NamedTuple):
 
 
 def sequential_verdict(record: DesignRecord) -> SequentialVerdict:
-    """What a design has shown by its last look."""
+    """The verdict of a design at its last look."""
     decision = record.decision()
     pairs = _pairs(record, decision)
     seeds = {
@@ -126,7 +126,7 @@ def _headline(record: DesignRecord, decision: Decision, pairs: pd.DataFrame) -> 
 
 
 def _best(record: DesignRecord, pairs: pd.DataFrame) -> list[str]:
-    """The methods that none is shown to be better than."""
+    """The methods for which no other method is shown to be better."""
     worse = set(pairs.loc[pairs["outcome"] == DIFFERENT, "b"])
     return [name for name in record.design.methods if name not in worse] or record.design.methods
 
@@ -154,9 +154,9 @@ def _text(
     if number > MOST_LINES:
         lines.append(f"- {number - MOST_LINES} more pairs are in the table.")
     if (pairs["outcome"] == UNDECIDED).any() and record.seen >= design.most:
-        told = "Undecided is no evidence of being equal"
+        told = "Undecided does not mean equal"
         if design.margin is None:
-            told += "; sweep.margin asks for that, and without it equal methods always get all seeds"
+            told += "; sweep.margin tests for equality, and without it equal methods always get all seeds"
         lines.append(f"{told}.")
     if pairs["skewed"].any():
         worst = pairs.loc[pairs["skewed"]]

@@ -1,4 +1,4 @@
-"""Which method is ahead of which: one order for the headline, the tables and the pairs."""
+"""The order of methods, the same in the headline, the tables and the pairs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ BETTER, UNDECIDED = "a is better", "not enough evidence"
 def ordered(summary: pd.DataFrame, pairs: pd.DataFrame, *, higher: bool) -> list[str]:
     """The methods of one task, or over tasks, best first.
 
-    A method stands before another by how many it is ahead of on the seeds that each two share; of equals the one
-    with the better mean of its own runs. That is the order of means where all have the same seeds. One that was
-    shown to be worse than another is not the first, unless all were.
+    Methods are ordered by how many others they are ahead of on common seeds, and then by the mean of their own runs.
+    That is the order of means where all have the same seeds. A method that was shown to be worse than another is not
+    the first, unless all were.
 
     Args:
         summary: rows of :class:`nnexp.stats.Comparison`'s, one a method.
         pairs: its rows of the same task.
-        higher: whether more of the measure is better.
+        higher: whether higher values of the measure are better.
     """
     sign = -1.0 if higher else 1.0
     wins = pairs[sign * pairs["difference"] < 0].groupby("a").size()

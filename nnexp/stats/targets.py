@@ -17,10 +17,10 @@ Array = np.ndarray[Any, Any]
 def first_reached(
     history: pd.DataFrame, measure: str, axis: str, targets: pd.Series, horizons: pd.Series
 ) -> pd.Series:
-    """The cost, by run id, of the first measurement that is as good as the run's target.
+    """The cost, by run id, of the first measurement that reaches the run's target.
 
-    It is infinite for a run that was not so good by its horizon. Runs are measured now and then, so that
-    the true cost lies between this measurement and the one before.
+    It is infinite for a run that did not reach it by its horizon. Runs are measured at their marks, so that the
+    true cost lies between this measurement and the one before.
 
     Args:
         targets: values by run id.
@@ -41,7 +41,7 @@ def times(scores: Scores, history: pd.DataFrame, measure: str, axis: str, target
     own = history[history["run_id"].isin(by_run.index)]
     reached = first_reached(own, measure, axis, by_run["task"].map(targets), by_run["at"])
     time = table["run_id"].map(reached).astype(float)
-    # A run that fell to something other than its method might have got there.
+    # A run that was stopped for another reason than its method might have reached the target.
     time = time.where(table["value"].notna() | np.isfinite(time))
     out = np.full(scores.values.shape, np.nan)
     places = tuple(
@@ -53,9 +53,9 @@ def times(scores: Scores, history: pd.DataFrame, measure: str, axis: str, target
 
 
 def default_targets(scores: Scores) -> pd.Series:
-    """For each task the middle one of the methods' median answers, the better one of two in the middle.
+    """For each task the median of the methods' median answers, the better of two middle values.
 
-    About half of the methods have about half of their runs or more there.
+    About half of the methods reach it in at least half of their runs.
     """
     medians = scores.table.groupby(["task", "method"], sort=False)["value"].median()
     middle = "higher" if scores.higher else "lower"
@@ -81,7 +81,7 @@ def target_table(
             if scores.clocks is not None and len(set(scores.clocks[t, m][~np.isnan(reached[t, m])])) < len(
                 known
             ):
-                # Times of one clock are one measurement, of which nothing says how far it is off.
+                # Times of one clock are one measurement, whose error is unknown.
                 middle, level = unknown(middle.value), np.nan
             rows.append(
                 {

@@ -1,4 +1,4 @@
-"""What tuning is worth: the best of n trials, in expectation, and all trials of a method in one table."""
+"""The value of tuning: the expected best of n trials, and a table of all trials of a method."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nnexp.stats.measure import higher_is_better, tuning_measure
 Array = np.ndarray[Any, Any]
 
 RESAMPLES = 500
-"""Of the bootstrap over trials."""
+"""Resamples of the bootstrap over trials."""
 
 
 def expected_best(values: Array, higher: bool = False) -> Array:

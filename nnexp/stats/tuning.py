@@ -1,4 +1,4 @@
-"""Tuned against default: choosing a setting of each method, and what the choice cost."""
+"""Tuned against default: the choice of a setting for each method, and its cost."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ def select_best(
     task: Sequence[str] | None = None,
     apart: Sequence[str] = (),
 ) -> Selection:
-    """Choose each method's setting by its mean ``measure`` over tasks on ``seeds``, and leave those seeds out after.
+    """Choose each method's setting by its mean ``measure`` over tasks on ``seeds``, which are then left out.
 
-    The best of many noisy means is better than it is: only other seeds than those that chose it tell how
-    good. A setting with a run that did not finish on these seeds is chosen only if all have one.
+    The best of many noisy means looks better than it is; seeds that did not choose it give a fair estimate. A setting
+    with an unfinished run on these seeds is chosen only if all settings have one.
 
     Args:
         measure: of the runs' ends; None for ``val_loss``, else ``loss``.
         seeds: that choose; None for the first half of those that there are.
-        apart: settings that make methods of their own, such as ``optimizer.momentum``, and are not chosen.
+        apart: settings whose values are separate methods, such as ``optimizer.momentum``, and are not chosen.
 
     Raises:
         ValueError: an unknown measure, or none of the seeds.
     """
     measure = measure or tuning_measure(runs)
     if measure not in runs or runs[measure].isna().all():
-        raise ValueError(f"measure={measure}: no run has it")
+        raise ValueError(f"measure={measure}: expected a measure that was recorded; no run has this one")
     found = cells(runs, task).assign(tuning_of=lambda rows: _methods(rows, apart))
     warnings = list(filter(None, [left_out(found)]))
     known = sorted(found["seed"].dropna().unique())
@@ -58,8 +58,8 @@ def select_best(
         raise ValueError(f"seeds={list(choosing)}: expected some of {known}")
     if set(known) <= set(choosing) or len(known) < 2:
         warnings.append(
-            "Chosen on the seeds that are compared: the chosen settings look better than they are, and no "
-            "interval or test here knows of it."
+            "Settings were chosen on the seeds that are compared: they look better than they are, and intervals "
+            "and tests do not correct for that."
         )
         on, after = (found if on.empty else on), found
     else:

@@ -14,29 +14,29 @@ from nnexp.stats.standing import BETTER, ordered, standing
 UNITS = {"iteration": "iterations", "evaluations": "evaluations", "seconds": "seconds", "epochs": "epochs"}
 
 RARE = 0.3
-"""The share of runs that is taken for an outcome that should not stay unseen, such as being stuck at a plateau."""
+"""The share of runs with an outcome that should not be missed, such as being stuck at a plateau."""
 
-ENOUGH = 8
-"""Runs from which on an interval can hold the mean of two outcomes, one as likely as ``RARE``, in 93 of 100 cases."""
+ENOUGH_RUNS = 8
+"""From this number of runs on an interval covers the mean of two outcomes, one as likely as ``RARE``, in 93 %."""
 
-MOST = 8
-"""Rivals of the best method that are spelled out."""
+MOST_RIVALS = 8
+"""The most rivals of the best method that have a line each."""
 
-NAMED = 5
-"""Names of methods in a list of a sentence; more are counted."""
+MOST_NAMES = 5
+"""The most names of methods in a sentence; others are counted."""
 
 TESTS = (
-    "Tests: p is of the hypothesis that two methods are alike: that on each seed the difference may as well have "
-    "the other sign. Where their answers differ in shape it may be false though means are equal, and p of equal means "
-    "is given too."
+    "Tests: p is for the hypothesis that two methods are equal: that on each seed the difference is as likely to have "
+    "the other sign. Where the shapes of their answers differ it may be false although means are equal; then p for "
+    "equal means is given too."
 )
 
 BY_DESIGN = (
-    "Verdicts are those of the sequential design, at each cost for itself, and intervals know of all looks; there is "
-    "no p, which would be of a fixed number of seeds."
+    "Verdicts follow the sequential design, separately at each cost, and intervals are valid over all looks; there is "
+    "no p, which would need a fixed number of seeds."
 )
 
-ALONE = "Runs that are trained one at a time are timed each by itself: hydra.launcher.group=1."
+ALONE = "To time each run separately, train runs one at a time: hydra.launcher.group=1."
 
 
 def verdict(
@@ -71,14 +71,14 @@ def verdict(
         )
         if beaten:
             head += f" It is better than {listed(beaten)}."
-    rivals = methods[1 : 1 + MOST]
+    rivals = methods[1 : 1 + MOST_RIVALS]
     lines = [
         head,
         *(_pair(best, rival, deciding, measure, about, confidence, len(tasks)) for rival in rivals),
     ]
-    if len(methods) - 1 > MOST:
+    if len(methods) - 1 > MOST_RIVALS:
         lines.append(
-            f"- {len(methods) - 1 - MOST} more methods are behind these; all pairs are in the table."
+            f"- {len(methods) - 1 - MOST_RIVALS} more methods are behind these; all pairs are in the table."
         )
     few = [_too_few(deciding, confidence), _unseen(tasks, summary)]
     lines += filter(None, [*few, _by_task(tasks, methods, pairs, summary, about)])
@@ -103,7 +103,7 @@ def cost(at: pd.Series, axis: str) -> str:
 
 def _mean(measure: str, row: pd.Series) -> str:
     if math.isnan(row["mean"]):
-        return f"mean {measure} that is unknown, for it has no run on some task"
+        return f"unknown mean {measure}, because it has no run on some task"
     if row["n"] == 1:
         return f"{measure} {_number(row['mean'])} (one run)"
     return f"mean {measure} {_number(row['mean'])} {_interval(row['mean_low'], row['mean_high'])}"
@@ -153,11 +153,14 @@ def _pair(
 
 
 def _shapes(row: pd.Series, about: Measure) -> str:
-    """That p is of more than means, and what a test of means says."""
+    """A note where shapes differ, with the p of equal means."""
     if not row["shapes_differ"] or math.isnan(row["p"]):
         return ""
     level = "which holds for any shapes" if about.share else "which holds roughly"
-    return f" Their answers differ in shape, which p counts too; for equal means alone p {_p(row['p_mean'])}, {level}."
+    return (
+        " The shapes of their answers differ, which affects p; for equal means alone p "
+        f"{_p(row['p_mean'])}, {level}."
+    )
 
 
 def _needed(row: pd.Series) -> str:
@@ -165,7 +168,7 @@ def _needed(row: pd.Series) -> str:
     if math.isnan(seeds) or seeds <= row["observations"]:
         return ""
     if math.isinf(seeds):
-        return " A difference of this size is out of reach of any number of seeds."
+        return " No number of seeds would show a difference of this size."
     return (
         f" If the difference is as large as found, {seeds:,.0f} {_noun(row)}s would show it "
         f"with 80% power; there are {row['observations']}."
@@ -173,7 +176,7 @@ def _needed(row: pd.Series) -> str:
 
 
 def _noun(row: pd.Series) -> str:
-    """What one observation is: a seed, or what was timed by itself."""
+    """The name of one observation: a seed, or an independent timing."""
     return "seed" if row["observations"] == row["seeds"] else "independent timing"
 
 
@@ -194,14 +197,15 @@ def _too_few(deciding: pd.DataFrame, confidence: float) -> str:
 
 
 def _unseen(tasks: list[str], summary: pd.DataFrame) -> str:
-    """That no interval knows of what no run showed, where that is likely."""
+    """A warning that rare outcomes may be missing, where that is likely."""
     runs = summary.loc[summary["task"].isin(tasks), "n"]
     fewest = int(runs[runs > 1].min()) if (runs > 1).any() else 0
-    if not 1 < fewest < ENOUGH:
+    if not 1 < fewest < ENOUGH_RUNS:
         return ""
     return (
-        f"{fewest} runs may miss a kind of outcome: one that {RARE:.0%} of a method's runs have is in none of them "
-        f"with a chance of {(1 - RARE) ** fewest:.0%}, and no interval knows of it then; {ENOUGH} or more are safer."
+        f"{fewest} runs may miss a kind of outcome: one with a probability of {RARE:.0%} is absent from all of them "
+        f"in {(1 - RARE) ** fewest:.0%} of cases, and then intervals cannot reflect it; {ENOUGH_RUNS} or "
+        f"more runs are safer."
     )
 
 
@@ -223,7 +227,7 @@ def _by_task(
 
 
 def _spent(summary: pd.DataFrame, axis: str, methods: list[str]) -> str:
-    """What the methods had spent by then in the other costs."""
+    """The other costs of the methods at that point."""
     last = summary[summary["task"] == summary["task"].iloc[-1]]
     parts = []
     for row in last.sort_values("method", key=lambda names: names.map(methods.index)).itertuples():
@@ -238,7 +242,7 @@ def _spent(summary: pd.DataFrame, axis: str, methods: list[str]) -> str:
 
 
 def _clocks(scores: pd.DataFrame) -> str:
-    """What seconds are, and which runs were timed together, so that seeds do not average the clock's noise."""
+    """A note on seconds, and on runs that were timed together, whose seeds do not average the clock's noise."""
     text = (
         "Seconds are those of this machine under its load; a method's own intervals hold for these timings."
     )
@@ -268,7 +272,7 @@ def _stopped(scores: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
 
 
 def _tasks(deciding: pd.DataFrame, tasks: int) -> str:
-    """How many tasks each two methods share, of how many."""
+    """How many of the tasks each pair of methods has in common."""
     low, high = int(deciding["tasks"].min()), int(deciding["tasks"].max())
     if low == tasks:
         return count(tasks, "task")
@@ -289,7 +293,7 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
-def listed(names: list[str], word: str = "and", most: int = NAMED) -> str:
+def listed(names: list[str], word: str = "and", most: int = MOST_NAMES) -> str:
     """Names in a sentence, those beyond ``most`` as a number.
 
     >>> listed(["a", "b", "c", "d"], most=2)

@@ -1,4 +1,4 @@
-"""Versions of the same methods side by side: two sweeps, two states of the code, two commits; paired by seed."""
+"""Versions of the same methods compared, paired by seed: two sweeps, two states of the code, or two commits."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from nnexp.stats.verdict import cost, count
 Array = np.ndarray[Any, Any]
 
 BY = {"sweep": "sweep_id", "code": "code", "git": "git_commit"}
-"""Columns of runs that tell versions apart."""
+"""The column of runs that identifies a version, by kind."""
 
 LONGEST_HASH = 12
-"""Characters of a code hash or a commit that are shown."""
+"""The number of characters of a code hash or a commit that are shown."""
 
 BETTER, WORSE, SAME, UNDECIDED = "better", "worse", "the same numbers", "not enough evidence"
 
@@ -69,7 +69,7 @@ def compare_versions(
 
     Args:
         runs: of all versions, the first one's first.
-        by: what tells them apart: ``sweep``, ``code`` or ``git``.
+        by: what a version is: ``sweep``, ``code`` or ``git``.
 
     Raises:
         ValueError: fewer than two versions, or nothing in common.
@@ -83,7 +83,7 @@ def compare_versions(
     names = list(dict.fromkeys(known["version"]))
     if len(names) < 2:
         found = f"{names[0]} alone" if names else "none"
-        raise ValueError(f"by={by}: expected runs of two versions or more, there is {found}")
+        raise ValueError(f"by={by}: expected runs of two or more versions, there is {found}")
     measure = measure or default_measure(known)
     axis = axis or budget_axis(known, history)
     table = pd.concat([cells(known[known["version"] == name]) for name in names], ignore_index=True)
@@ -94,7 +94,7 @@ def compare_versions(
             f"by={by}: expected methods and tasks in common, there are none ({'; '.join(unpaired)})"
         )
     table = table[common].reset_index(drop=True)
-    # A version of a method stands for a method where values are read at equal cost.
+    # Each version of a method is treated as a method where values are read at equal cost.
     read = read_scores(
         table.assign(variant=table["variant"] + "\n" + table["version"]), history, measure, axis
     )
@@ -167,7 +167,7 @@ def _speed(rows: pd.DataFrame, steps: pd.Series, names: tuple[str, str], confide
 
 
 def _tested(shares: Array, confidence: float) -> dict[str, Any]:
-    """The sum of what each observation adds, its interval, and the sign-flip test's p."""
+    """The sum of the observations' contributions, its interval, and the sign-flip test's p."""
     if not len(shares):
         return dict.fromkeys(("difference", "low", "high", "p"), np.nan)
     found: Estimate = paired_interval(shares * len(shares), confidence)
@@ -183,7 +183,7 @@ def _corrected(table: pd.DataFrame, alpha: float, lower_is_better: bool) -> pd.D
 
 
 def _unpaired(table: pd.DataFrame, names: list[str]) -> list[str]:
-    """What a version has that another has not."""
+    """Methods and tasks that a version has and another has not."""
     said = []
     for column, word in (("variant", "method"), ("task", "task")):
         for value, rows in table.groupby(column, sort=False):
@@ -236,7 +236,7 @@ def _lines(
 
 
 def _head(answers: pd.DataFrame, speed: pd.DataFrame, measure: str, where: str) -> str:
-    """What got worse, else that nothing is shown to have; what got better."""
+    """A sentence on what got worse, or that nothing is shown to have got worse, and on what got better."""
     slower, faster = (_named(speed[speed["verdict"] == word]) for word in (WORSE, BETTER))
     worse, better = (_named(answers[answers["verdict"] == word]) for word in (WORSE, BETTER))
     parts = []

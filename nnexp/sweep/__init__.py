@@ -1,1 +1,1 @@
-"""Sweeps: jobs composed, chosen by grids, launched together."""
+"""Sweeps: jobs composed from grids, launched in groups, resumed and recorded."""

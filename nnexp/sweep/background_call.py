@@ -1,4 +1,4 @@
-"""Something that is done meanwhile."""
+"""A call that runs in the background."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from nnexp.tracking.outcome import reason_of
 LOG = logging.getLogger(__name__)
 
 
-class Later:
-    """A call in a thread of its own, whose error is raised where its result is waited for."""
+class BackgroundCall:
+    """A call in its own thread; an error is raised by :meth:`result`."""
 
     def __init__(self, call: Callable[[], None]) -> None:
         self._call = call
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="nnexp-later", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="nnexp-background", daemon=True)
         self._thread.start()
 
     def result(self) -> None:
         """Wait for the end; raises what the call raised."""
         while self._thread.is_alive():
-            # With a time limit, so that signals get through.
+            # With a time limit, so that signals are handled.
             self._thread.join(0.2)
         if self._error is not None:
             raise self._error
@@ -37,7 +37,7 @@ class Later:
 
 
 def load_summary(view: View) -> None:
-    """Load what the summary of a sweep takes."""
+    """Import the packages for the summary of a sweep."""
     try:
         import pandas as pd  # noqa: F401
 
@@ -45,5 +45,5 @@ def load_summary(view: View) -> None:
 
         view.load()
     except Exception as error:
-        # Who needs them says what is missing.
-        LOG.warning("the summary's packages cannot be loaded (%s)", reason_of(error))
+        # The summary itself raises the error.
+        LOG.warning("packages of the summary cannot be imported (%s)", reason_of(error))

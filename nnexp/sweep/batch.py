@@ -1,4 +1,4 @@
-"""A batch of jobs: trained in groups by an engine, recorded as they end."""
+"""A batch of jobs: trained in groups by an engine, and recorded as they end."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ class EngineChoice(NamedTuple):
 
     @property
     def workers(self) -> int:
-        """How many groups are trained at once; a cluster's own number is not known here."""
+        """How many groups are trained at once; the number of a cluster is not known here."""
         return joblib.cpu_count() if self.n_jobs == -1 else self.n_jobs
 
     @property
     def elsewhere(self) -> bool:
-        """Whether other processes train."""
+        """Whether jobs are trained in other processes."""
         return self.backend in ("dask", "ray") or (self.backend == "loky" and self.workers > 1)
 
 
 def check_choice(choice: EngineChoice, ask: bool = False) -> None:
-    """Refuse what cannot train jobs.
+    """Check the settings of an engine.
 
     Args:
-        ask: whether a cluster is asked to answer.
+        ask: whether to check that a cluster answers.
 
     Raises:
         ConfigError: a number out of range, an unknown backend, a package that is missing, no answer.
     """
     if choice.group is not None and choice.group < 1:
-        raise ConfigError(f"hydra.launcher.group={choice.group}: expected 1 or more or null")
+        raise ConfigError(f"hydra.launcher.group={choice.group}: expected an integer 1 or more, or null")
     try:
         check_engine(choice.backend, choice.n_jobs, choice.address, ask)
     except EngineError as error:
@@ -65,7 +65,7 @@ class Batch:
 
     Args:
         runs: how many the whole command has.
-        recording: what takes the outcomes.
+        recording: receives the outcomes.
         retries: further tries of a job that failed.
         fail_fast: whether the first failure ends the batch.
         outside: files of modules from outside nnexp, in the sweep's copy of the source.
@@ -88,10 +88,10 @@ class Batch:
         self.running = self.broken_groups = 0
 
     def run(self, on_end: Callable[[Ended], None]) -> None:
-        """Train and record all jobs; every one is given to ``on_end`` once.
+        """Train and record all jobs, and call ``on_end`` once for each.
 
-        The store may still be opening while the first groups are trained. A failed job is tried again by
-        itself; an error costs its own job alone.
+        The store may still be opening while the first groups are trained. A failed job is tried again alone; an error
+        affects its own job only.
 
         Raises:
             StoreError: the store cannot be opened.
@@ -124,7 +124,7 @@ class Batch:
     def _outcomes(
         self, groups: list[list[Trial]], last: bool
     ) -> Iterator[list[tuple[Trial, Outcome | Exception | None]]]:
-        """Every group's jobs with their outcomes, an exception where a worker was lost, None where not begun."""
+        """Each group's jobs with their outcomes, an exception where a worker was lost, None where not started."""
         tasks = [
             Task(
                 pickle.dumps(group),
@@ -169,7 +169,7 @@ class Batch:
         yield [(job, None) for at, group in enumerate(groups) if at not in done for job in group]
 
     def _see(self, groups: list[list[Trial]], done: set[int]) -> None:
-        # Engines begin groups in their order, so the first that are not done are those that run.
+        # Engines start groups in order, so the first unfinished ones are running.
         going = [len(group) for at, group in enumerate(groups) if at not in done]
         self.running = sum(going[: self.engine.workers])
 

@@ -1,4 +1,4 @@
-"""Checkpoints of earlier starts: where they are, which jobs go on from them, and what is to be said of it."""
+"""Checkpoints of earlier starts: their folder, the jobs that continue from them, and messages about it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnexp.sweep.identity import run_key
-from nnexp.sweep.longer import go_on_longer
+from nnexp.sweep.longer import continue_longer
 from nnexp.sweep.trial import Trial
 from nnexp.tracking.claim import CHECKPOINTS
 from nnexp.training.checkpoint import FOLDER, find
@@ -20,7 +20,7 @@ OTHER = "of other code or of another tracking.log_every"
 
 
 def where(job: Trial, claim: Found | None, store: Any) -> tuple[Path, Mapping[str, Any] | None, list[str]]:
-    """The folder for the checkpoints of a job that is trained alone, where it goes on from, and what to say of it."""
+    """For a job that is trained alone: the folder for its checkpoints, its saved state, and messages about it."""
     new = job.log.parent.absolute() / FOLDER
     if claim is None:
         return new, None, []
@@ -31,37 +31,42 @@ def where(job: Trial, claim: Found | None, store: Any) -> tuple[Path, Mapping[st
     )
     states, said = find(folder)
     if key not in states and claim.shorter is not None:
-        said += go_on_longer(store, [claim.shorter], [job], folder)
+        said += continue_longer(store, [claim.shorter], [job], folder)
         states |= find(folder)[0]
     saved = states.get(key)
     if saved is not None:
-        said.append(f"the run goes on from iteration {saved['iteration']:,}")
+        said.append(f"the run continues from iteration {saved['iteration']:,}")
     elif claim.shorter is not None:
         other = (
             f": run {claim.shorter.info.run_id} was not recorded by this code with tracking.keep_state=true"
         )
         why = "" if said else other
-        said.append(f"the run begins anew{why}")
+        said.append(f"the run starts from the beginning{why}")
     else:
-        said.append(f"the run begins anew, for there is no checkpoint{f' but one {OTHER}' if states else ''}")
+        said.append(
+            f"the run starts from the beginning: there is no checkpoint{f' but one {OTHER}' if states else ''}"
+        )
     return folder, saved, said
 
 
 def notes(folder: Path, jobs: Sequence[Trial]) -> list[str]:
-    """How many jobs of a resumed sweep go on from checkpoints in a folder, and which of these are of no use."""
+    """Messages: how many jobs of a resumed sweep continue from checkpoints, and which checkpoints cannot be used."""
     states, said = find(folder)
     configs, keys = {key.config for key in states}, [run_key(job.config, job.code) for job in jobs]
     going = sum(key in states for key in keys)
     others = sum(key not in states and key.config in configs for key in keys)
     if going:
-        said.append(f"{going} run{'s go' if going != 1 else ' goes'} on from checkpoints")
+        said.append(f"{going} run{'s continue' if going != 1 else ' continues'} from checkpoints")
     if others:
-        said.append(f"{others} run{'s begin' if others != 1 else ' begins'} anew: the checkpoint is {OTHER}")
+        said.append(
+            f"{others} run{'s start' if others != 1 else ' starts'} from the beginning: the checkpoint "
+            f"is {OTHER}"
+        )
     return said
 
 
 def move(earlier: str | None, folder: Path, parent: Any) -> None:
-    """Take the checkpoints that an earlier start of a sweep left to the folder of this one, and tag its parent so."""
+    """Move the checkpoints of an earlier start of a sweep to the folder of this one, and tag its parent run."""
     there = None if earlier is None or not Path(earlier).is_dir() else Path(earlier)
     if there is not None:
         shutil.copytree(there, folder, ignore=shutil.ignore_patterns("*.part"), dirs_exist_ok=True)

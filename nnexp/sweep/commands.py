@@ -1,4 +1,4 @@
-"""What a sweep tells its user to type next, and what it says it skipped."""
+"""The commands that a sweep suggests, and its message on skipped runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nnexp.tracking.pages import Pages
 
 GOING_ON = ("sweep.resume=", "sweep.extend=")
-"""Overrides that say which sweep is gone on with."""
+"""Overrides that choose the sweep to continue."""
 
 
 def compare(home: Pages, sweep_id: str) -> str:
@@ -24,7 +24,7 @@ def compare(home: Pages, sweep_id: str) -> str:
 
 
 def resume(flags: Sequence[str], overrides: Sequence[str], sweep_id: str) -> str:
-    """The command that goes on with a sweep."""
+    """The command that resumes a sweep."""
     given = [text for text in overrides if not text.lstrip("+").startswith(GOING_ON)]
     return shlex.join(["python", "-m", "nnexp.run", *flags, "-m", *given, f"sweep.resume={sweep_id}"])
 
@@ -35,8 +35,8 @@ def sync(folder: Path) -> str:
 
 
 def skipped(sweep_id: str, runs: int, why: Mapping[str, int], extends: bool) -> str:
-    """How many runs of a sweep are there, and how many are trained for which reasons."""
+    """How many runs of a sweep are skipped, and how many are trained for which reasons."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in why.items())
     words = f"; to be trained: {sum(why.values())} ({reasons})" if extends else f"; run again: {reasons}"
     there = "1 run is" if runs == 1 else f"{runs} runs are"
-    return f"sweep {sweep_id}: {there} there and skipped" + (words if reasons else "")
+    return f"sweep {sweep_id}: {there} recorded and skipped" + (words if reasons else "")

@@ -1,4 +1,4 @@
-"""The design of a sweep with ``sweep.until=decided``: what is compared, where, and how sure, fixed before any run."""
+"""The design of a sweep with ``sweep.until=decided``: methods, tasks, measure, error rate, fixed at its start."""
 
 from __future__ import annotations
 
@@ -25,28 +25,29 @@ AXES = {"iterations": "iteration", "evaluations": "evaluations", "seconds": "sec
 """The axis of each limit of a budget."""
 
 MEASURES = ("test_loss", "val_loss", "loss")
-"""What is looked at where ``sweep.measure`` is auto: the first that all tasks have."""
+"""The measures for ``sweep.measure=auto``: the first one that all tasks have."""
 
 UNTIL = "sweep.until=decided"
 
 Cell = tuple[str, str]
-"""A task and a method, by the names that reports give them."""
+"""A task and a method, by their names in reports."""
 
 
 def cells(configs: Sequence[Config]) -> list[Cell]:
     """The task and the method of each job of a sweep that chooses its seeds itself.
 
     Raises:
-        ConfigError: jobs that are no grid of methods and tasks with equal budgets.
+        ConfigError: the jobs are not a grid of methods and tasks with equal budgets.
     """
     if any(config.sweep.trials is not None for config in configs):
         raise ConfigError(
-            f"sweep.trials: expected null with {UNTIL}; first tune, then compare what was tuned"
+            f"sweep.trials: expected null with {UNTIL}; first tune, then compare the tuned methods in a second sweep"
         )
     seeds = sorted({config.seed for config in configs})
     if len(seeds) > 1:
         raise ConfigError(
-            f"seed={','.join(map(str, seeds))}: expected one seed, the first, with {UNTIL}, which chooses how many"
+            f"seed={','.join(map(str, seeds))}: expected one seed, the first, with {UNTIL}, which adds further "
+            f"seeds itself"
         )
     runs = label(
         table([Record("", "", "FINISHED", 0, 0, "", start_tags(c, []), flatten(c), {}) for c in configs])
@@ -54,22 +55,22 @@ def cells(configs: Sequence[Config]) -> list[Cell]:
     found = list(zip(runs["task"].astype(str), runs["variant"].astype(str), strict=True))
     tasks, methods = dict.fromkeys(task for task, _ in found), dict.fromkeys(name for _, name in found)
     if len(methods) < 2:
-        raise ConfigError(f"{UNTIL}: expected two methods or more, such as optimizer=sgd,adam")
+        raise ConfigError(f"{UNTIL}: expected two or more methods, such as optimizer=sgd,adam")
     twice = next((cell for cell in found if found.count(cell) > 1), None)
     if twice is not None:
         raise ConfigError(
-            f"{UNTIL}: {twice[1]} on {twice[0]} has several jobs; expected axes that make methods or tasks"
+            f"{UNTIL}: {twice[1]} on {twice[0]} has several jobs; expected one job for each method and task"
         )
     missing = [(task, name) for task in tasks for name in methods if (task, name) not in set(found)]
     if missing:
         raise ConfigError(
-            f"{UNTIL}: expected every method on every task; {missing[0][1]} has no {missing[0][0]}"
+            f"{UNTIL}: expected every method on every task; {missing[0][1]} has no job on {missing[0][0]}"
         )
     _limits(configs, found)
     if not Plan(len(methods), configs[0].sweep.most_seeds).can_decide:
         raise ConfigError(
-            f"sweep.most_seeds={configs[0].sweep.most_seeds}: expected more, so few seeds cannot tell "
-            f"{len(methods)} methods apart"
+            f"sweep.most_seeds={configs[0].sweep.most_seeds}: too few seeds to distinguish {len(methods)} "
+            f"methods; expected more"
         )
     return found
 
@@ -77,7 +78,7 @@ def cells(configs: Sequence[Config]) -> list[Cell]:
 def make_design(configs: Sequence[Config], found: Sequence[Cell]) -> Design:
     """The design of a sweep of these jobs and their :func:`cells`.
 
-    A run that diverges or fails counts as untrained networks do: as the mean of their measure over the first seeds.
+    A run that diverges or fails has the value of untrained networks: the mean of their measure over the first seeds.
 
     Raises:
         ConfigError: a measure that a task does not have.
@@ -93,7 +94,9 @@ def make_design(configs: Sequence[Config], found: Sequence[Cell]) -> Design:
     measure = known[0] if settings.measure == AUTO else settings.measure
     without = [task for task in tasks if not math.isfinite(untrained[task].get(measure, nan))]
     if without:
-        raise ConfigError(f"sweep.measure={measure}: expected one that each task has; {without[0]} has none")
+        raise ConfigError(
+            f"sweep.measure={measure}: expected a measure that each task has; {without[0]} does not have it"
+        )
     limits = _limits(configs, found)
     keys = sorted(config_hash(replace(config, seed=seed)) for config in configs)
     codes = sorted({code_hash(config) for config in configs})
@@ -115,11 +118,11 @@ def make_design(configs: Sequence[Config], found: Sequence[Cell]) -> Design:
     )
 
 
-def go_on(before: DesignRecord | None, design: Design, keep: bool) -> DesignRecord:
-    """The record to go on with: the one from before where a look was taken, else a new one.
+def continued(before: DesignRecord | None, design: Design, keep: bool) -> DesignRecord:
+    """The record to continue with: the earlier one if it has looks, else a new one.
 
     Args:
-        keep: whether runs of other code are kept, which is a change that the verdict says.
+        keep: whether runs of changed code are kept, which the verdict then reports.
 
     Raises:
         ConfigError: the design was changed after a look.
@@ -131,8 +134,8 @@ def go_on(before: DesignRecord | None, design: Design, keep: bool) -> DesignReco
     if changed == ["code"]:
         if not keep:
             raise ConfigError(
-                f"{UNTIL}: the code was changed {looks}; expected the same, or sweep.stale_code=keep, which the "
-                "verdict then says"
+                f"{UNTIL}: the code was changed {looks}; expected the same code, or sweep.stale_code=keep, "
+                f"which the verdict reports"
             )
         before.changes.append(f"the code, at {before.seen} seeds")
         before.design = design
@@ -149,7 +152,7 @@ def go_on(before: DesignRecord | None, design: Design, keep: bool) -> DesignReco
 
 
 def _limits(configs: Sequence[Config], found: Sequence[Cell]) -> Mapping[str, tuple[str, float]]:
-    """By task, the one limit that its budget has and how large it is."""
+    """The only limit of each task's budget, with its value."""
     limits: dict[str, tuple[str, float]] = {}
     for (task, method), config in zip(found, configs, strict=True):
         own = [
@@ -158,11 +161,12 @@ def _limits(configs: Sequence[Config], found: Sequence[Cell]) -> Mapping[str, tu
         if len(own) != 1:
             given = ", ".join(f"budget.{name}={value}" for name, value in own)
             raise ConfigError(
-                f"{given}: expected one limit with {UNTIL}, the cost at which methods are compared"
+                f"{given}: expected only one limit with {UNTIL}: the cost at which methods are compared"
             )
         if limits.setdefault(task, own[0]) != own[0]:
             raise ConfigError(
-                f"budget.{own[0][0]}={own[0][1]}: {method} on {task}; expected the same budget for each method"
+                f"budget.{own[0][0]}={own[0][1]}: budget of {method} on {task}; expected the same budget for "
+                f"each method"
             )
     if len({name for name, _ in limits.values()}) > 1:
         raise ConfigError(f"budget: expected the same kind of limit on each task with {UNTIL}")
@@ -170,7 +174,7 @@ def _limits(configs: Sequence[Config], found: Sequence[Cell]) -> Mapping[str, tu
 
 
 def _untrained(config: Config) -> dict[str, float]:
-    """The mean of each measure over untrained networks of the first seeds, NaN for one that there is not."""
+    """The mean of each measure over untrained networks of the first seeds, NaN where undefined."""
     from nnexp.training import Budget, Group
 
     rows = []

@@ -1,4 +1,4 @@
-"""What makes two runs the same: their config, their data and the code that computes them."""
+"""The identity of runs: hashes of their config, their data and the code that computes them."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ from nnexp.config.settings import kinds_of
 from nnexp.training.checkpoint import Key
 
 CODE = ("calls.py", "config", "data", "losses", "network", "notebook", "optim", "training")
-"""The rooms whose code decides a run's numbers."""
+"""The modules whose code determines a run's numbers."""
 
 KEY = "nnexp.sweep_key"
 """The tag of a sweep's parent that holds :func:`sweep_key`."""
 
 NO_JOBS = ("sweep.", "hydra")
-"""Overrides that say how a sweep is run, not which jobs it has; its grid is compared by itself."""
+"""Prefixes of overrides that do not change the jobs of a sweep; the grid is hashed separately."""
 
 
 def config_hash(config: Config, data: str | None = None) -> str:
-    """Sixteen hexadecimal digits that two runs share if their settings and their data are the same.
+    """A hash of sixteen hexadecimal digits, equal for runs with equal settings and data.
 
     Args:
-        data: the digest of other data in place of the config's own.
+        data: the digest of other data, in place of the config's.
     """
     parts = [digest(config), config.dataset.digest() if data is None else data]
     return hashlib.sha256(" ".join(filter(None, parts)).encode()).hexdigest()[:16]
 
 
 def code_hash(config: Config) -> str:
-    """Sixteen hexadecimal digits of the source that decides a run's numbers, as it was when first asked.
+    """A hash of sixteen hexadecimal digits of the code that determines a run's numbers, computed at the first call.
 
-    It is nnexp's own, and that of the run's parts that come from outside.
+    The code is nnexp's, and that of the run's parts from outside.
     """
     return _code_hash(tuple(sorted(kinds_of(config), key=lambda kind: (kind.__module__, kind.__qualname__))))
 
 
 def sweep_key(overrides: Sequence[str], sweep: Sweep) -> str:
-    """Sixteen hexadecimal digits that two starts of one sweep share.
+    """A hash of sixteen hexadecimal digits, equal for all starts of one sweep.
 
-    They have the same overrides in any order, those of ``sweep.`` and Hydra's own left out, the same grid, the same
-    search, and both run until they are decided or neither.
+    It covers the overrides in any order, without those of ``sweep.`` and Hydra's own, the grid, the search, and whether
+    the sweep runs until it is decided.
 
     >>> sweep_key(["seed=0,1", "optimizer=sgd", "sweep.retries=2"], Sweep()) == sweep_key(
     ...     ["optimizer=sgd", "seed=0,1"], Sweep(resume=True)
     ... )
     True
     """
-    # Of settings that are given twice the last one counts.
+    # If a setting is given twice, the last value counts.
     given = dict(o.partition("=")[::2] for o in overrides if not o.lstrip("+~").startswith(NO_JOBS))
     search = None
     if sweep.trials:
@@ -65,19 +65,19 @@ def sweep_key(overrides: Sequence[str], sweep: Sweep) -> str:
 
 
 def start_key(config: Config, code: str) -> Key:
-    """What the end of a run is known by, from which one of a longer budget goes on: all but the budget's length."""
+    """The key of a run's final state, from which a run with a longer budget continues: all but the budget's length."""
     budget = replace(config.budget, iterations=1, evaluations=None)
     return run_key(replace(config, budget=budget), code)
 
 
 def run_key(config: Config, code: str) -> Key:
-    """What a run's checkpoint is known by; ``code`` is its :func:`code_hash`."""
+    """The key of a run's checkpoint; ``code`` is its :func:`code_hash`."""
     return Key(config_hash(config), code, config.tracking.log_every)
 
 
 @cache
 def package_hash(package: Path | None = None) -> str:
-    """Sixteen hexadecimal digits of nnexp's own source that decides a run's numbers, or of that in another folder."""
+    """A hash (16 hexadecimal digits) of nnexp's code that determines a run's numbers, or of a copy in a folder."""
     package = package or Path(__file__).resolve().parents[1]
     # nnfs draws the points of generated datasets.
     total = hashlib.sha256(metadata.version("nnfs").encode())
@@ -95,7 +95,7 @@ def _code_hash(kinds: tuple[type, ...]) -> str:
 
 
 def joined_hash(package: str, outside: Mapping[str, Path]) -> str:
-    """The hash of a run's code: of nnexp's own hash, and of files from outside by their place, if there are any."""
+    """The hash of a run's code: nnexp's hash, combined with files from outside by path, if there are any."""
     if not outside:
         return package
     total = hashlib.sha256(package.encode())

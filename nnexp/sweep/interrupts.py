@@ -1,4 +1,4 @@
-"""Signals while a sweep is trained: the first one ends it in order, the second one at once."""
+"""Signals while a sweep is trained: the first one ends it gracefully, the second one at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, so that a run ends as on Ctrl-C."""
+    """SIGTERM, handled like Ctrl-C."""
 
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
@@ -20,8 +20,8 @@ class Interrupts:
     """A context in which SIGINT and SIGTERM first call ``stop``, and raise only if they come again.
 
     Args:
-        stop: tells all that runs to end soon; called once.
-        say: takes a line for the user.
+        stop: asks all workers to end soon; called once.
+        say: prints a line for the user.
     """
 
     def __init__(self, stop: Callable[[], None], say: Callable[[str], None]) -> None:
@@ -41,7 +41,7 @@ class Interrupts:
             signal.signal(number, handler)
 
     def raise_if_any(self) -> None:
-        """Raise what the first signal stands for.
+        """Raise the exception of the first signal.
 
         Raises:
             KeyboardInterrupt: a signal came.
@@ -54,7 +54,7 @@ class Interrupts:
             raise _error(number)
         self.number = number
         self._stop()
-        self._say("stopping: what runs is being recorded; once more to stop at once")
+        self._say("stopping: running jobs are being recorded; repeat the signal (Ctrl-C) to stop at once")
 
 
 def _error(number: int) -> KeyboardInterrupt:

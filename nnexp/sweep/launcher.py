@@ -41,32 +41,33 @@ class BatchedLauncherConf:
 
 
 class BatchedLauncher(Launcher):
-    """Composes all jobs, trains those of like shape together, and gives Hydra a return for each.
+    """Composes all jobs, trains those of the same shapes together, and returns a result to Hydra for each.
 
-    Every job keeps its own output folder, log, overrides and run.
+    Every job has its own output folder, log, overrides and run.
     """
 
     work: ClassVar[SweepWork | None] = None
-    """What trains and records the jobs; set by :func:`nnexp.sweep.plugins.register`."""
+    """Trains and records the jobs; set by :func:`nnexp.sweep.plugins.register`."""
 
     def __init__(self, n_jobs: int, backend: str, address: str | None, group: int | None) -> None:
         super().__init__()
         self.choice = EngineChoice(backend, n_jobs, address, group)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra gives every launcher."""
+        """Store Hydra's arguments, as for every launcher."""
         self.context, self.task, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run all jobs.
 
         Raises:
-            HydraException, ConfigError: a job's config or an engine that cannot be; then none has begun.
+            HydraException, ConfigError: an invalid config of a job, or an engine that cannot be used; no job has
+            started.
         """
         assert self.work is not None
         start = perf_counter()
         setup_globals()
-        # Not where it is made: Hydra wraps what a constructor raises.
+        # Not in the constructor, because Hydra wraps its exceptions.
         check_choice(self.choice, ask=True)
         place = Path(str(self.config.hydra.sweep.dir))
         jobs = Composer(self.context.config_loader, self.config).jobs(job_overrides, initial_job_idx)
@@ -88,9 +89,9 @@ class BatchedLauncher(Launcher):
 
 
 class Returned(JobReturn):
-    """A job's return, whose configs are made when something reads them.
+    """A job's return, whose configs are made when they are read.
 
-    Its value is the run's :func:`nnexp.sweep.trial.objective`, which a sweeper that optimizes minimises.
+    Its value is the run's :func:`nnexp.sweep.trial.objective`, which an optimizing sweeper minimises.
     """
 
     def __init__(self, job: Job, name: str, value: float) -> None:
@@ -112,7 +113,7 @@ class Returned(JobReturn):
 
 
 def _write(place: Path, jobs: Sequence[Job]) -> None:
-    """Write Hydra's files of each job; of many jobs one file of their overrides, by number."""
+    """Write Hydra's files of each job; for many jobs one file with the overrides of all."""
     if len(jobs) <= FEW_RUNS:
         for job in jobs:
             job.write()
@@ -125,7 +126,7 @@ def _write(place: Path, jobs: Sequence[Job]) -> None:
 
 @contextmanager
 def _logged(file: Path) -> Iterator[None]:
-    """A context in which what is logged goes to a file, which is made once there is something."""
+    """A context in which log records go to a file, which is created at the first record."""
     handler = LogFile(file, delay=True)
     handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
     root = logging.getLogger()

@@ -1,4 +1,4 @@
-"""A file that takes what is logged, and ends nothing where it cannot be written."""
+"""Log files; a failure to write them does not end a command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOG = logging.getLogger(__name__)
 
 
 def write_timings(file: Path, times: Mapping[str, float]) -> None:
-    """Write what the parts of a sweep took; a disk that cannot take it ends nothing."""
+    """Write the durations of the parts of a sweep; a failure is only logged."""
     try:
         file.write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
@@ -20,10 +20,9 @@ def write_timings(file: Path, times: Mapping[str, float]) -> None:
 
 
 class LogFile(logging.FileHandler):
-    """A log whose first error of the disk is one line, and those after it none.
+    """A log file that prints one line at its first error of the disk, and nothing at later ones.
 
-    Python's own would print a traceback for each record; or raise it where the record was made, if the file cannot
-    even be opened.
+    Python's own handler would print a traceback for each record, or raise an error if the file cannot be opened.
     """
 
     _said = False
@@ -36,14 +35,14 @@ class LogFile(logging.FileHandler):
             self.handleError(record)
 
     def close(self) -> None:
-        """Close the file, which writes what it still holds."""
+        """Close the file, which writes its buffer."""
         try:
             super().close()
         except OSError as error:
             self._say(error)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Say what is wrong with the disk, once; anything else as Python does."""
+        """Print an error of the disk once; handle any other error as Python does."""
         error = sys.exc_info()[1]
         if isinstance(error, OSError):
             self._say(error)
@@ -53,4 +52,4 @@ class LogFile(logging.FileHandler):
     def _say(self, error: OSError) -> None:
         if not self._said:
             self._said = True
-            print(f"nnexp: {self.baseFilename}: it cannot be written ({error.strerror})", file=sys.stderr)
+            print(f"nnexp: {self.baseFilename}: cannot be written ({error.strerror})", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Longer budgets: runs that go on from the ends of runs that an earlier start of their sweep trained for less."""
+"""Longer budgets: runs that continue from the final states of runs with shorter budgets in the same sweep."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from nnexp.sweep.trial import Trial
 from nnexp.training.checkpoint import read, write
 
 STATE_FILE = "state.npz"
-"""The file of a run that holds where it was when its budget was spent."""
+"""The file with a run's state at the end of its budget."""
 
 START = "nnexp.start"
-"""The tag of what such a run shares with runs of a longer budget."""
+"""The tag that is equal for runs that differ only in the length of their budgets."""
 
 
 def end_of(
     config: Config, code: str, end: Mapping[str, Any] | None
 ) -> tuple[dict[str, bytes], dict[str, str]]:
-    """The files and tags that a run leaves for ones of a longer budget, if ``tracking.keep_state`` asks for them.
+    """The files and tags of a run for runs with longer budgets, if ``tracking.keep_state`` is set.
 
     Args:
-        end: what :attr:`nnexp.training.run.Run.end` holds.
+        end: the run's :attr:`nnexp.training.run.Run.end`.
     """
     if not config.tracking.keep_state:
         return {}, {}
@@ -39,14 +39,14 @@ def end_of(
     return {STATE_FILE: file.getvalue()}, {START: key.config}
 
 
-def go_on_longer(store: Any, runs: Sequence[Any], jobs: Sequence[Trial], folder: Path) -> list[str]:
-    """Make the ends of runs (of MLflow) checkpoints of the jobs that differ from them in a longer budget alone.
+def continue_longer(store: Any, runs: Sequence[Any], jobs: Sequence[Trial], folder: Path) -> list[str]:
+    """Write the final states of runs (of MLflow) as checkpoints for jobs that differ only in a longer budget.
 
     Args:
         folder: of checkpoints.
 
     Returns:
-        What is to be said: which of these jobs cannot go on from there, and what could not be read.
+        Messages: which jobs cannot continue from them, and which files could not be read.
     """
     by_start: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for run in runs:
@@ -63,7 +63,7 @@ def go_on_longer(store: Any, runs: Sequence[Any], jobs: Sequence[Trial], folder:
                 with tempfile.TemporaryDirectory(prefix="nnexp-") as place:
                     state = read(store.file(run, STATE_FILE, Path(place))).get(key)
             except (OSError, ValueError) as error:
-                said.append(f"run {run.info.run_id}: {STATE_FILE} cannot be used: {error}")
+                said.append(f"run {run.info.run_id}: {STATE_FILE} cannot be read: {error}")
                 continue
             if state is not None and _shorter(state, job.config):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,8 @@ def go_on_longer(store: Any, runs: Sequence[Any], jobs: Sequence[Trial], folder:
                     write({run_key(job.config, job.code): state}, file)
                 break
     return said + [
-        f"{count} run{'s begin' if count != 1 else ' begins'} anew: {setting} depends on the budget's length"
+        f"{count} run{'s start' if count != 1 else ' starts'} from the beginning: {setting} depends on the "
+        f"budget's length"
         for setting, count in anew.items()
         if count
     ]
@@ -82,7 +83,7 @@ def _iterations(run: Any) -> int:
 
 
 def _shorter(state: Mapping[str, Any], config: Config) -> bool:
-    """Whether a budget has room for what a state has spent."""
+    """Whether a state is within a config's budget."""
     each = getattr(config.optimizer, "evaluations", 1)
     evaluations = state["going"].get("evaluations", each * state["iteration"])
     spent = (state["iteration"], config.budget.iterations), (evaluations, config.budget.evaluations)

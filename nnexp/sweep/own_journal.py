@@ -1,4 +1,4 @@
-"""The journal of a sweep that runs here: begun once, and in use until its command ends."""
+"""The journal of this command's sweep: created once, and in use until the command ends."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from nnexp.tracking.locations import StoreError
 
 
 class OwnJournal:
-    """What keeps other commands from beginning the same sweep, or from going on with it, meanwhile."""
+    """Prevents other commands from starting or continuing the same sweep at the same time."""
 
     def __init__(self) -> None:
         self._alone, self._in_use = ExitStack(), ExitStack()
 
     def look_alone(self, key: str) -> None:
-        """Let another command that looks for the sweep of this key wait, until :meth:`known`."""
+        """Make other commands that search for the sweep of this key wait, until :meth:`known`."""
         self._alone.enter_context(alone(f"begins-{key}"))
 
     def known(self) -> None:
-        """The sweep is one that whoever looks for it sees."""
+        """The sweep can now be found by other commands."""
         self._alone.close()
 
     def begin(self, folder: Path, config: Config, begin: Beginning) -> None:
-        """Begin it in a folder.
+        """Create it in a folder.
 
         Raises:
-            StoreError: the folder holds what an earlier sweep left, and its store does not take that.
+            StoreError: the folder has an earlier sweep's journal, which cannot be delivered.
             OSError: it cannot be written.
         """
         if folder.exists():
             bring_in_each(Stores(), [folder])
         if folder.exists():
             raise StoreError(
-                f"hydra.sweep.dir={folder.parent}: expected a folder whose journal is delivered; "
-                f"{sync(folder)} says what is in the way"
+                f"hydra.sweep.dir={folder.parent}: the folder has runs of an earlier sweep that are not recorded; "
+                f"to record them: {sync(folder)}"
             )
         uri = config.tracking.uri and locations.public(config.tracking.uri)
         record = journal.framed(
@@ -55,6 +55,6 @@ class OwnJournal:
         self.known()
 
     def close(self) -> None:
-        """Let other commands go on with the sweep."""
+        """Allow other commands to continue the sweep."""
         self.known()
         self._in_use.close()

@@ -1,4 +1,4 @@
-"""Which jobs of a sweep are trained together, for so many workers."""
+"""Which jobs of a sweep are trained together, depending on the number of workers."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from nnexp.config.schema import Config
 from nnexp.training.group import chunk, key
 
 SMALL_GROUP = 8
-"""Runs that bring each other nothing: enough to hand over at once, few enough to share between workers."""
+"""The group size of gradient-free runs, which gain nothing from each other: a compromise of overhead and balance."""
 
 SHARES = 2
-"""Groups of gradient runs a worker, where there are enough jobs and nothing else to do at the end."""
+"""Groups of gradient runs for each worker, where there are enough jobs."""
 
 LEAST = 8
-"""Runs below which a group is not divided further: the fixed cost of a step is then hardly shared."""
+"""The least runs of a divided group: in smaller ones the fixed cost of a step dominates."""
 
 
 def plan(configs: Sequence[Config], workers: int = 1, most: int | None = None) -> list[list[int]]:
     """Positions of the jobs of each group; every job is in one group.
 
-    Gradient runs share the fixed cost of their steps, so their groups are as large as the cache allows,
-    unless workers would be idle. Searches fill their calls with candidates of their own. The largest groups
-    come first: small ones at the end let all workers end together, and leave little to be recorded then. One
-    of several workers begins with small ones all the same, so that there is something to be recorded soon. Among
-    equally large ones the order is a randomised block design: by seed, and drawn within a seed, always the same.
+    Gradient runs share the fixed cost of their steps, so their groups are as large as the cache allows, unless
+    workers would be idle. Searches fill their calls with candidates already. The largest groups come first: small
+    ones at the end let all workers end at about the same time, and leave little to record then. But one of several
+    workers begins with small groups, so that there is something to record soon. Groups of the same size are in the
+    order of a randomized block design: by seed, and within a seed in a random order that is always the same.
 
     Args:
         workers: how many groups are trained at once.
-        most: jobs of a group; None for what suits cache and workers.
+        most: jobs of a group; None: chosen by cache size and number of workers.
     """
     alike: dict[object, list[int]] = {}
     for position, config in enumerate(configs):
@@ -44,8 +44,8 @@ def plan(configs: Sequence[Config], workers: int = 1, most: int | None = None) -
         groups += [positions[at : at + size] for at in range(0, len(positions), size)]
 
     def order(group: list[int]) -> tuple[float, ...]:
-        # A machine that slows down, or a worker whose core has other work, then slows all methods alike. In a fixed
-        # order two workers trained one of two methods each, and the slower worker's method was called the worse one.
+        # If the machine or one worker becomes slower, all methods are then affected alike. In a fixed order, two
+        # workers trained one of two methods each, and the slower worker's method seemed to be the slower method.
         seed = configs[group[0]].seed
         return -len(group), seed, Random(f"{seed} {group[0]}").random()
 
@@ -53,9 +53,9 @@ def plan(configs: Sequence[Config], workers: int = 1, most: int | None = None) -
 
 
 def _begun(groups: list[list[int]], workers: int) -> list[list[int]]:
-    """Groups, largest first, in the order in which workers begin them of which one prefers small ones.
+    """Reorder groups, largest first, so that one of the workers begins with small ones.
 
-    A run is taken to last as long as any other.
+    All runs are assumed to take equally long.
     """
     left, order = deque(groups), []
     free = [(0, worker) for worker in range(workers)]
@@ -69,7 +69,7 @@ def _begun(groups: list[list[int]], workers: int) -> list[list[int]]:
 
 
 def _size(config: Config, count: int, wanted: int) -> int:
-    """Jobs of a group, out of ``count`` of which ``wanted`` groups or more are to be made if that pays."""
+    """The jobs of a group, if ``count`` jobs are divided into ``wanted`` or more groups where that is worthwhile."""
     if not config.optimizer.needs_gradient:
         return SMALL_GROUP
     groups = max(ceil(count / chunk(config)), min(wanted, count // LEAST), 1)
@@ -77,5 +77,5 @@ def _size(config: Config, count: int, wanted: int) -> int:
 
 
 def unbatched(configs: Sequence[Config]) -> list[str]:
-    """The names of the methods among them that cannot be batched."""
+    """The names of their methods that cannot be batched."""
     return list(dict.fromkeys(one.optimizer.name for one in configs if not one.optimizer.batched))

@@ -1,7 +1,7 @@
 """Hydra's plugins of this package: ``hydra/launcher=batched`` and ``hydra/sweeper=grid``.
 
 Hydra instantiates only plugins whose module is below ``hydra_plugins``, a namespace that all installed plugins share.
-Registering gives a class a name there without putting a file into it.
+Registering gives a class a name there without a file.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def register(work: SweepWork | None = None) -> None:
-    """Make the launcher and the sweeper known to Hydra, and what works on their jobs. Repeating does no harm."""
-    # Hydra's scan loads its own plugins' modules again; classes made of them before would be strangers.
+    """Register the launcher and the sweeper with Hydra, and the object that trains their jobs. It can be repeated."""
+    # Hydra's scan reloads the modules of its plugins, so subclasses must be created after it.
     Plugins.instance()
     from nnexp.sweep.launcher import BatchedLauncher, BatchedLauncherConf
     from nnexp.sweep.sweeper import GridSweeper, GridSweeperConf
@@ -31,10 +31,10 @@ def register(work: SweepWork | None = None) -> None:
 
 
 def register_as(kind: str, name: str, plugin: type[Plugin], settings: Any) -> None:
-    """Make ``hydra/KIND=NAME`` known.
+    """Register ``hydra/KIND=NAME``.
 
     Args:
-        settings: dataclass of what the plugin's constructor takes, and ``_target_``.
+        settings: dataclass of the constructor's arguments and ``_target_``.
     """
     module = f"hydra_plugins.nnexp_{name}"
     if plugin.__module__ != module:

@@ -1,4 +1,4 @@
-"""What an earlier start of a sweep left in its store: what is finished, and what is to be given up."""
+"""What an earlier start of a sweep left in its store: which runs are finished, and which must run again."""
 
 from __future__ import annotations
 
@@ -33,10 +33,9 @@ LOG = logging.getLogger(__name__)
 
 
 class Found(NamedTuple):
-    """What is there of a job: its result where the run need not be run again, else why it must be.
+    """What the store has of a job: its result if the run need not run again, else why it must.
 
-    ``before`` are the runs that the new one takes the place of, ``shorter`` is one of a shorter budget that it goes on
-    with.
+    ``before`` are the runs that the new one replaces, ``shorter`` is a run of a shorter budget that it continues.
     """
 
     result: RunResult | None
@@ -46,14 +45,14 @@ class Found(NamedTuple):
 
 
 class Earlier:
-    """A sweep that was begun before: its id, its parent run and what its children are good for.
+    """An earlier sweep: its id, its parent run, and which of its runs are reused.
 
-    A finished (or diverged) run of the same config, data and code takes the place of one job; what failed,
-    was killed, is missing or lost its files, or was computed by other code or of other data is run again.
+    A finished (or diverged) run of the same config, data and code is the result of one job. A run that failed,
+    was killed, is missing, lost its files, or was computed by other code or from other data runs again.
 
     Args:
-        same: whether it was started with the same overrides and grid.
-        keep: whether runs of other code are good too.
+        same: whether the sweep was started with the same overrides and grid.
+        keep: whether runs of other code are reused too.
     """
 
     def __init__(self, store: Any, parent: Any, children: Sequence[Any], same: bool, keep: bool) -> None:
@@ -75,7 +74,7 @@ class Earlier:
 
     @property
     def there(self) -> int:
-        """How many finished runs it has that no job has claimed."""
+        """The number of its finished runs that no job has claimed."""
         return sum(map(len, self._done.values()))
 
     def others(self) -> list[Row]:
@@ -96,7 +95,7 @@ class Earlier:
         return rows
 
     def claim(self, config: Config) -> Found:
-        """What is there for the next job of this config; each run is given out once."""
+        """What the store has for the next job of this config; each run is returned once."""
         own, code = config_hash(config), code_hash(config)
         for run in self._done[own]:
             if self._keep or run.data.tags.get("nnexp.code_hash") == code:
@@ -104,7 +103,7 @@ class Earlier:
                 return Found(recorded_result(self.store, run), "", [])
         before = self._take(own)
         if not before and config.dataset.digest():
-            # The same settings, of a file that held something else.
+            # The same settings, but the content of the data file has changed.
             before = [run for data in self._data for run in self._take(config_hash(config, data))]
             if before:
                 return Found(None, "of other data", before)
@@ -113,15 +112,15 @@ class Earlier:
         return Found(None, why_again(before[-1] if before else None), before)
 
     def _take(self, config: str) -> list[Any]:
-        """The runs of a config's hash, given out once."""
+        """The runs of a config's hash, returned once."""
         return [*self._others.pop(config, []), *self._done.pop(config, [])]
 
 
 MOST_TIMES = 40
-"""Extensions of a sweep that its tag names: as many as fit."""
+"""Most extensions of a sweep in its tag: as many as fit."""
 
 LATEST, AUTO = "latest", "auto"
-"""Words in place of a sweep's id: the latest of the experiment; the latest that is the same as this one, if any."""
+"""Allowed instead of a sweep's id: the experiment's latest; the latest with the same settings, if any."""
 
 
 def choose(
@@ -129,19 +128,19 @@ def choose(
 ) -> Any:
     """The parent run (of MLflow) of the sweep that ``sweep.resume`` means; None where ``auto`` finds none.
 
-    An id is that sweep's, True the latest that is the same as this one. ``sweep.extend`` means one too. A sweep that
-    ended before its store had its parent run is in a journal alone, which is delivered first.
+    An id means that sweep, True the latest with the same settings; ``sweep.extend`` names a sweep too. A sweep that
+    ended before its parent run was recorded exists only in a journal, which is delivered first.
 
     Args:
         store: None where there is none yet.
-        journals: that earlier commands left of sweeps of the experiment.
+        journals: of the experiment's sweeps, left by earlier commands.
 
     Raises:
         StoreError: there is none, or a process still works on it.
     """
     if sweep.extend is not None and sweep.resume is not False:
         raise StoreError(
-            f"sweep.extend={sweep.extend}: expected without sweep.resume, it goes on with a sweep too"
+            f"sweep.extend={sweep.extend}: not allowed together with sweep.resume, as it continues a sweep itself"
         )
     wanted = sweep.extend if sweep.extend is not None else sweep.resume
     key = sweep_key(overrides, sweep)
@@ -152,7 +151,7 @@ def choose(
         return wanted in (LATEST, tags.get("nnexp.sweep_id"))
 
     def search() -> list[Any]:
-        # Chosen here, for a condition of MLflow's cannot hold every text.
+        # Filtered here: MLflow's filter language cannot express every text.
         return [] if store is None else store.search("tags.`nnexp.kind` = 'sweep'")
 
     all_parents = search()
@@ -190,17 +189,17 @@ def find(
     token: str = "",
     place: Path | None = None,
 ) -> Earlier:
-    """The sweep of the parent run that :func:`choose` gave.
+    """The sweep of the parent run that :func:`choose` returned.
 
-    It is this command's from then on, and what an earlier start left in its journal is in the store.
+    This command then owns it, and the journal of an earlier start has been delivered.
 
     Args:
-        token: what this command claims the sweep with.
+        token: with which this command claims the sweep.
         place: of this command's journal.
 
     Raises:
-        StoreError: a process works on it meanwhile.
-        SweepTaken: another process goes on with it at the same time.
+        StoreError: another process works on it.
+        SweepTaken: another process continues it at the same time.
     """
     key = sweep_key(overrides, sweep)
     parent = store.client.get_run(chosen.info.run_id)
@@ -209,30 +208,30 @@ def find(
         there = False
         if parent.data.tags.get(JOURNAL) and not in_use(left):
             try:
-                # Who has it already delivers what this command would.
+                # The process that has the lock already delivers it.
                 there = lock.enter_context(locked(left))
             except StoreError as error:
-                # It does no more once the sweep is this command's; its runs are trained again.
+                # That process stops once this command owns the sweep; its runs are trained again.
                 LOG.warning("%s", error)
         _check_ended(store.client.get_run(parent.info.run_id))
         run = store.resume_parent(parent.info.run_id, token)
         if there:
             for problem in deliver(Stores(known=store), left).problems:
                 LOG.warning("%s", problem)
-            # What was left may have ended it.
+            # The delivered journal may have ended the sweep.
             store.client.update_run(parent.info.run_id, status="RUNNING")
     run.record(tags={JOURNAL: str(place or "")})
     if place is not None:
         move(parent.data.tags.get(CHECKPOINTS), place.with_name(FOLDER), run)
     children = store.search(f"tags.`nnexp.kind` = 'run' and tags.`nnexp.sweep_id` = '{sweep_id}'")
     for ghost in (run for run in children if not run.data.params):
-        # Begun by a request whose answer was lost.
+        # Created by a request whose response was lost.
         store.client.delete_run(ghost.info.run_id)
     same = parent.data.tags.get(KEY, key) == key
     good = [run for run in children if run.data.params]
     earlier = Earlier(store, parent, good, same, sweep.stale_code == "keep")
     if (not same or sweep.extend is not None) and earlier.there:
-        # What was seen before tells whoever extends it which jobs to add, and tests do not know of that.
+        # The jobs to add are chosen after results were seen, which the tests of the report must mention.
         run.record(tags={EXTENDED: extended(parent.data.tags.get(EXTENDED, ""), key, earlier.there)})
     return earlier
 
@@ -246,7 +245,7 @@ def _check_ended(parent: Any) -> None:
 
 
 def extended(before: str, key: str, runs: int) -> str:
-    """The tag of a sweep that is extended once more, at so many finished runs; unless the last time was the same.
+    """The tag of a sweep that is extended once more, at that number of finished runs; a repeated one changes nothing.
 
     >>> extended(extended("", "a", 30), "a", 40) == extended("", "a", 30)
     True
@@ -258,19 +257,23 @@ def extended(before: str, key: str, runs: int) -> str:
 
 
 def _check_design(parent: Any, sweep: Sweep) -> None:
-    """See that a sweep of a design is gone on with as one, and no other sweep: its looks would not count."""
+    """Check that a sweep with a design is continued with that design: else its looks would not be counted."""
     designed, sweep_id = parent.data.tags.get(UNTIL), parent.data.tags["nnexp.sweep_id"]
     if sweep.extend is not None and (designed is not None or sweep.until is not None):
         raise StoreError(
-            f"sweep.extend={sweep.extend}: expected sweeps of given seeds; sweep.until=decided has a design, which is "
-            "not changed after a look"
+            f"sweep.extend={sweep.extend}: not allowed with sweep.until=decided, whose design must not change "
+            "after a look"
         )
     if designed is None and sweep.until is not None:
         raise StoreError(
-            f"sweep.until={sweep.until}: sweep {sweep_id} was begun without; expected a new sweep, whose looks count"
+            f"sweep.until={sweep.until}: sweep {sweep_id} was started without it, so its looks were not counted; "
+            "start a new sweep"
         )
     if designed is not None and sweep.until is None:
-        raise StoreError(f"sweep.until=null: sweep {sweep_id} was begun with {designed}; expected the same")
+        raise StoreError(
+            f"sweep.until=null: sweep {sweep_id} was started with sweep.until={designed}; expected "
+            f"the same value"
+        )
 
 
 def _not_found(experiment: str, sweep: Sweep, wanted: bool | str, parents: Sequence[Any]) -> str:
@@ -291,10 +294,10 @@ def _not_found(experiment: str, sweep: Sweep, wanted: bool | str, parents: Seque
 
 
 def recorded_config(params: Mapping[str, str]) -> Config:
-    """The config that a run's params say, whose parts are nnexp's own.
+    """The config in a run's params, whose parts are nnexp's own.
 
     Raises:
-        ConfigError: they say none, such as where the store cut a long list.
+        ConfigError: they are no valid config, as when the store cut a long list.
     """
     values: dict[str, Any] = {}
     for name, text in params.items():
@@ -318,14 +321,14 @@ def text_of(store: Any, run: Any, path: str) -> str | None:
 
 
 def give_up(store: Any, run: Any) -> str:
-    """Mark a run that is RUNNING, and that nobody records any more, as KILLED; gives the reason."""
-    why = stale(run.data.tags, run.info.start_time / 1000) or "its sweep is gone"
+    """Mark a RUNNING run whose process has ended as KILLED; return the reason."""
+    why = stale(run.data.tags, run.info.start_time / 1000) or "the process of its sweep has ended"
     store.run(run.info.run_id).finish("KILLED", {"nnexp.status": "killed", "nnexp.reason": why})
     return why
 
 
 def end_stale(store: Any) -> list[tuple[str, str]]:
-    """Mark all stale runs of the experiment; gives the name of each and why.
+    """Mark all stale runs of the experiment as KILLED; return the name of each and why.
 
     A run of a sweep is alive as long as its sweep's parent is.
     """
@@ -341,13 +344,13 @@ def end_stale(store: Any) -> list[tuple[str, str]]:
 
 
 def replace(store: Any, run: Any) -> None:
-    """Delete a run that a new one took the place of; MLflow can restore what is deleted."""
+    """Delete a run that a new one replaces; MLflow can restore deleted runs."""
     store.run(run.info.run_id).record(tags={"nnexp.status": "replaced"})
     store.client.delete_run(run.info.run_id)
 
 
 def why_again(before: Any) -> str:
-    """Why a run that is there, or None, is run again."""
+    """Why an earlier run (or None) runs again."""
     if before is None:
         return "missing"
     if before.info.status == "FINISHED":

@@ -1,4 +1,4 @@
-"""Continuing a run outside sweeps: which one ``resume`` means, and what is there of it."""
+"""Continuing a run outside sweeps: which one ``resume`` means, and what it left."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from nnexp.tracking.locations import StoreError
 
 
 def find_run(store: Any, config: Config, code: str) -> Found:
-    """What is there of the run that ``resume`` means; one that is RUNNING without a sign of life is KILLED then.
+    """What the store has of the run that ``resume`` means; a RUNNING run without a heartbeat is marked KILLED.
 
-    An id is that run's, ``latest`` the latest of the same settings and data, or where there is none the latest whose
-    settings differ in a shorter budget alone.
+    An id means that run, ``latest`` the latest of the same settings and data, or if there is none the latest whose
+    settings differ only in a shorter budget.
 
     Args:
         store: None where there is none yet.
         code: the hash of the code that would train it now.
 
     Raises:
-        StoreError: there is no such run, its settings are others, or a process still works on it.
+        StoreError: there is no such run, its settings differ, or a process still works on it.
     """
     wanted = str(config.resume)
     where = f"in experiment {config.tracking.experiment}"
     if store is None:
-        raise StoreError(f"resume={wanted}: expected an earlier run {where}, which is not there")
+        raise StoreError(f"resume={wanted}: expected an earlier run {where}; there is none")
     own = config_hash(config)
     run = _chosen(store, wanted, config, where)
     tags, run_id = run.data.tags, run.info.run_id
@@ -45,7 +45,7 @@ def find_run(store: Any, config: Config, code: str) -> Found:
     if whole and _hash(run) == own and tags.get("nnexp.code_hash") == code:
         return Found(recorded_result(store, run), "", [])
     before = [run]
-    # It may itself have gone on with a run that is still there.
+    # It may itself have continued a run that still exists.
     while _hash(before[0]) == own and (earlier := before[0].data.tags.get(RESUMES)):
         found = store.search(f"attributes.run_id = '{earlier}'")
         if not found:
@@ -74,12 +74,12 @@ def _chosen(store: Any, wanted: str, config: Config, where: str) -> Any:
     tags = found[0].data.tags
     if sweep := tags.get("nnexp.sweep_id"):
         raise StoreError(
-            f"resume={wanted}: it is a run of a sweep, which -m ... sweep.resume={sweep} goes on with"
+            f"resume={wanted}: this run belongs to a sweep; to continue the sweep, use -m with sweep.resume={sweep}"
         )
     if _hash(found[0]) != own and not _is_shorter(found[0], config):
         raise StoreError(
-            f"resume={wanted}: expected the settings of that run, or a longer budget of one that has finished; this "
-            "command has others"
+            f"resume={wanted}: this command's settings differ from that run's; expected the same ones, or "
+            "only a longer budget if it has finished"
         )
     return found[0]
 
@@ -89,7 +89,7 @@ def _hash(run: Any) -> str:
 
 
 def _is_shorter(run: Any, config: Config) -> bool:
-    """Whether a run has finished whose settings differ from a config in a shorter budget alone."""
+    """Whether a run has finished and its settings differ from a config only in a shorter budget."""
     if run.info.status != "FINISHED" or run.data.tags.get(START) != start_key(config, "").config:
         return False
     before = recorded_config(run.data.params).budget

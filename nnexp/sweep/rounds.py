@@ -1,4 +1,4 @@
-"""Rounds of seeds until methods are told apart: trained, looked at, and gone on with for those that are open."""
+"""Rounds of seeds until methods are distinguished: train, test, and continue with the undecided methods."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from nnexp.sweep.design import Cell
 from nnexp.tracking.recorder import RunResult
 
 Launch = Callable[[list[list[str]]], Sequence[RunResult | None]]
-"""Runs jobs of these overrides; the result of each, None for one that was not begun."""
+"""Runs jobs with these overrides; returns the result of each, None for a job that was not started."""
 
 MOST_NAMES = 3
-"""Pairs that a look's line spells out."""
+"""The most pairs that the line of a look names."""
 
 
 class Rounds:
     """The rounds of one sweep.
 
     Args:
-        record: of the design; on it goes what looks see.
+        record: of the design, to which the looks are added.
         jobs: the overrides of each cell, without a seed.
-        save: keeps the record, so that a look is known whatever happens next.
-        say: takes a line for the user.
+        save: stores the record after each look.
+        say: prints a line for the user.
     """
 
     def __init__(
@@ -38,18 +38,18 @@ class Rounds:
         self.launched = 0
 
     def run(self, launch: Launch) -> bool:
-        """Train and look until all pairs are decided or all seeds are spent.
+        """Train and look until all pairs are decided or all seeds are used.
 
-        Looks that were taken before are not taken again: their runs are there, and so is what they saw. A round is
-        looked at once all of its runs have ended.
+        Earlier looks are not repeated: their runs and scores are recorded. A round is looked at when all of its
+        runs have ended.
 
         Returns:
-            Whether it came to its end; without the result of some run it does not.
+            Whether it came to its end; False if the result of a run is missing.
         """
         design, active, begun = self.record.design, list(self.record.design.methods), 0
         if self.record.looks:
             last = self.record.looks[-1]
-            self._say(f"goes on after look {len(self.record.looks)} at {last['seeds']} seeds")
+            self._say(f"continues after look {len(self.record.looks)} at {last['seeds']} seeds")
         for number, seeds in enumerate(design.plan.looks, 1):
             cells = [
                 (position, task, method)
@@ -76,10 +76,10 @@ class Rounds:
         return True
 
     def _look(self, number: int, seeds: int) -> Decision:
-        """Decide at so many seeds, and record and show it if it is for the first time."""
+        """Decide at this number of seeds; record and show the look if it is new."""
         plan = self.record.design.plan
         if not self.record.looks:
-            # Before anything is looked at.
+            # Saved before the first look.
             self._save(self.record)
         decision = decide(plan, self.record.means()[:, :seeds])
         if seeds > self.record.seen:
@@ -111,7 +111,7 @@ class Rounds:
 
 
 def _score(result: RunResult | None, measure: str) -> Score | None:
-    """What a look sees of a run; None for one that is to be run again, or that the store does not have."""
+    """A run's score for a look; None for a run that has to be repeated, or that the store does not have."""
     if result is None or result.status == "killed" or not result.run_id:
         return None
     if result.status == "failed":

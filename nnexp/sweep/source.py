@@ -1,4 +1,4 @@
-"""The package's source as it was when a sweep began, for all that is loaded while it runs."""
+"""A copy of the package's source from the start of a sweep, for all modules that are imported while it runs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ import nnexp
 def frozen_source(folder: Path, outside: Mapping[str, Path], keep: bool = False) -> Iterator[None]:
     """A context in which modules of the package are loaded from a copy in ``folder``, here and in new processes.
 
-    So an edit of the source changes no job of a sweep that runs already. Processes inherit ``sys.path``.
+    So an edit of the source does not change the jobs of a running sweep. Processes inherit ``sys.path``.
 
     Args:
-        outside: further source files, by their place in the copy.
-        keep: whether the sweep trains batch after batch, all of them from the source as the first one found it.
+        outside: further source files, by their path in the copy.
+        keep: whether the sweep has several batches, which must all use the source of the first one.
     """
     package = Path(nnexp.__file__).resolve().parent
     if keep:
@@ -35,7 +35,7 @@ def frozen_source(folder: Path, outside: Mapping[str, Path], keep: bool = False)
 
 @cache
 def _kept(package: Path, outside: tuple[tuple[str, Path], ...]) -> tuple[Path, dict[str, Path]]:
-    """A copy of the source that stays as it is until this process ends."""
+    """A copy of the source that is kept until this process ends."""
     folder = Path(tempfile.mkdtemp(prefix="nnexp-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     _copy(package, dict(outside), folder)
@@ -43,7 +43,7 @@ def _kept(package: Path, outside: tuple[tuple[str, Path], ...]) -> tuple[Path, d
 
 
 def _copy(package: Path, outside: Mapping[str, Path], folder: Path) -> None:
-    # Compiled files go along: their times still fit, so workers need not compile.
+    # Compiled files are copied too; their times are still valid, so workers need not compile.
     ignored = shutil.ignore_patterns("*.ipynb", "conf")
     shutil.copytree(package, folder / "nnexp", ignore=ignored, dirs_exist_ok=True)
     for place, file in outside.items():
@@ -52,9 +52,9 @@ def _copy(package: Path, outside: Mapping[str, Path], folder: Path) -> None:
 
 
 def import_from(folder: str, places: Sequence[str]) -> None:
-    """In a worker: let the modules in these files be imported from the sweep's copy in ``folder``.
+    """In a worker: make the modules of these files importable from the sweep's copy in ``folder``.
 
-    A worker of a cluster serves several sweeps, each with its own version of a module.
+    A worker of a cluster may serve several sweeps, each with its own version of a module.
     """
     names = {place.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for place in places}
     for name in names & sys.modules.keys():
@@ -68,7 +68,7 @@ def import_from(folder: str, places: Sequence[str]) -> None:
 @contextmanager
 def loaded_from(folder: Path) -> Iterator[None]:
     """A context in which modules of the package are loaded from the copy that is in ``folder``."""
-    # A copy first: another thread may be importing MLflow meanwhile.
+    # A copy, because another thread may be importing MLflow.
     loaded = sys.modules.copy().items()
     packages = [m for n, m in loaded if n.split(".")[0] == "nnexp" and hasattr(m, "__path__")]
     before = [list(module.__path__) for module in packages]

@@ -1,4 +1,4 @@
-"""The work of a sweep: begun while the store opens, resumed, trained in groups."""
+"""The work of a sweep: started while the store opens, resumed, trained in groups."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
 from nnexp.data.loading import forget
 from nnexp.sweep import commands
-from nnexp.sweep.background_call import Later, load_summary
+from nnexp.sweep.background_call import BackgroundCall, load_summary
 from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.log_file import write_timings
-from nnexp.sweep.longer import go_on_longer
+from nnexp.sweep.longer import continue_longer
 from nnexp.sweep.own_journal import OwnJournal
 from nnexp.sweep.plan import unbatched
 from nnexp.sweep.trial import Trial
@@ -58,7 +58,7 @@ class SweepWork(Work):
         view: shows progress and the table.
         overrides: of the whole command.
         jobs: how many there will be.
-        process: records jobs that are trained in groups; without it one is started for them.
+        process: records jobs that are trained in groups; None: one is started for them.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class SweepWork(Work):
         self._why: Counter[str] = Counter()
         self._begun, self._started = perf_counter(), milliseconds()
         self._earlier: Earlier | None = None
-        self._opener: Later | None = None
+        self._opener: BackgroundCall | None = None
         self._opened_with: Config | None = None
         self._claim: Claim | None = None
         self._journal: Path | None = None
@@ -88,7 +88,7 @@ class SweepWork(Work):
         self.checked: dict[tuple[str, ...], Job] = {}  # jobs that were checked before, by their overrides
 
     def find_earlier(self, config: Config) -> None:
-        """Once, see which sweep ``sweep.resume`` means, before anything is written.
+        """Find, once, the sweep that ``sweep.resume`` means, before anything is written.
 
         Raises:
             StoreError: there is none, or a process still works on it.
@@ -102,26 +102,26 @@ class SweepWork(Work):
         from nnexp.sweep.resume import AUTO, choose
 
         if config.sweep.resume == AUTO:
-            # Of two that begin at once the second one sees the first one's sweep.
+            # Of two commands that start at once the second one finds the first one's sweep.
             self._own.look_alone(sweep_key(self.overrides, config.sweep))
         experiment = config.tracking.experiment
         journals = [
             one for one in left_journals(config.tracking.uri) if one.sweep_id and one.experiment == experiment
         ]
         file = locations.database(locations.resolve(config.tracking.uri))
-        # Where there is no store yet none is made to look into.
+        # No store is created only to be searched.
         store = None if file is not None and not file.exists() and not journals else self.store(config)
         self.chosen = choose(store, experiment, config.sweep, self.overrides, journals)
         if self.chosen is not None:
             self._own.known()
 
     def _begin(self, config: Config) -> None:
-        """Once, begin to open the store and the parent run, or find the sweep that is to be resumed.
+        """Start, once, to open the store and the parent run, or to find the sweep to resume.
 
-        MLflow takes seconds to load and to open a store, which the first jobs need not wait for.
+        MLflow takes seconds to import and to open a store; the first jobs need not wait for it.
 
         Raises:
-            StoreError: the store cannot be, or has no such sweep.
+            StoreError: the store is not usable, or has no such sweep.
         """
         if self._opener is not None or self._earlier is not None:
             return
@@ -129,7 +129,7 @@ class SweepWork(Work):
         self.find_earlier(config)
         if self.chosen is None:
             self._opened_with = config
-            self._opener = Later(lambda: self._open(config))
+            self._opener = BackgroundCall(lambda: self._open(config))
             return
         from nnexp.sweep import resume
 
@@ -138,7 +138,7 @@ class SweepWork(Work):
         self._earlier = earlier
         self.sweep_id = earlier.sweep_id
         if not earlier.same and not self._extends:
-            added = "was started with other settings or another grid; jobs are added to it"
+            added = "has other settings or another grid; the jobs of this command are added to it"
             self.view.say(f"sweep {self.sweep_id} {added}")
         for left in earlier.unfinished:
             resume.give_up(store, left)
@@ -163,10 +163,10 @@ class SweepWork(Work):
         self._sources.record(self._parent)
 
     def _follow(self, config: Config, folder: Path) -> Recorder:
-        """Once, let the process that records follow the sweep's journal, which says what the parent run begins with.
+        """Let, once, the recording process follow the sweep's journal, whose first record describes the parent run.
 
         Raises:
-            StoreError: the sweep that is to be resumed is not there.
+            StoreError: the sweep to resume does not exist.
             OSError: the journal cannot be written.
         """
         from nnexp.sweep.recording.process import recorder
@@ -191,11 +191,11 @@ class SweepWork(Work):
 
     @property
     def goes_on_with(self) -> str:
-        """The id of the sweep that this command goes on with, empty for none."""
+        """The id of the sweep that this command continues, empty for none."""
         return "" if self.chosen is None else str(self.chosen.data.tags["nnexp.sweep_id"])
 
     def close(self) -> None:
-        """Let other commands go on with the sweep."""
+        """Allow other commands to continue the sweep."""
         self._own.close()
 
     def _stopped(self) -> bool:
@@ -213,7 +213,7 @@ class SweepWork(Work):
         )
 
     def store(self, config: Config) -> Store:
-        """The store that a config names, which checks that the sweep is still this command's."""
+        """The store that a config names; it checks that the sweep still belongs to this command."""
         store = super().store(config)
         store.claim = self._claim
         return store
@@ -233,7 +233,7 @@ class SweepWork(Work):
 
         Args:
             place: the sweep's folder.
-            composing: seconds that it took to compose the jobs.
+            composing: seconds spent on composing the jobs.
 
         Raises:
             StoreError: the store cannot be opened.
@@ -258,7 +258,7 @@ class SweepWork(Work):
         spool.make()
         longer = []
         if self._earlier is not None:
-            longer = go_on_longer(self._earlier.store, self._earlier.children, rest, spool.checkpoints)
+            longer = continue_longer(self._earlier.store, self._earlier.children, rest, spool.checkpoints)
         for note in [*longer, *notes(spool.checkpoints, rest)]:
             self.view.say(note)
         code = spool.folder / "code"
@@ -268,9 +268,11 @@ class SweepWork(Work):
 
         recording = self._recording = Recording(process, tags, spool, runs)
         if names := unbatched([job.config for job in rest]):
-            self.view.say(f"{', '.join(names)}: trained one run at a time, for the method cannot be batched")
+            self.view.say(
+                f"{', '.join(names)}: trained one run at a time, because the method cannot be batched"
+            )
         if choice.elsewhere:
-            # What was checked here, workers load.
+            # Workers import what was checked here.
             forget()
         start = perf_counter()
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
@@ -283,10 +285,10 @@ class SweepWork(Work):
             ):
                 progress.live, progress.running = spool.told, lambda: batch.running
                 if choice.elsewhere:
-                    # The summary's packages take a second to load, and this process only waits.
+                    # Importing the summary's packages takes a second, and this process only waits.
                     threading.Thread(target=load_summary, args=(self.view,), name="nnexp-load").start()
                 batch.run(progress.ended)
-                # Not from a source that was edited meanwhile.
+                # Not from a source that has been edited since.
                 load_summary(self.view)
                 recording.settle()
         finally:
@@ -306,7 +308,8 @@ class SweepWork(Work):
         write_timings(place / "timings.json", times)
         if count := batch.broken_groups:
             self.view.say(
-                f"{count} group{'s' if count != 1 else ''} of runs failed together and ran one at a time: "
+                f"{count} group{'s' if count != 1 else ''} of runs failed when trained together and were "
+                f"trained one run at a time: "
                 f"see {place / 'sweep.log'}"
             )
         interrupts.raise_if_any()
@@ -341,7 +344,7 @@ class SweepWork(Work):
             self.view.say("\n".join(self.closing))
 
     def _say_unrecorded(self) -> None:
-        """Say how what the store does not have gets there."""
+        """Print the command that records runs which the store does not have."""
         if self._journal is None:
             super()._say_unrecorded()
             return
@@ -351,11 +354,11 @@ class SweepWork(Work):
 
     @property
     def failed(self) -> bool:
-        """Whether a job failed, or was never begun."""
+        """Whether a job failed or was never started."""
         return super().failed or len(self.rows) < (self.jobs or 0)
 
     def _ready(self) -> None:
-        """Wait until the store is open and the parent is there.
+        """Wait until the store is open and has the parent run.
 
         Raises:
             StoreError: it cannot be opened.
@@ -366,12 +369,12 @@ class SweepWork(Work):
         if self._journal is not None and process is not None and self._home is None:
             process.wait(lambda: process.parent is not None, self._stopped)
             if process.parent is None:
-                kept = f"the store does not answer; what was trained is in {self._journal}"
+                kept = f"the store does not answer; all trained runs are kept in {self._journal}"
                 raise process.error or StoreError(kept)
             self._home = process.parent[0]
 
     def _found(self, job: Trial) -> Found | None:
-        """What a resumed sweep has of the job already; a result goes to the table."""
+        """What a resumed sweep already has of the job; a result is added to the table."""
         if self._earlier is None:
             return None
         claim = self._earlier.claim(job.config)
@@ -383,7 +386,7 @@ class SweepWork(Work):
         return claim
 
     def _say_skipped(self) -> None:
-        # That later rounds of a sweep are missing goes without saying.
+        # Later rounds of a sweep are missing by design.
         why = self._why.keys() - {"missing"} if self.rows else self._why
         if self._earlier is not None and (self._skipped or why):
             self.view.say(commands.skipped(self.sweep_id, self._skipped, self._why, self._extends))

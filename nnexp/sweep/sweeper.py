@@ -1,4 +1,4 @@
-"""Hydra's sweeper that knows grids and tuning: ``hydra/sweeper=grid``."""
+"""Hydra's sweeper for grids and tuning: ``hydra/sweeper=grid``."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class GridSweeperConf:
 
 
 class GridSweeper(Sweeper):
-    """Sweeps as Hydra's basic sweeper does, over ``sweep.grid``, and searches intervals with Optuna.
+    """Sweeps as Hydra's basic sweeper does, over ``sweep.grid`` too, and searches intervals with Optuna.
 
-    Composing is the launcher's alone.
+    The launcher composes the jobs.
     """
 
     work: ClassVar[SweepWork | None] = None
-    """What trains and records the jobs; set by :func:`nnexp.sweep.plugins.register`."""
+    """Trains and records the jobs; set by :func:`nnexp.sweep.plugins.register`."""
 
     def __init__(self, max_batch_size: int | None, params: dict[str, str] | None = None) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class GridSweeper(Sweeper):
         self._begun = 0
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra gives every sweeper, and set up the launcher."""
+        """Store Hydra's arguments, as for every sweeper, and set up the launcher."""
         self.hydra_context, self.config = hydra_context, config
         self.launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
 
@@ -65,7 +65,7 @@ class GridSweeper(Sweeper):
         """Launch all jobs.
 
         Raises:
-            HydraException, ConfigError: axes that cannot be; then none has begun.
+            HydraException, ConfigError: invalid axes; no job has started.
         """
         assert self.config is not None
         assert self.hydra_context is not None
@@ -87,16 +87,16 @@ class GridSweeper(Sweeper):
                 print("\n".join(lines))
             elif self.work.jobs is not None:
                 self.work.closing += lines
-                # What pruning left out is not missing.
+                # Pruned jobs are not missing.
                 self.work.jobs -= left_out(made)
                 self.work.attach(found)
         return self.returns
 
     def _rounds(self, jobs: list[list[str]], place: Path) -> Rounds:
-        """The rounds of a sweep that chooses its seeds; those of its design that were looked at are known.
+        """The rounds of a sweep that chooses its seeds, with the earlier looks of its design.
 
         Raises:
-            ConfigError: jobs that cannot be compared so, or a design that was changed after a look.
+            ConfigError: jobs that cannot be compared in this way, or a design that was changed after a look.
         """
         from nnexp.stats.design import DesignRecord
         from nnexp.sweep import design
@@ -107,14 +107,14 @@ class GridSweeper(Sweeper):
         assert self.hydra_context is not None
         work = self.work
         if work is None or work.jobs is None:
-            raise ConfigError(f"{design.UNTIL}: expected a sweep of python -m nnexp.run -m")
+            raise ConfigError(f"{design.UNTIL}: can only be used with python -m nnexp.run -m")
         composed = Composer(self.hydra_context.config_loader, self.config).jobs(jobs)
         configs = [from_mapping(job.task) for job in composed]
         cells = design.cells(configs)
         text = None if work.chosen is None else text_of(work.store(configs[0]), work.chosen, DESIGN)
         before = None if text is None else DesignRecord.read(text)
         keep = configs[0].sweep.stale_code == "keep"
-        record = design.go_on(before, design.make_design(configs, cells), keep)
+        record = design.continued(before, design.make_design(configs, cells), keep)
 
         def save(now: DesignRecord) -> None:
             folder = place.absolute() / "design"
@@ -126,7 +126,7 @@ class GridSweeper(Sweeper):
         return Rounds(record, dict(zip(cells, without_seed, strict=True)), save, work.view.say)
 
     def _until_decided(self, rounds: Rounds) -> None:
-        """Launch rounds of seeds until methods are told apart."""
+        """Launch rounds of seeds until methods are distinguished."""
         from nnexp.stats.sequential_verdict import sequential_verdict
 
         work = self.work
@@ -140,20 +140,20 @@ class GridSweeper(Sweeper):
         work.verdict = "Not decided: no look was taken."
         try:
             if rounds.run(launch):
-                # Seeds that were not needed are not missing.
+                # Unused seeds are not missing.
                 work.jobs = rounds.launched
         finally:
             if rounds.record.looks:
                 work.verdict = sequential_verdict(rounds.record).headline
 
     def _launch_all(self, jobs: list[list[str]]) -> None:
-        """Run jobs, in batches of the size that was asked for."""
+        """Run jobs in batches of the requested size."""
         size = self.max_batch_size or max(len(jobs), 1)
         for first in range(0, len(jobs), size):
             self._launch(jobs[first : first + size])
 
     def _judged_by(self, measure: str) -> tuple[str, float]:
-        """The measure that trials are judged by, and its sign in their values."""
+        """The measure by which trials are compared, and the sign of its values."""
         if measure == AUTO:
             return "loss", 1.0
         assert self.config is not None
@@ -161,12 +161,12 @@ class GridSweeper(Sweeper):
         return measure, direction(measure, [load_part("metrics", one, Metric) for one in chosen])
 
     def _launch(self, jobs: list[list[str]]) -> list[float]:
-        """Run jobs; their objectives."""
+        """Run jobs and return their objectives."""
         assert self.launcher is not None
         returned = self.launcher.launch(jobs, initial_job_idx=self._begun)
         self._begun += len(jobs)
         self.returns.append(returned)
-        # Reading a value raises what ended the job.
+        # Reading a value raises the error of a failed job.
         values = [one.return_value for one in returned]
         return [float(value) if isinstance(value, int | float) else math.inf for value in values]
 
@@ -175,11 +175,11 @@ def expansion(config: DictConfig, loader: Any, arguments: Sequence[str]) -> tupl
     """The settings and the jobs of the sweep that ``config`` was composed for.
 
     Raises:
-        HydraException, ConfigError: axes that cannot be.
+        HydraException, ConfigError: invalid axes.
     """
     size = OmegaConf.select(config, "hydra.sweeper.max_batch_size")
     if size is not None and size < 1:
-        raise ConfigError(f"hydra.sweeper.max_batch_size={size}: expected 1 or more or null")
+        raise ConfigError(f"hydra.sweeper.max_batch_size={size}: expected an integer 1 or more, or null")
     params: Any = OmegaConf.select(config, "hydra.sweeper.params") or {}
     given: Any = OmegaConf.select(config, "sweep")
     values: Any = {} if given is None else OmegaConf.to_container(given, resolve=True)
@@ -190,6 +190,7 @@ def expansion(config: DictConfig, loader: Any, arguments: Sequence[str]) -> tupl
         check_optuna(settings)
     elif settings.trials is not None:
         raise ConfigError(
-            f"sweep.trials={settings.trials}: expected with an axis that has an interval(low, high)"
+            f"sweep.trials={settings.trials}: expected an axis to search, such as "
+            f"optimizer.learning_rate=interval(0.01,1)"
         )
     return settings, expanded

@@ -1,4 +1,4 @@
-"""A trial: one job of a sweep with its checked config, and what became of it."""
+"""A trial: one job of a sweep with its checked config, and its result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nnexp.tracking.recorder import RunResult
 
 
 class Trial(NamedTuple):
-    """One run to be: its number, config and overrides, the file of its log, and the hash of its code."""
+    """A run to be trained: its number, config and overrides, its log file, and the hash of its code."""
 
     number: int
     config: Config
@@ -24,7 +24,7 @@ class Trial(NamedTuple):
 
     @property
     def name(self) -> str:
-        """A readable name: method, seed, and what else this job overrides."""
+        """A readable name: method, seed, and the other overrides of this job."""
         plain = ("seed=", "optimizer=", "tracking.", "tracking=", "sweep", "hydra", "resume=")
         settings = [o.partition("=") for o in self.overrides if not o.lstrip("+").startswith(plain)]
         others = [f"{key.split('.')[-1]}{equals}{value}" for key, equals, value in settings]
@@ -32,16 +32,16 @@ class Trial(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """A job that ended, with its result; one without a result was not begun."""
+    """A job that ended, with its result; None means that it was not started."""
 
     job: Trial
     result: RunResult | None
 
 
 def objective(config: Config, result: RunResult | None) -> float:
-    """What a run is judged by, lower is better: ``sweep.measure``, negative where more of it is better.
+    """The objective of a run, lower is better: ``sweep.measure``, with a minus sign where higher is better.
 
-    Without one it is the validation loss, else the training loss; inf where there is no such number.
+    With ``auto`` it is the validation loss, else the training loss; inf where there is no such number.
     """
     if result is None:
         return math.inf
@@ -56,6 +56,6 @@ def objective(config: Config, result: RunResult | None) -> float:
 
 
 def direction(measure: str, metrics: Sequence[Metric]) -> float:
-    """1 where less of a measure is better, -1 where more of it is."""
+    """1 where lower values of a measure are better, -1 where higher ones are."""
     about = measures(described(metrics)).get(measure)
     return -1.0 if about is not None and about.higher else 1.0

@@ -1,4 +1,4 @@
-"""What tuning found: files, and lines that say it."""
+"""The results of tuning, as files and as lines of text."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from nnexp.sweep.compose.yaml_text import block
 from nnexp.sweep.tuning import Tuned
 
 FRESH = "seed=range(1000,1020)"
-"""Seeds to compare tuned methods on: the best of many trials looks better on its own seeds than it is."""
+"""Seeds for comparing tuned methods: on its own seeds the best of many trials looks better than it is."""
 
 
 def report(
     made: Sequence[Tuned], place: Path, arguments: Sequence[str], measure: str = "loss", sign: float = 1.0
 ) -> list[str]:
-    """Write ``trials.csv`` and the config file ``sweep/tuned.yaml``; lines for the reader.
+    """Write ``trials.csv`` and the config file ``sweep/tuned.yaml``; returns lines of text.
 
     Args:
         place: a folder.
         arguments: the command line's overrides of the task.
-        measure: what trials were judged by.
-        sign: of it in their values.
+        measure: by which trials were compared.
+        sign: of its values.
     """
     place.mkdir(parents=True, exist_ok=True)
     _table(made, place / "trials.csv", measure, sign)

@@ -1,7 +1,7 @@
-"""Tuning: Optuna chooses the values of intervals from how earlier trials did.
+"""Tuning: Optuna chooses values in intervals from the results of earlier trials.
 
-Every study (a method, say) has the same number of trials, and a trial has a job for each combination of the command
-line's own axes, such as seeds. It is worth the median of its jobs' objectives.
+Every study (for example a method) has the same number of trials, and a trial has a job for each combination of the
+command line's own axes, such as seeds. The value of a trial is the median of its jobs' objectives.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from nnexp.sweep.compose.axes import short
 from nnexp.sweep.compose.grid import Study
 
 Launch = Callable[[list[list[str]]], Sequence[float]]
-"""Runs jobs of these overrides; the objective of each, lower is better, not finite for those that failed."""
+"""Runs jobs with these overrides; returns the objective of each, lower is better, not finite for failed jobs."""
 
 
 @dataclass
 class Attempt:
-    """A trial: its settings, and what its jobs came to, in the order of the study's ``more``."""
+    """A trial: its settings, and the objectives of its jobs, in the order of the study's ``more``."""
 
     settings: list[str]
     values: list[float] = field(default_factory=list)
@@ -52,10 +52,10 @@ class Tuned:
 
 
 def tune(studies: Sequence[Study], settings: Sweep, launch: Launch) -> list[Tuned]:
-    """Search the intervals of all studies, side by side, in rounds of ``settings.at_once`` trials of each.
+    """Search the intervals of all studies in parallel, in rounds of ``settings.at_once`` trials of each.
 
-    With ``settings.prune`` a third of a trial's jobs runs first, and a trial that does worse by then than the
-    median of its study's trials did ends there. As many trials cost each study as much, but for what is pruned.
+    With ``settings.prune`` a third of a trial's jobs runs first, and a trial that is then worse than the median of its
+    study's trials ends. All studies have the same cost, except for pruned jobs.
     """
     import optuna
 
@@ -98,21 +98,21 @@ def tune(studies: Sequence[Study], settings: Sweep, launch: Launch) -> list[Tune
 
 
 def left_out(searched: Sequence[Tuned]) -> int:
-    """How many jobs pruning saved."""
+    """How many jobs were pruned."""
     return sum(
         len(tuned.study.more) - len(attempt.values) for tuned in searched for attempt in tuned.attempts
     )
 
 
 def check_optuna(settings: Sweep) -> None:
-    """Say in time that Optuna is missing.
+    """Check that Optuna is installed, before the first run.
 
     Raises:
         ConfigError: it is not installed.
     """
     if find_spec("optuna") is None:
         raise ConfigError(
-            f"sweep.trials={settings.trials}: expected Optuna to be installed, the extra optuna of nnexp"
+            f"sweep.trials={settings.trials}: Optuna is not installed; pip install 'nnexp[optuna]'"
         )
 
 
@@ -127,7 +127,7 @@ def _search(settings: Sweep) -> Any:
 
     assert settings.trials is not None
     with warnings.catch_warnings():
-        # Trials that are not over count as bad, so that those of one round differ: experimental in some versions.
+        # Unfinished trials count as bad, so that those of one round differ; experimental in some versions.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         sampler = optuna.samplers.TPESampler(
             seed=settings.sampler_seed, n_startup_trials=max(4, settings.trials // 4), constant_liar=True

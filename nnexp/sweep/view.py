@@ -1,4 +1,4 @@
-"""What a sweep shows while it works: the interface that the command line implements."""
+"""The interface by which a sweep shows its progress; the command line implements it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnexp.sweep.trial import Ended
 
 
 class Row(NamedTuple):
-    """One job of a command: what it was, how it ended, and what it reached, by measure."""
+    """One job of a command: its settings, how it ended, and its measures."""
 
     job: int
     method: str
@@ -29,7 +29,7 @@ class Row(NamedTuple):
     config: Config
 
     def values(self) -> dict[str, Any]:
-        """All by column, but for the config, each measure one of its own."""
+        """All fields by column, without the config, and with a column for each measure."""
         row = self._asdict()
         del row["config"]
         at = list(row).index("measures")
@@ -38,10 +38,10 @@ class Row(NamedTuple):
 
 
 class Live(NamedTuple):
-    """How far a group of runs is that is being trained.
+    """The progress of a group of runs in training.
 
-    ``done`` of its ``runs`` have ended; ``iteration`` and ``loss``, the median of training, are those of the others'
-    newest rows; ``of`` is their budget, None without one in iterations.
+    ``done`` of its ``runs`` have ended; ``iteration`` and ``loss``, the median of the training loss, are from the
+    newest rows of the others; ``of`` is their budget, None if it is not in iterations.
     """
 
     method: str
@@ -56,21 +56,21 @@ class RunView(Protocol):
     """Progress of one run."""
 
     def rows(self, rows: Any) -> None:
-        """Take what has been measured."""
+        """Receive measured rows."""
 
 
 class SweepView(Protocol):
-    """Progress of a sweep; ``running`` gives how many jobs are being trained, ``live`` how far they are."""
+    """Progress of a sweep; ``running`` returns how many jobs are in training, ``live`` their progress."""
 
     running: Callable[[], int]
     live: Callable[[], Sequence[Live]]
 
     def ended(self, one: Ended) -> None:
-        """Take a job that ended."""
+        """Receive a job that ended."""
 
 
 class View(Protocol):
-    """Where a command's progress and results are shown."""
+    """An output for a command's progress and results."""
 
     def say(self, line: str) -> None:
         """Show a line."""
@@ -79,10 +79,10 @@ class View(Protocol):
         """A context in which one :class:`nnexp.training.run.Run` is trained."""
 
     def sweep(self, jobs: int, begun: int = 0) -> AbstractContextManager[SweepView]:
-        """A context in which jobs end one after another; of the command's ``jobs`` some have ended before."""
+        """A context in which jobs are trained; ``begun`` of the command's ``jobs`` have ended before."""
 
     def load(self) -> None:
-        """Load what the summary needs, while there is time and before the source may change."""
+        """Import what the summary needs, while workers train and before the source may change."""
 
     def summary(self, rows: Sequence[Row], ui_command: str, page: str, verdict: str = "") -> None:
-        """Show all rows, which method is better, what failed, and the way to MLflow's pages."""
+        """Show all rows, the verdict, failures, and how to open MLflow's pages."""

@@ -1,4 +1,4 @@
-"""Work: the jobs of one command, trained and recorded, with their parent run."""
+"""The jobs of one command: trained and recorded, with their parent run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from nnexp.tracking.claim import CHECKPOINTS, CONTINUED, RESUMES
 from nnexp.tracking.journal import FOLDER, RUN
 from nnexp.tracking.journal import left as left_in
 from nnexp.tracking.left import left
-from nnexp.tracking.locations import StoreLost, SweepTaken, conceal
+from nnexp.tracking.locations import SweepTaken, conceal
 from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.parent import finish_parent
 from nnexp.tracking.recorder import RunResult
@@ -48,8 +48,8 @@ class Work:
     Args:
         view: shows progress and the table.
         overrides: of the whole command.
-        jobs: how many there will be; None for a single run, which has no parent.
-        flags: of the command, without which its settings mean something else.
+        jobs: their number; None for a single run, which has no parent.
+        flags: the command's, which change the meaning of its settings.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class Work:
         self.rows: list[Row] = []
         self.results: dict[int, RunResult] = {}
         self.verdict = ""
-        """Of a sweep that chooses its seeds; others are compared where they are shown."""
+        """The answer of a sweep that chooses its seeds; empty for others, which are compared by the view."""
         self._limits: set[float | None] = set()
         self._stores: dict[tuple[str | None, str], Store] = {}
         self._opening = threading.Lock()
         self._parent: MlflowRun | JournalParent | None = None
         self._home: Pages | None = None
-        self._lost = self._unfinished = False
+        self._unfinished = False
         self._resumed: Found | None = None
 
     def store(self, config: Config) -> Store:
@@ -79,7 +79,7 @@ class Work:
         key = (config.tracking.uri, config.tracking.experiment)
         with self._opening:
             if key not in self._stores:
-                # A store that cannot be is refused at once, before MLflow takes a second to load.
+                # An impossible store is refused at once, before MLflow takes a second to import.
                 locations.resolve(config.tracking.uri)
                 if not self._stores:
                     self.view.say(OPENING)
@@ -89,10 +89,10 @@ class Work:
             return self._stores[key]
 
     def find_earlier(self, config: Config) -> None:
-        """See which run ``resume`` means, before anything is written.
+        """Find the run that ``resume`` means, before anything is written.
 
         Raises:
-            StoreError: there is none, its settings are others, or a process still works on it.
+            StoreError: there is none, its settings differ, or a process still works on it.
         """
         if config.resume is None:
             return
@@ -100,14 +100,14 @@ class Work:
 
         journals = [one.folder for one in left(config.tracking.uri) if not one.sweep_id]
         file = locations.database(locations.resolve(config.tracking.uri))
-        # Where there is no store yet none is made to look into.
+        # No store is created only to be searched.
         store = None if file is not None and not file.exists() and not journals else self.store(config)
         for problem in bring_in_each(Stores(), journals).problems:
             LOG.warning("%s", problem)
         self._resumed = find_run(store, config, code_hash(config))
 
     def run(self, job: Trial) -> RunResult:
-        """Train and record one job here; an error fails this job alone, and is kept for the table.
+        """Train and record one job here; an error fails only this job, and is shown in the table.
 
         Raises:
             ConfigError: settings that do not go together.
@@ -205,7 +205,7 @@ class Work:
         try:
             self._parent.log_artifacts(folder)
         except Exception as error:
-            self.view.say(f"{folder} is not recorded with the sweep: {reason_of(error)}")
+            self.view.say(f"{folder} could not be recorded with the sweep: {reason_of(error)}")
 
     def end(self, status: str = "") -> None:
         """Finish the parent run and print the table.
@@ -227,7 +227,7 @@ class Work:
             except SweepTaken:
                 raise
             except Exception as error:
-                self._lost, self._unfinished = isinstance(error, StoreLost), True
+                self._unfinished = True
                 self.view.say(f"the sweep's parent run could not be finished: {reason_of(error)}")
         if self._home is None:
             return
@@ -240,7 +240,7 @@ class Work:
         self._say_unrecorded()
 
     def _say_unrecorded(self) -> None:
-        """Say how what the store does not have gets there."""
+        """Print the command that records runs which the store does not have."""
         folders = {self._journal_of(Path(row.log)) for row in self.rows if not row.run_id}
         if runs := sum(len(left_in(folder)) for folder in folders):
             self._say_left(runs, Path(os.path.commonpath(folders)))
@@ -250,37 +250,35 @@ class Work:
         return log.absolute().parents[0 if self.jobs is None else 1] / FOLDER
 
     def _say_left(self, runs: int, folder: Path) -> None:
-        said = (
-            f"Not recorded: {runs} run{'s' if runs != 1 else ''}. To bring them in: {commands.sync(folder)}"
-        )
+        said = f"Not recorded: {runs} run{'s' if runs != 1 else ''}. To record them: {commands.sync(folder)}"
         self.view.say(said)
 
     @property
     def failed(self) -> bool:
-        """Whether a job failed, or was never begun, or the sweep could not be ended."""
+        """Whether a job failed or was never started, or the sweep could not be ended."""
         return self._unfinished or any(row.status == "failed" for row in self.rows)
 
     @property
     def goes_on_with(self) -> str:
-        """The id of the sweep that this command goes on with, empty for none."""
+        """The id of the sweep that this command continues, empty for none."""
         return ""
 
     def close(self) -> None:
-        """Let other commands go on with what this one did."""
+        """Allow other commands to continue the work of this one."""
 
     def _ready(self) -> None:
         """Wait until the store is open."""
 
     def _found(self, job: Trial) -> Found | None:
-        """What is there of the job already; a result goes to the table."""
+        """What an earlier command left of the job; a result is added to the table."""
         claim = self._resumed
         if claim is not None and claim.result is not None:
             self._add(job, claim.result)
-            self.view.say(f"run {claim.result.run_id} is there and has ended")
+            self.view.say(f"run {claim.result.run_id} is already recorded and has finished")
         return claim
 
     def _replace(self, claim: Found | None) -> None:
-        """Remove what a finished job took the place of."""
+        """Remove the runs that a finished job replaces."""
         if claim is None:
             return
         from nnexp.sweep.resume import replace
@@ -289,7 +287,7 @@ class Work:
             try:
                 replace(self._home, run)
             except Exception as error:
-                # The run that took its place is recorded; the old one stays beside it.
+                # The new run is recorded; the old one stays too.
                 LOG.warning("run %s could not be removed (%s)", run.info.run_id, reason_of(error))
 
     def _parent_in(self, store: Store) -> str | None:
@@ -311,7 +309,7 @@ def row(
     config: Config,
     log: str = "",
 ) -> Row:
-    """A job's row of the table; what its overrides say of the sweep as a whole is no part of it."""
+    """A job's row of the table, without overrides of the sweep as a whole."""
     numbers = {name: getattr(result, name) for name in Row._fields if hasattr(result, name)}
     own = " ".join(text for text in overrides if not text.startswith("sweep."))
     return Row(number, method, seed, own, log=log, config=config, **numbers)

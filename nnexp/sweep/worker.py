@@ -1,4 +1,4 @@
-"""What a worker does: train a group of a sweep's runs, and hand back their outcomes."""
+"""A worker's task: train a group of a sweep's runs and return their outcomes."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ LOG = logging.getLogger(__name__)
 
 
 class Task(NamedTuple):
-    """Jobs to train together, pickled, and what they need to know of their sweep.
+    """Jobs to train together, pickled, and what they need of their sweep.
 
-    ``tags`` are those of all its runs, ``runs`` is how many it has, ``last`` says that a job that fails is not tried
+    ``tags`` are those of all its runs, ``runs`` is their number, ``last`` says that a job that fails is not tried
     again, ``spool`` is the folder beside the journal, ``code`` the hash of nnexp's code, ``git`` the state of its
     source, ``outside`` the files of other modules in the sweep's copy of the source, ``process`` the sweep's own.
     """
@@ -53,9 +53,9 @@ class Task(NamedTuple):
 
 
 class Done(NamedTuple):
-    """Outcomes of a task's jobs, None for one that was not begun, and where the time went.
+    """Outcomes of a task's jobs, None for one that was not started, and how the time was spent.
 
-    ``training`` is the clock of the runs, ``seconds`` the whole; ``group`` how many were handed over together;
+    ``training`` is the time of the runs, ``seconds`` the total; ``group`` the number of jobs in the task;
     ``group_error`` the traceback of an error for which they were then trained one at a time, else empty.
     """
 
@@ -67,25 +67,25 @@ class Done(NamedTuple):
 
 
 class Stopped(BaseException):
-    """The sweep was told to stop."""
+    """The sweep is being stopped."""
 
 
 class OtherCode(RuntimeError):
-    """The worker has loaded other code than the sweep has."""
+    """The worker has imported other code than the sweep."""
 
 
 def train(task: Task) -> Done:
-    """Train a task's jobs to their ends, or until the sweep is told to stop.
+    """Train a task's jobs to their ends, or until the sweep is stopped.
 
-    An error in a group of several is looked for by training each alone, so it costs only its own run.
+    After an error in a group of several, each run is trained alone, so that only the faulty run fails.
 
     Raises:
-        OtherCode: results would not be those of the sweep's code.
+        OtherCode: the worker's code differs from the sweep's.
     """
     begun = perf_counter()
     if task.code != package_hash():
         raise OtherCode(
-            "the worker has other code of nnexp than the sweep; start it anew with the same version"
+            "the worker runs other code of nnexp than the sweep; restart it with the same version"
         )
     spool = Spool(Path(task.spool))
     if task.process != os.getpid():
@@ -111,7 +111,7 @@ def train(task: Task) -> Done:
 def _outcomes(
     task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpoint]
 ) -> tuple[list[Outcome | None], str]:
-    """The jobs' outcomes, and the traceback of an error for which they had to be tried alone."""
+    """The jobs' outcomes, and the traceback of an error after which each was trained alone."""
     try:
         return _together(task, jobs, spool, written), ""
     except Exception as error:
@@ -127,7 +127,7 @@ def _together(task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpo
     machine, started = environment() | {"git": task.git}, milliseconds()
     configs = [job.config for job in jobs]
     keys = [run_key(job.config, job.code) for job in jobs]
-    # An earlier start of the sweep may have left some, or a worker that was killed.
+    # An earlier start of the sweep or a killed worker may have left some.
     states, damaged = find(spool.checkpoints)
     for line in damaged:
         LOG.warning("%s", line)
@@ -164,7 +164,7 @@ def _together(task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpo
     finally:
         spool.over(jobs[0].number)
     ended = milliseconds()
-    # Runs of one group are timed at one time, most of them by one clock: what is said of seconds must know of it.
+    # Runs of one group share their time: statistics of seconds must know this.
     shared = {"nnexp.group": secrets.token_hex(6)} if len(configs) > 1 else {}
     made: list[Outcome | None] = []
     for run, job, first in zip(group.runs, jobs, begun_at, strict=True):
@@ -183,7 +183,7 @@ def _together(task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpo
 
 
 def _live(group: Group, config: Config, new: list[History]) -> Live:
-    """How far a group is, from its new rows."""
+    """A group's progress, from its new rows."""
     done = sum(run.ended for run in group.runs)
     iteration, loss = (
         max(int(rows.iteration[-1]) for rows in new),
@@ -193,7 +193,7 @@ def _live(group: Group, config: Config, new: list[History]) -> Live:
 
 
 def _failed(config: Config, error: Exception) -> Outcome:
-    """The outcome of a run of which nothing is left but its error."""
+    """The outcome of a run that left nothing but its error."""
     from nnexp.tracking.environment import environment_tags
     from nnexp.tracking.plain import to_yaml
     from nnexp.training.record import join

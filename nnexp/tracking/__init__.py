@@ -1,4 +1,4 @@
-"""The record of runs: where it lives, what is written, and who writes it.
+"""Recording of runs: the store's location, what is written, and which process writes it.
 
 Only :mod:`nnexp.tracking.mlflow_store` and :mod:`nnexp.tracking.mlflow_model` import MLflow, with the
 model's own file :mod:`nnexp.tracking.model_code`; importing this package does not.
@@ -7,12 +7,11 @@ model's own file :mod:`nnexp.tracking.model_code`; importing this package does n
 import os
 
 # MLflow reads these when it is imported: no telemetry, no links between our
-# own lines, and a dead server costs seconds, not many minutes.
+# own lines, and a dead server costs seconds instead of many minutes.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-# Its bars, there once tqdm is installed, would be drawn over ours.
+# With tqdm installed, its progress bars would be drawn over ours.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

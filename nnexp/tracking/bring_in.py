@@ -1,4 +1,4 @@
-"""Journals whose sweeps are over are brought into their stores."""
+"""Delivery of the journals of ended sweeps to their stores."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Stores:
 
 
 class Brought(NamedTuple):
-    """How many runs were brought in, how many were there already, and what could not be."""
+    """The number of runs recorded now, of runs recorded before, and the problems."""
 
     runs: int
     there: int
@@ -53,13 +53,13 @@ class Brought(NamedTuple):
 
 
 def bring_in(open_store: Callable[[str | None, str], Any], place: Path) -> Brought:
-    """Record the journals below ``place`` and remove them; what cannot be read or recorded stays."""
+    """Record the journals below ``place`` and remove them; a journal that cannot be read or recorded stays."""
     folders = sorted({file.parent for file in (*journal.entries(place), *place.rglob(PARENT))})
     return bring_in_each(open_store, folders)
 
 
 def bring_in_each(open_store: Callable[[str | None, str], Any], folders: Iterable[Path]) -> Brought:
-    """Record journals and remove them, each with no other process at it; those of sweeps that go on stay."""
+    """Record journals and remove them, each under its lock; journals of running sweeps stay."""
     total = Brought(0, 0, [])
     for folder in folders:
         if in_use(folder) and (one := read(folder)) is not None:
@@ -76,18 +76,17 @@ def bring_in_each(open_store: Callable[[str | None, str], Any], folders: Iterabl
 
 
 def bring_in_left(uri: str | None) -> str:
-    """Bring in what earlier commands left for a store; what is to be said of it."""
+    """Record the runs that earlier commands left for a store; return a line about them for the user."""
     folders = [one.folder for one in left(uri) if not in_use(one.folder)]
     brought = bring_in_each(Stores(), folders)
     return said_of(brought.runs, sum(len(journal.left(folder)) for folder in folders))
 
 
 def said_of(brought: int, rest: int) -> str:
-    """What a command says of runs that earlier ones left: how many were brought in, and how many were not."""
-    said = [f"{_runs(brought)} that earlier commands had left brought in"] if brought > 0 else []
-    said += (
-        [f"{_runs(rest)} that earlier commands left not in the store: python -m nnexp.sync"] if rest else []
-    )
+    """A line for the user: how many runs of earlier commands were recorded, and how many were not."""
+    said = [f"{_runs(brought)} of earlier commands recorded"] if brought > 0 else []
+    if rest:
+        said.append(f"{_runs(rest)} of earlier commands not recorded; to record them: python -m nnexp.sync")
     return "; ".join(said)
 
 
@@ -96,7 +95,7 @@ def _runs(count: int) -> str:
 
 
 def deliver(open_store: Callable[[str | None, str], Any], folder: Path) -> Brought:
-    """Record a journal, which is :func:`locked`, and remove it; what cannot be read or recorded stays."""
+    """Record a :func:`locked` journal and remove it; it stays if it cannot be read or recorded."""
     problems: list[str] = []
     recorded: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Whose a sweep is: a token on its parent run, which who goes on with the sweep replaces."""
+"""Ownership of a sweep: a token in a tag of its parent run, replaced by the process that continues the sweep."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ CLAIM = "nnexp.claim"
 """The tag that holds the token."""
 
 JOURNAL = "nnexp.journal"
-"""The tag that says where the sweep's journal is, on the machine of its process."""
+"""The tag with the place of the sweep's journal, on the machine of its process."""
 
 CHECKPOINTS = "nnexp.checkpoints"
-"""The tag, of a sweep's parent or of a run without a sweep, that says where checkpoints are, on that machine."""
+"""The tag with the place of checkpoints on that machine, of a sweep's parent or of a single run."""
 
 CONTINUED = "nnexp.continued"
-"""The tag that says at which iteration a run was gone on with."""
+"""The tag with the iteration at which a run was continued."""
 
 RESUMES = "nnexp.resumes"
-"""The tag that says which run a run goes on with."""
+"""The tag with the id of the run that a run continues."""
 
 SETTLE_SECONDS = 1.0
-"""How long who goes on with a sweep waits before the token is read back; a check is good as long."""
+"""Wait of a process that continues a sweep before it reads its token back; a check is valid as long."""
 
 
 class Claim:
-    """A sweep's parent ``run`` (of MLflow), begun or gone on with under ``token``."""
+    """A sweep's parent ``run`` (of MLflow), started or continued under ``token``."""
 
     def __init__(self, run: Any, token: str) -> None:
         self.run, self.token = run, token
         self._checked = -SETTLE_SECONDS
 
     def check(self, now: bool = False) -> None:
-        """See that the sweep is still ours; the store is asked if it was not within :data:`SETTLE_SECONDS`.
+        """Check that the sweep is still ours; at most one query in :data:`SETTLE_SECONDS`.
 
         Raises:
-            StoreLost: the parent run is gone, and so is the store that it was in.
-            SweepTaken: the token is another one.
+            StoreLost: the parent run no longer exists.
+            SweepTaken: the token has changed.
         """
-        # A clock that goes on while the machine, or this process, is suspended.
+        # A clock that continues while the machine, or this process, is suspended.
         begun = time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.time()
         if not now and begun - self._checked < SETTLE_SECONDS:
             return
@@ -56,13 +56,13 @@ class Claim:
         tags = found.data.tags
         if tags.get(CLAIM) != self.token:
             sweep, other = tags.get("nnexp.sweep_id", ""), tags.get("nnexp.process", "another process")
-            raise SweepTaken(f"sweep {sweep}: {other} has gone on with it; this command ends")
+            raise SweepTaken(f"sweep {sweep}: {other} has continued it; this command ends")
         if found.info.lifecycle_stage != "active":
             raise StoreLost(f"the sweep's parent run {self.run.run_id} was deleted")
         self._checked = begun
 
     def beat(self) -> None:
-        """Give a sign of life, if the sweep is still ours.
+        """Record a heartbeat, if the sweep is still ours.
 
         Raises:
             StoreLost, SweepTaken: see :meth:`check`.

@@ -1,4 +1,4 @@
-"""Connections that MLflow makes to SQLite files: how they wait for the disk, and their end."""
+"""MLflow's connections to SQLite files: when they sync to disk, and their closing."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from weakref import WeakSet
 from sqlalchemy import Engine, event
 
 PART = ".part"
-"""The ending of a file's name that is being made: what is lost with the process, or the power, is made again."""
+"""The suffix of a file in creation: if the process dies or the power fails, it is created again."""
 
 _ENGINES: WeakSet[Engine] = WeakSet()
 
 
 def look_after() -> None:
-    """From now on, look after connections as they are made, and close what is open when the process ends.
+    """Configure connections as they are made from now on, and close open ones when the process ends.
 
-    The last one that closes a file with a write-ahead log takes the log along; Python itself may end without.
+    The last connection that is closed removes the write-ahead log; Python may end without closing it.
     """
     if not event.contains(Engine, "engine_connect", _seen):
         event.listen(Engine, "engine_connect", _seen)
@@ -34,7 +34,7 @@ def look_after() -> None:
 
 @cache
 def alias(folder: Path) -> Path:
-    """Another name of a folder, a link without signs that mean something in an address; gone at the end."""
+    """A symbolic link to a folder, without characters special in an address; removed at the end."""
     place = Path(tempfile.mkdtemp(prefix="nnexp-"))
     link = place / "store"
     link.symlink_to(folder, target_is_directory=True)
@@ -60,12 +60,11 @@ def _seen(connection: Any) -> None:
 
 
 def _made(connection: Any, record: Any) -> None:
-    """Let a file with a write-ahead log wait for the disk when the log is put into it, not at every commit.
+    """Sync a file with a write-ahead log at its checkpoints, not at every commit.
 
-    Nothing is lost when a process dies. A power failure may take the last runs out of the file; their artifacts,
-    which are not waited for either, are then not there for the file to speak of. See
-    https://www.sqlite.org/pragma.html#pragma_synchronous. A file that is being made waits for nothing: MLflow
-    commits three hundred times.
+    Nothing is lost when a process dies. After a power failure the last runs may be missing, as may their artifacts,
+    which are not synced either. See https://www.sqlite.org/pragma.html#pragma_synchronous. A file in creation is not
+    synced: MLflow commits three hundred times.
     """
     if isinstance(connection, sqlite3.Connection):
         with contextlib.closing(connection.execute("PRAGMA database_list")) as cursor:

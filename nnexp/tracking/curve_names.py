@@ -1,7 +1,7 @@
 """Methods' names for MLflow's charts, spelled so that a group of runs has its method's colour there.
 
 MLflow takes a group's colour from its palette, by a hash of the tag and the value that the group's runs share. So each
-run has a tag with its method's name and characters of no width behind it, by which the hash finds the colour.
+run has a tag with its method's name and zero-width characters after it, chosen so that the hash gives the colour.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ PALETTE = (
 """The colours of runs in MLflow 3.10 to 3.17 (``color-palette.ts``)."""
 
 TEAL = PALETTE.index("#04867d")
-"""No method has it: it lies between the green of one and the blue of another."""
+"""Used for no method: too close to the green of one and the blue of another."""
 
 UNSEEN = "\u200b\u200c\u200d\u2060"
-"""Characters of no width."""
+"""Zero-width characters."""
 
 
 @cache
 def curve_name(method: str) -> str:
-    """The method's name as it stands in the tag.
+    """The method's name as written in the tag.
 
     >>> curve_name("sgd").startswith("sgd"), PALETTE[place(curve_name("sgd"))]
     (True, '#3ba65e')
@@ -66,7 +66,7 @@ def curve_name(method: str) -> str:
 
 
 def place(name: str) -> int:
-    """Where in its palette MLflow finds a group's colour (``getStableColorForRun``)."""
+    """The index of a group's colour in MLflow's palette (``getStableColorForRun``)."""
     a = b = 0
     for character in f"tag.{TAG}.{name}":
         a = (a + ord(character)) % 255
@@ -76,7 +76,7 @@ def place(name: str) -> int:
 
 @cache
 def _places() -> dict[str, int]:
-    """The colour nearest to each known method's, each taken once."""
+    """The palette colour nearest to each known method's, each used once."""
     found: dict[str, int] = {}
     for method, (color, *_) in OWN.items():
         if "+" not in method:

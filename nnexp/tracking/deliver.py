@@ -1,4 +1,4 @@
-"""A journal is delivered to its store, each run once."""
+"""Delivery of a journal to its store, each run once."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from nnexp.tracking.recorder import Thinning, publish
 LOG = logging.getLogger(__name__)
 
 KEPT_BYTES = 1 << 28
-"""What the files of runs that the store has may take until the sweep's end: they are there in case it is lost."""
+"""Most bytes of recorded runs' files kept until the sweep's end, in case the store is lost."""
 
 
 class _Live:
-    """A run that goes on: how far its file was read, and what its store has of it."""
+    """A run in training: how far its file was read, and what the store has of it."""
 
     def __init__(self, uri: str | None, experiment: str, begin: Beginning, thinning: Thinning) -> None:
         self.uri, self.experiment, self.begin, self.thinning = uri, experiment, begin, thinning
@@ -38,13 +38,13 @@ class _Live:
 
 
 class Delivery:
-    """What a folder's files say, sent to the stores.
+    """Sends the runs in a folder's files to the stores.
 
     Args:
-        open_store: gives the store at an address, of an experiment.
-        tell: takes what happened: ``opened``, ``recorded``, ``kept`` with names and texts.
-        live: whether the folder's sweep goes on: then what has not ended is sent as it comes, else it was killed.
-        again: whether the parent run is there already.
+        open_store: opens the store at an address, of an experiment.
+        tell: called with each event: ``opened``, ``recorded``, ``kept``, with names and texts.
+        live: whether the folder's sweep still runs: then unended runs are sent as they grow, else they were killed.
+        again: whether the parent run already exists.
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class Delivery:
         self._began_parent = self._claimed = False
 
     def open(self) -> None:
-        """Open the sweep's store and begin or find its parent run; nothing for runs without one.
+        """Open the sweep's store and start or find its parent run; does nothing for runs without one.
 
         Raises:
             StoreError: the store cannot be opened.
             SweepRuns: a process works on the sweep that is not live.
-            SweepTaken: another process has gone on with the sweep.
+            SweepTaken: another process has continued the sweep.
         """
         said = parent_record(self.folder / PARENT, "begin")
         if said is None:
@@ -101,7 +101,7 @@ class Delivery:
             self._there = {run.data.tags[ENTRY]: run for run in runs if ENTRY in run.data.tags}
             self._finished = {_what(run.data.tags) for run in runs if run.info.status == "FINISHED"}
         else:
-            # What an earlier store had is lost with it.
+            # Runs of an earlier store are lost with it.
             for file in self.folder.glob(f"*{DONE}"):
                 file.rename(file.with_suffix(RUN))
         self.parent = store.run(found[0].info.run_id) if found else store.start_parent(*begin)
@@ -114,14 +114,14 @@ class Delivery:
         self._tell("opened", uri=store.uri, experiment_id=store.experiment_id, run_id=self.parent.run_id)
 
     def _claim_at_rest(self, found: list[Any]) -> None:
-        """See that nobody works on the sweep, and claim it: who was suspended records no more of it, nor does this
-        once another process goes on with it.
+        """Check that no process works on the sweep, and claim it: a suspended process then records no more of it, nor
+        does this one once another process continues it.
 
         Raises:
             SweepRuns: another process works on it.
         """
         if self._home.claim is not None:
-            # Who goes on with a sweep has claimed it already.
+            # A process that continues a sweep has already claimed it.
             return
         if found:
             parent = self._home.client.get_run(self.parent.run_id)
@@ -133,19 +133,19 @@ class Delivery:
         self._home.claim, self._claimed = Claim(self.parent, token), True
 
     def look(self) -> bool:
-        """Send what has come since the last call; whether all is there and the sweep has ended.
+        """Send what is new since the last call; return whether the sweep has ended and is recorded completely.
 
         Raises:
-            StoreLost, SweepTaken: nothing may be recorded any more.
-            Exception: the store did not take something, which is to be tried again.
+            StoreLost, SweepTaken: recording is no longer allowed.
+            Exception: the store refused something, which should be tried again.
         """
         self._alive()
-        # Asked for before the files are: what ended before the sweep did is then among them.
+        # Read before the files are listed, so that all runs that ended before the sweep are among them.
         last, refused = None, list[Exception]()
         with _noted(refused):
             last = None if self._parent_file is None else self._parent_file.send()
         for file in (one for one in journal.left(self.folder) if one not in self._aside):
-            # What is not taken of one run keeps no other back.
+            # A failure of one run does not delay the others.
             with _noted(refused):
                 self._look_at(file)
             self._alive()
@@ -158,19 +158,19 @@ class Delivery:
         return last is not None
 
     def _delete_ghosts(self) -> None:
-        """Delete runs of the sweep that were begun twice, where the store's answer was lost on its way."""
+        """Delete runs of the sweep that were created twice because the store's response was lost."""
         known = {self.parent.run_id, *(run.run_id for run, _ in self._to_fail)}
         try:
             for store in self._stores:
                 for run in store.search(f"{self._sweep} and attributes.status = 'RUNNING'"):
                     if run.info.run_id not in known:
-                        LOG.warning("run %s was begun twice and is deleted", run.info.run_id)
+                        LOG.warning("run %s was created twice and is deleted", run.info.run_id)
                         store.client.delete_run(run.info.run_id)
         except StoreError:
             raise
         except Exception as error:
             # Resuming deletes them too.
-            LOG.warning("runs that were begun twice could not be looked for (%s)", reason_of(error))
+            LOG.warning("the search for runs that were created twice failed (%s)", reason_of(error))
 
     def _look_at(self, file: Path) -> None:
         new = journal.since(file, self._read_to.get(file, 0))
@@ -223,7 +223,7 @@ class Delivery:
         self._tell("kept", name=file.stem, why=why)
 
     def _end_as_failed(self, file: Path, error: Exception) -> None:
-        """Say in the store that a run is not there whole, if it was begun."""
+        """Mark a run in the store as incomplete, if it exists there."""
         live = self._live.pop(file, None)
         if live is not None and live.run is not None:
             self._to_fail.append((live.run, f"not recorded ({reason_of(error)})"))
@@ -237,8 +237,8 @@ class Delivery:
             except SweepTaken:
                 raise
             except Exception as error:
-                # It is tried once more at the end of the sweep.
-                LOG.warning("run %s was not ended (%s)", run.run_id, reason_of(error))
+                # Tried once more at the end of the sweep.
+                LOG.warning("run %s could not be ended (%s)", run.run_id, reason_of(error))
                 return
             self._to_fail.pop()
 
@@ -255,7 +255,7 @@ class Delivery:
             if there is not None and there.info.status == "FINISHED":
                 return str(there.info.run_id), store.run_url(there.info.run_id)
             if there is None:
-                # With the run's beginning tags cost next to nothing, on their own a query each.
+                # Tags cost almost nothing when the run is created, but a query each later.
                 tags = entry.begin.tags | entry.last
                 live.run = store.start(
                     entry.begin.name, {}, tags, self._parent_in(store), entry.begin.started
@@ -264,12 +264,12 @@ class Delivery:
             else:
                 live.run = store.run(there.info.run_id)
                 live.run.record(tags=entry.begin.tags)
-        # A copy: this may fail and is done again then.
+        # A copy: if this fails, it is done again.
         publish(live.run, entry.made, copy(live.thinning), last, live.params)
         return live.run.run_id, store.run_url(live.run.run_id)
 
     def _find(self, store: Any, live: _Live) -> Any:
-        """A run of the store that was begun for a file before, maybe by a request whose answer was lost."""
+        """The store's run for a file, if created before, perhaps by a request whose response was lost."""
         tags, unsure = live.begin.tags, live.tried
         live.tried = True
         key = tags.get(ENTRY)
@@ -278,7 +278,7 @@ class Delivery:
         found: list[Any] = []
         sweep, config = tags.get("nnexp.sweep_id", ""), tags.get("nnexp.config_hash", "")
         if key is None or (not self._is_live and _what(tags) in self._finished):
-            # An earlier version's, or one that who went on with the sweep has trained again.
+            # From an earlier version, or trained again by a process that continued the sweep.
             found = store.search(
                 f"tags.`nnexp.sweep_id` = '{sweep}' and tags.`nnexp.config_hash` = '{config}'"
             )
@@ -290,7 +290,7 @@ class Delivery:
         return None if self.parent is None or store is not self._home else str(self.parent.run_id)
 
     def _go_on(self, file: Path, new: list[journal.Record]) -> None:
-        """Send rows of a run that goes on."""
+        """Send rows of a run in training."""
         for record in new:
             if record.kind == "begin" and file not in self._live:
                 said = record.said
@@ -309,20 +309,20 @@ class Delivery:
             if record.kind == "rows":
                 thinning = copy(live.thinning)
                 live.run.record(thinning.select(journal.rows_in(record)), live.params)
-                # What could not be sent is sent with the end.
+                # Unsent rows are sent with the run's end.
                 live.thinning, live.params = thinning, None
 
     def forget(self) -> None:
-        """Delete runs that have not ended: who has the sweep now does not know of them."""
+        """Delete runs that have not ended: the sweep's new process does not know them."""
         for live in self._live.values():
             if live.run is not None:
                 try:
                     live.run.store.client.delete_run(live.run.run_id)
                 except Exception as error:
-                    LOG.warning("run %s was not deleted (%s)", live.run.run_id, reason_of(error))
+                    LOG.warning("run %s could not be deleted (%s)", live.run.run_id, reason_of(error))
 
     def close(self) -> None:
-        """Remove the folder if every run of it is in its store; end a parent that was begun anew for it."""
+        """Remove the folder if every run of it is in its store; end a parent that was created for it."""
         for store in () if self._is_live else self._stores:
             try:
                 store.tell_of_earlier_runs()
@@ -332,11 +332,11 @@ class Delivery:
             try:
                 self.parent.finish("KILLED", {"nnexp.status": "killed"})
             except SweepTaken:
-                # Who has it now ends it.
+                # Its new process ends it.
                 pass
             except Exception as error:
                 # Resuming ends it, and so does --end-stale.
-                LOG.warning("the sweep's parent run was not ended (%s)", reason_of(error))
+                LOG.warning("the sweep's parent run could not be ended (%s)", reason_of(error))
         if self._claimed:
             for store in self._stores:
                 store.claim = None
@@ -344,7 +344,7 @@ class Delivery:
             clear(self.folder)
 
     def _limit(self, file: Path) -> None:
-        """Keep the files of what the store has within :data:`KEPT_BYTES`; the oldest give way."""
+        """Limit the files of recorded runs to :data:`KEPT_BYTES`; the oldest are removed."""
         self._done.append(file)
         self._done_bytes += file.stat().st_size
         while self._done_bytes > KEPT_BYTES:
@@ -357,14 +357,14 @@ def clear(folder: Path) -> None:
     """Remove a journal."""
     for file in folder.iterdir():
         file.unlink()
-    # Who waits for it may have made its lock anew.
+    # A waiting process may have created its lock again.
     with suppress(OSError):
         folder.rmdir()
 
 
 @contextmanager
 def _noted(errors: list[Exception]) -> Iterator[None]:
-    """A context whose error goes to a list, but for one of the store as a whole."""
+    """A context that adds its error to a list, unless the whole store failed."""
     try:
         yield
     except StoreError:
@@ -374,9 +374,9 @@ def _noted(errors: list[Exception]) -> Iterator[None]:
 
 
 def _what(tags: Mapping[str, str]) -> tuple[str, str]:
-    """What a run computes: the hashes of its config and of the code."""
+    """What determines a run's results: the hashes of its config and of the code."""
     return tags.get("nnexp.config_hash", ""), tags.get("nnexp.code_hash", "")
 
 
 class SweepRuns(StoreError):
-    """A sweep still runs: its own process delivers its journal."""
+    """The sweep still runs; its own process delivers its journal."""

@@ -1,4 +1,4 @@
-"""What a run ran on: all that may decide a bit beside its config and its data.
+"""The environment of a run: all that may change a bit of its results besides config and data.
 
 Versions, the C library, BLAS with its kernels and threads, the processor, variables, the state of the source.
 """
@@ -32,14 +32,14 @@ PACKAGES = (
 )
 
 VARIABLES = ("OPENBLAS_", "NPY_", "MKL_", "BLIS_")
-"""Beginnings of the names of variables that BLAS and NumPy read; of threads the number itself is recorded."""
+"""Prefixes of variables that BLAS and NumPy read; the number of threads is recorded by itself."""
 
 CPUINFO = Path("/proc/cpuinfo")
-"""Where Linux names the processor."""
+"""Linux's file with the processor's name."""
 
 
 def environment() -> dict[str, Any]:
-    """Versions, machine, BLAS with its threads, git's state, as plain data for JSON."""
+    """Versions, machine, BLAS with its threads, and git's state, as plain data for JSON."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -60,7 +60,7 @@ def environment() -> dict[str, Any]:
 
 
 def environment_tags(values: dict[str, Any]) -> dict[str, str]:
-    """The part of :func:`environment` that is worth searching for, as tags."""
+    """The part of :func:`environment` that is useful in a search, as tags."""
     tags = {
         "nnexp.python": str(values["python"]),
         "nnexp.numpy": str(values["packages"].get("numpy", "unknown")),
@@ -82,7 +82,7 @@ def _versions() -> dict[str, str]:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            # Packages of extras may be missing.
+            # Optional packages may be missing.
             continue
     return found
 
@@ -96,7 +96,7 @@ def _blas() -> dict[str, str]:
 
 @cache
 def _processor() -> dict[str, Any]:
-    """The processor's name, and those of its instructions for which NumPy has loops of its own."""
+    """The processor's name, and its instruction sets for which NumPy has optimized loops."""
     name = platform.processor()
     try:
         lines = [line.partition(":") for line in CPUINFO.read_text(encoding="utf-8").splitlines()]

@@ -1,4 +1,4 @@
-"""The files that a run leaves: weights, history, config and environment, all readable without pickle."""
+"""The files of a run: weights, history, config and environment, all readable without pickle."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from nnexp.training.record import COLUMNS, History
 Array = np.ndarray[Any, Any]
 
 MODEL_CODE = ("__init__.py", "calls.py", "config", "network")
-"""What of nnexp a recorded model takes along."""
+"""The packages of nnexp that a recorded model includes."""
 
 HISTORY_FILE = "history.parquet"
-"""The file of all rows, which every run leaves that was trained."""
+"""The file of all rows; every trained run has it."""
 
 WEIGHTS_FILE = "weights.npz"
-"""The file of snapshots, best and final weights, with their layout."""
+"""The file of snapshots, best and final weights, and their layout."""
 
 MODEL_SOURCE = "code.zip"
 """The file of a model's source, from which Python imports."""
@@ -72,7 +72,7 @@ def run_files(prepared: Any, trained: Any, config_yaml: str, environment: dict[s
 
 
 def model_files(prepared: Any, theta: Array) -> dict[str, bytes]:
-    """What :mod:`nnexp.tracking.model_code` loads: weights, the network's settings, and the source that computes it."""
+    """The files that :mod:`nnexp.tracking.model_code` loads: weights, the network's settings, and its source."""
     package = Path(nnexp.__file__).resolve().parent
     code = {
         f"nnexp/{file.relative_to(package)}": file for name in MODEL_CODE for file in _sources(package / name)
@@ -86,10 +86,10 @@ def model_files(prepared: Any, theta: Array) -> dict[str, bytes]:
 
 
 def _zipped(contents: Mapping[str, bytes]) -> bytes:
-    """One file of many, equal where they are equal."""
+    """A zip file of files; equal contents give equal bytes."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
-        # A folder without an __init__.py is a package only where it has an entry of its own.
+        # In a zip file, a folder without __init__.py is a package only if it has its own entry.
         for folder in sorted(
             {str(parent) for place in contents for parent in PurePosixPath(place).parents[:-1]}
         ):
@@ -104,7 +104,7 @@ def _sources(place: Path) -> list[Path]:
 
 
 def write(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write contents by path below ``folder``, each file there as a whole or not at all."""
+    """Write contents by path below ``folder``, each file atomically."""
     places = {name: folder / name for name in contents}
     for place in {place.parent for place in places.values()}:
         place.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def _named(layout: Layout, theta: Array) -> dict[str, Any]:
 
 
 def specification(prepared: Any) -> dict[str, Any]:
-    """What it takes to compute the network's outputs, besides its weights."""
+    """All that the network's outputs depend on, besides its weights."""
     settings, sizes = prepared.settings, prepared.settings.dataset.sizes()
     return {
         "architecture": plain(settings.architecture),
@@ -139,7 +139,7 @@ def history_table(history: Rows, about: Mapping[str, str] | None = None) -> byte
     """All rows as one Parquet file, NaN where nothing was measured.
 
     Args:
-        about: goes into the file's metadata.
+        about: for the file's metadata.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -148,7 +148,7 @@ def history_table(history: Rows, about: Mapping[str, str] | None = None) -> byte
     for name, values in history.items():
         kind = np.int64 if name in ("iteration", "evaluations") else np.float64
         column = np.ascontiguousarray(values, kind)
-        # By its buffer: to convert an array PyArrow loads pandas, a fifth of a second in every worker.
+        # From its buffer: to convert an array PyArrow imports pandas, which costs 0.2 s in every worker.
         buffers = [None, pa.py_buffer(column)]
         columns[name] = pa.Array.from_buffers(pa.from_numpy_dtype(kind), len(column), buffers)
     out = io.BytesIO()
@@ -168,7 +168,7 @@ def rows_of(file: Path | io.BytesIO) -> History:
 
 
 def about_rows(file: Path | io.BytesIO) -> dict[str, str]:
-    """What :func:`history_table` was told beside the rows."""
+    """The metadata that :func:`history_table` was given."""
     import pyarrow.parquet as pq
 
     about = pq.read_schema(file).metadata or {}
@@ -176,7 +176,7 @@ def about_rows(file: Path | io.BytesIO) -> dict[str, str]:
 
 
 def dataset_record(name: str, problem: Problem) -> DatasetRecord:
-    """What a store is told of a problem's data; the digest is over the content of all arrays."""
+    """A problem's data as a store describes them; the digest is over the content of all arrays."""
     train, test, validation = problem.train, problem.test, problem.validation
     features = [(f"x{index}", "double") for index in range(train.x.shape[-2])]
     classes = np.issubdtype(train.y.dtype, np.integer)

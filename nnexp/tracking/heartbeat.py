@@ -1,4 +1,4 @@
-"""Signs of life of the process that records a run, and what a run without them is."""
+"""Heartbeats of the process that records a run, and the status of a run without them."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from typing import Any
 
 HEARTBEAT_SECONDS = 10.0
 STALE_SECONDS = 60.0
-"""A RUNNING run whose last sign of life is older has been left behind."""
+"""A RUNNING run whose last heartbeat is older is stale: its process has ended."""
 
 
 _speaks_for: int | None = None
 
 
 def speak_for(pid: int) -> None:
-    """From now on, give signs of life of another process, which this one does not outlive."""
+    """From now on, record heartbeats for another process, with which this one ends."""
     global _speaks_for
     _speaks_for = pid
 
 
 def heartbeat() -> dict[str, str]:
-    """Tags that say which process's run it is, and when that was last alive (seconds since 1970)."""
+    """Tags with the process of a run, and the time of its last heartbeat (seconds since 1970)."""
     process = f"{socket.gethostname()}:{_speaks_for or os.getpid()}"
     return {"nnexp.process": process, "nnexp.heartbeat": f"{time.time():.0f}"}
 
 
 def stale(tags: Mapping[str, str], since: float) -> str:
-    """Why a RUNNING run is to be given up, or nothing while it may be alive.
+    """Why a RUNNING run is stale; empty while its process may still run.
 
     Args:
         tags: the run's, or those of its sweep's parent.
-        since: when it began, seconds since 1970, the last sign of life of a run without a heartbeat.
+        since: its start, seconds since 1970; used as the heartbeat of a run without one.
     """
     host, _, pid = tags.get("nnexp.process", "").rpartition(":")
     if host == socket.gethostname() and pid.isdigit() and not _alive(int(pid)):
-        return f"process {pid} on {host} is gone"
+        return f"process {pid} on {host} has ended"
     silent = time.time() - float(tags.get("nnexp.heartbeat", since))
-    return f"no sign of life for {silent:.0f} s" if silent > STALE_SECONDS else ""
+    return f"no heartbeat for {silent:.0f} s" if silent > STALE_SECONDS else ""
 
 
 def worked_on(run: Any) -> str:

@@ -1,9 +1,9 @@
-"""Runs on this machine's disk until their store has them: one file a run, which is only appended to.
+"""The journal: runs on this machine's disk until their store has them, one append-only file a run.
 
-A record is a head (:data:`HEAD`: sign, length, CRC-32) and what it says: a line of JSON with its ``kind``, then
-bytes. The file of a run has ``begin``, rows as they come, and at the run's end ``file``, ``model`` and ``arrays``,
-then ``end``. It is read without pickle, and as large as what the run leaves, and 72 bytes for each row that came
-before the end.
+A record is a header (:data:`HEAD`: magic bytes, length, CRC-32) and its content: a line of JSON with its ``kind``,
+then bytes. The file of a run has ``begin``, rows as they come, and at the run's end ``file``, ``model`` and
+``arrays``, then ``end``. It is read without pickle. Its size is that of the run's files, and 72 bytes for each row
+written before the end.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from nnexp.training.record import History, join
 LOG = logging.getLogger(__name__)
 
 FOLDER = "journal"
-"""The name of folders of runs' files."""
+"""The name of a journal's folder."""
 
 RUN, DONE, PARENT = ".run", ".done", "sweep.parent"
-"""Endings of a run's file, and once its store has it; the file of the parent run."""
+"""Suffixes of a run's file, before and after the store has it; the name of the parent run's file."""
 
 ENTRY = "nnexp.entry"
-"""The tag by which a store's run is known to be that of a file."""
+"""The tag of a store's run with the key of its file."""
 
 WHOLE = ("iteration", "evaluations")
-"""Columns of whole numbers."""
+"""Columns of integers."""
 
 SIGN = b"nxr2"
 HEAD = struct.Struct("<4sII")
@@ -49,7 +49,7 @@ SCALARS = (
 
 
 class Record(NamedTuple):
-    """One record: what it says, its bytes, and where in the file it begins."""
+    """One record: its JSON, its bytes, and its offset in the file."""
 
     said: dict[str, Any]
     content: bytes
@@ -62,7 +62,7 @@ class Record(NamedTuple):
 
 
 class Beginning(NamedTuple):
-    """What a run begins with; ``started`` in ms since 1970."""
+    """The first record of a run; ``started`` in ms since 1970."""
 
     name: str
     params: dict[str, str]
@@ -71,10 +71,10 @@ class Beginning(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A run that has ended, with all that its store is to have of it.
+    """A run that has ended, with everything to record.
 
     ``uri`` is the store's as ``tracking.uri`` names it; ``last`` are the tags that the run ends with;
-    ``per_decade`` how many of its rows the store is sent.
+    ``per_decade`` how many of its rows are sent to the store.
     """
 
     uri: str | None
@@ -86,7 +86,7 @@ class Entry(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What is in a file: whole records, where the next one begins, and notes on what is not whole."""
+    """The content of a file: complete records, the offset of the next one, and notes on incomplete ones."""
 
     records: list[Record]
     end: int
@@ -100,7 +100,7 @@ def framed(kind: str, content: bytes = b"", **said: Any) -> bytes:
 
 
 def append(file: Path, records: Iterable[bytes], sync: bool = False) -> None:
-    """Append records as a whole or not at all; with ``sync`` they are on the disk when this returns.
+    """Append records, all or none; with ``sync`` they are on the disk when this returns.
 
     Raises:
         OSError: they cannot be written.
@@ -120,7 +120,7 @@ def append(file: Path, records: Iterable[bytes], sync: bool = False) -> None:
 
 
 def scan(file: Path, start: int = 0) -> Contents:
-    """The whole records from the byte ``start`` on. One that is cut short or damaged is left out, with a note."""
+    """The complete records from the byte ``start`` on. A truncated or damaged one is left out, with a note."""
     with open(file, "rb") as opened:
         opened.seek(start)
         data = opened.read()
@@ -137,7 +137,7 @@ def scan(file: Path, start: int = 0) -> Contents:
         while following >= 0 and _record(data, following, start)[0] is None:
             following = data.find(SIGN, following + 1)
         if following < 0:
-            notes.append(f"{file}: the last record, at byte {start + at}, is not whole and is left out")
+            notes.append(f"{file}: the last record, at byte {start + at}, is incomplete and is left out")
             break
         notes.append(f"{file}: damaged from byte {start + at} to {start + following}")
         at = following
@@ -145,7 +145,7 @@ def scan(file: Path, start: int = 0) -> Contents:
 
 
 def first(file: Path) -> Record | None:
-    """The first record of a file, read alone; None if it is not whole.
+    """The first record of a file, read alone; None if it is incomplete.
 
     Raises:
         OSError: it cannot be read.
@@ -158,12 +158,12 @@ def first(file: Path) -> Record | None:
 
 
 def since(file: Path, start: int) -> list[Record]:
-    """The whole records of a file that goes on, behind the one that began at ``start - 1``; all from 0 on."""
+    """The complete records of a growing file, after the one that began at ``start - 1``; all for 0."""
     return [record for record in scan(file, max(start - 1, 0)).records if record.place >= start]
 
 
 def _record(data: bytes, at: int, start: int) -> tuple[Record | None, int]:
-    """The record at a place and its size, None if it is not whole."""
+    """The record at an offset and its size, None if it is incomplete."""
     if at + HEAD.size > len(data):
         return None, 0
     sign, length, check = HEAD.unpack_from(data, at)
@@ -180,7 +180,7 @@ def begun(uri: str | None, experiment: str, begin: Beginning, per_decade: int | 
 
 
 def rows_record(rows: History) -> bytes:
-    """A record of rows, whose columns are numbers of eight bytes."""
+    """A record of rows, whose columns are 8-byte numbers."""
     columns = np.stack([np.asarray(column, np.float64) for column in rows.values()])
     return framed("rows", columns.tobytes(), columns=list(rows))
 
@@ -211,22 +211,22 @@ def ended(entry: Entry) -> Iterator[bytes]:
 
 
 def read(file: Path) -> Entry:
-    """The run in a file; one that has not ended was killed, with the rows that there are.
+    """The run in a file; one that has not ended counts as killed, with the rows in the file.
 
     Raises:
-        ValueError: nothing of it is whole, or what it left is damaged.
+        ValueError: the file has no complete record, or is damaged.
     """
     found, _, notes = scan(file)
     begins = [record for record in found if record.kind == "begin"]
     if not begins:
-        raise ValueError(notes[0] if notes else f"{file}: it has no record")
+        raise ValueError(notes[0] if notes else f"{file}: the file has no complete record")
     for note in notes:
         if "damaged" in note:
             raise ValueError(note)
         LOG.warning("%s", note)
     first = begins[-1]
     begin = Beginning(*first.said["begin"])
-    # A later try takes the place of an earlier one.
+    # A later attempt replaces an earlier one.
     mine = [record for record in found if record.place >= first.place]
     files = {
         kind: {one.said["path"]: one.content for one in mine if one.kind == kind}
@@ -260,10 +260,10 @@ def read(file: Path) -> Entry:
 
 
 def _killed(begin: Beginning, rows: History) -> dict[str, Any]:
-    """What the last record of a run would say whose process is gone."""
+    """The last record for a run whose process has ended."""
     last = {name: column[-1].item() if len(column) else 0 for name, column in rows.items()}
     ended = begin.started + round(1000 * last["seconds"])
-    reason = "its process is gone"
+    reason = "its process has ended"
     scalars: tuple[Any, ...]
     scalars = (
         "killed",
@@ -287,11 +287,11 @@ def has_ended(file: Path) -> bool:
 
 
 def entries(place: Path) -> list[Path]:
-    """The files of runs below ``place``, in order, those with the ending :data:`DONE` among them."""
+    """The files of runs below ``place``, in order, including those with the suffix :data:`DONE`."""
     found = {*place.rglob(f"*{RUN}"), *place.rglob(f"*{DONE}")}
     return sorted(file for file in found if file.parent.name == FOLDER)
 
 
 def left(folder: Path) -> list[Path]:
-    """The files in a folder whose runs no store has."""
+    """The files in a folder whose runs are not recorded yet."""
     return sorted(folder.glob(f"*{RUN}"))

@@ -1,4 +1,4 @@
-"""Journals that earlier commands left: what their stores do not have, and who still writes to them."""
+"""Journals that earlier commands left: runs that are not recorded yet, and the process that still writes."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from nnexp.tracking.journal import DONE, PARENT, RUN, Beginning
 from nnexp.tracking.locations import StoreError
 
 RUNS = "runs"
-"""The folder of what runs leave, where a command runs."""
+"""The folder of the runs' files, in the working directory."""
 
 PLACES = f"hydra/*/*/{journal.FOLDER}"
 """Where journals are below it."""
 
 LOCK_SECONDS = 10.0
-"""How long a process that delivers a journal is waited for while it delivers nothing."""
+"""Most wait for another process that delivers a journal but makes no progress."""
 
 
 class Left(NamedTuple):
-    """A journal: its folder, the store and experiment that it is for, what it begins with, and its process."""
+    """A journal: its folder, its store and experiment, its first record, and its process."""
 
     folder: Path
     store: str
@@ -45,7 +45,7 @@ class Left(NamedTuple):
 
 
 def left(uri: str | None) -> list[Left]:
-    """The journals below ``runs`` here, and beside an SQLite file, that are for a store; oldest first."""
+    """A store's journals below ``runs`` here, and next to its SQLite file; oldest first."""
     store = locations.resolve(uri)
     file = locations.database(store)
     places = dict.fromkeys(
@@ -57,7 +57,7 @@ def left(uri: str | None) -> list[Left]:
 
 
 def read(folder: Path) -> Left | None:
-    """What a folder holds, None if it is nothing that can be delivered."""
+    """The journal in a folder, None if there is none that can be delivered."""
     files = [folder / PARENT, *sorted(folder.glob(f"*{RUN}")), *sorted(folder.glob(f"*{DONE}"))]
     for file in files:
         try:
@@ -68,13 +68,13 @@ def read(folder: Path) -> Left | None:
                 begin, process = Beginning(*said["begin"]), said.get("process", "another process")
                 return Left(folder, store, said["experiment"], begin, process)
         except (OSError, StoreError):
-            # Delivered meanwhile, or for a store whose address is none: sync says so.
+            # Delivered since, or with an invalid store address, which sync reports.
             continue
     return None
 
 
 def begin_parent(folder: Path, record: bytes) -> int:
-    """Begin a sweep's journal; as long as the file of the given number is open, its sweep is :func:`in_use`.
+    """Create a sweep's journal; while the returned file descriptor is open, its sweep is :func:`in_use`.
 
     Raises:
         OSError: it cannot be written.
@@ -85,13 +85,13 @@ def begin_parent(folder: Path, record: bytes) -> int:
     # For writing: network file systems lock no file that is read alone.
     number = os.open(part, os.O_RDWR | os.O_CLOEXEC)
     fcntl.flock(number, fcntl.LOCK_EX)
-    # So it is nowhere without its lock.
+    # So it never exists without its lock.
     part.rename(folder / PARENT)
     return number
 
 
 def in_use(folder: Path) -> bool:
-    """Whether the sweep that a journal belongs to goes on, on this machine."""
+    """Whether the journal's sweep still runs on this machine."""
     try:
         with open(folder / PARENT, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -104,10 +104,10 @@ def in_use(folder: Path) -> bool:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[bool]:
-    """A context in which no other process delivers a folder; false if it is gone, for all of it was delivered.
+    """A context in which no other process delivers a folder; false if it no longer exists, as all is delivered.
 
     Raises:
-        StoreError: another one does, and gets nowhere.
+        StoreError: another process has the lock and makes no progress.
     """
     try:
         lock = open(folder / ".lock", "a")  # noqa: SIM115
@@ -131,13 +131,13 @@ def locked(folder: Path) -> Iterator[bool]:
 
 @contextmanager
 def alone(name: str) -> Iterator[None]:
-    """A context in which no other command here has the same name; one that has is waited for."""
+    """A context in which no other command here has the same name; it waits for one that has."""
     place = Path(RUNS).absolute() / f".{name}.lock"
     place.parent.mkdir(exist_ok=True)
     while True:
         with open(place, "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            # Who had it removed it, and there may be another one.
+            # Its owner has removed it, and there may be a new one.
             if _is(lock.fileno(), place):
                 try:
                     yield
@@ -147,7 +147,7 @@ def alone(name: str) -> Iterator[None]:
 
 
 def _is(number: int, place: Path) -> bool:
-    """Whether an open file is the one at a place."""
+    """Whether an open file is the one at a path."""
     try:
         return os.path.samestat(os.fstat(number), place.stat())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Where the record lives: from the ``tracking.uri`` setting to absolute places and pages."""
+"""The store's location: from the ``tracking.uri`` setting to absolute paths and pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 DEFAULT = "sqlite:///runs/mlflow.db"
 UI = "http://127.0.0.1:5000"
-"""Where ``mlflow ui`` serves pages unless it is told otherwise."""
+"""The default address of ``mlflow ui``."""
 
 LOCAL_DISKS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "overlay", "tmpfs")
 """File systems on which SQLite's write-ahead log works: its readers share memory."""
@@ -22,7 +22,7 @@ _SQLITE = "sqlite:///"
 _HEADER = b"SQLite format 3\0"
 _OPEN: dict[tuple[int, int], int] = {}
 TRAINING = "workflowType=machine_learning"
-"""What opens a page in MLflow's model training; without it the pages for traces open."""
+"""The query that opens MLflow's pages for model training; without it those for traces open."""
 
 
 class StoreError(Exception):
@@ -30,7 +30,7 @@ class StoreError(Exception):
 
 
 class StoreFull(StoreError):
-    """The store's disk takes no more; what it is given was right."""
+    """The store's disk is full; the setting is valid."""
 
 
 class StoreLost(StoreError):
@@ -38,11 +38,11 @@ class StoreLost(StoreError):
 
 
 class SweepTaken(StoreError):
-    """Another process has gone on with the sweep."""
+    """Another process has continued the sweep."""
 
 
 _CREDENTIALS: dict[str, str] = {}
-"""User and password of addresses, in memory alone: whatever is stored, printed or sent has none."""
+"""User and password of addresses, only in memory: nothing stored, printed or sent contains them."""
 
 _ADDRESS = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/]*)@(?P<host>[^\s/?#'\",\]]*)")
 
@@ -62,30 +62,30 @@ def conceal(text: str) -> str:
 
 
 def refuse_password(uri: str | None) -> None:
-    """See that an address from a config file has no password: Hydra keeps a copy of what it composed.
+    """Check that an address from a config file has no password: Hydra stores a copy of the config.
 
     Raises:
         StoreError: it has one.
     """
     if uri and conceal(uri) != uri:
         raise StoreError(
-            f"tracking.uri={conceal(uri)}: expected without a password in a config file; give it on the command line, "
+            f"tracking.uri={conceal(uri)}: a config file must not contain the password; give it on the command line, "
             "or as MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         )
 
 
 def credentials() -> dict[str, str]:
-    """What was concealed, for another process that is to open the same stores."""
+    """The concealed users and passwords, for another process that opens the same stores."""
     return dict(_CREDENTIALS)
 
 
 def remember(known: Mapping[str, str]) -> None:
-    """Take what :func:`credentials` of another process gave."""
+    """Remember the :func:`credentials` of another process."""
     _CREDENTIALS.update(known)
 
 
 def reveal(uri: str) -> str:
-    """The URI with the user and password that it was given with; for who opens a store, and for nobody else."""
+    """The URI with its user and password; only for opening a store."""
     parts = urlsplit(uri)
     user = _CREDENTIALS.get(f"{parts.scheme}://{parts.netloc}")
     return uri if user is None else urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}"))
@@ -96,7 +96,7 @@ _folder: Path | None = None
 
 @contextmanager
 def relative_to(folder: Path) -> Iterator[None]:
-    """A context in which files are named from ``folder``, wherever the process goes meanwhile."""
+    """A context in which relative paths start at ``folder``, whatever the working directory is."""
     global _folder
     before, _folder = _folder, folder.absolute()
     try:
@@ -121,11 +121,11 @@ def resolve(uri: str | None = None) -> str:
         name = given.removeprefix(_SQLITE)
         if not name or name.startswith(":") or name.endswith("/") or "?" in Path(name).name:
             raise StoreError(f"tracking.uri={given}: expected a file, as in {DEFAULT}")
-        # From where the command ran, whatever the working directory of a job is.
+        # Relative to the command's working directory, whatever that of a job is.
         return _SQLITE + str((_folder or Path.cwd()) / Path(name).expanduser())
     try:
         parts = urlsplit(given)
-        # Asking for the port checks it.
+        # Reading the port checks it.
         known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError as error:
         raise StoreError(f"tracking.uri={given}: expected an address ({error})") from error
@@ -145,10 +145,10 @@ def refused(uri: str, why: str) -> StoreError:
 
 
 def look(uri: str) -> None:
-    """See that the SQLite file of a resolved URI is one, or could be made; nothing for a server.
+    """Check that the SQLite file of a resolved URI is one, or can be created; does nothing for a server.
 
     Raises:
-        StoreError: it is something else, or its folder is none.
+        StoreError: it is something else, or its folder is not a folder.
     """
     file = database(uri)
     if file is None:
@@ -156,13 +156,13 @@ def look(uri: str) -> None:
     try:
         if file.exists():
             if not (file.is_file() or file.is_dir()):
-                raise refused(uri, "it is no regular file")
+                raise refused(uri, "it is not a regular file")
             head = _head(file)
             if head and head != _HEADER:
-                raise refused(uri, "it is a file of another kind")
+                raise refused(uri, "it is not an SQLite file")
             return
         place = next(place for place in file.parents if place.exists())
-        # Root may write everywhere, and still not make a file in every folder.
+        # Root has every permission, but still cannot create a file in every folder.
         with tempfile.TemporaryFile(dir=place):
             pass
     except (OSError, ValueError) as error:
@@ -170,9 +170,9 @@ def look(uri: str) -> None:
 
 
 def _head(file: Path) -> bytes:
-    """The first bytes of a file, which stays open: to close it would take away the locks of SQLite in this process.
+    """The first bytes of a file, which stays open: to close it would release SQLite's locks in this process.
 
-    Another process would then take the write-ahead log for one that nobody reads, and delete it. See
+    Another process would then think that nobody reads the write-ahead log, and delete it. See
     https://www.sqlite.org/howtocorrupt.html, 2.2.
     """
     there = file.stat()
@@ -183,19 +183,19 @@ def _head(file: Path) -> bytes:
 
 
 def artifact_root(uri: str) -> Path | None:
-    """The folder of artifacts: ``artifacts/`` beside an SQLite file, None where a server decides."""
+    """The folder of artifacts: ``artifacts/`` next to an SQLite file, None for a server."""
     file = database(uri)
     return None if file is None else file.parent / "artifacts"
 
 
 def local_folder(artifact_uri: str) -> Path | None:
-    """The folder of a run's files on this machine, None where they are a server's."""
+    """The folder of a run's files on this machine, None if a server has them."""
     where = urlsplit(artifact_uri)
     return Path(unquote(where.path)) if where.scheme in ("", "file") else None
 
 
 def folders(uri: str, run_id: str, artifact_uri: str) -> list[Path]:
-    """Where a run's files may be on this machine: beside an SQLite file first, which may have been moved with them.
+    """Possible folders of a run's files on this machine: first next to the SQLite file, which may have been moved.
 
     >>> [str(place) for place in folders("sqlite:////new/mlflow.db", "4f", "file:///old/artifacts/4f/artifacts")]
     ['/new/artifacts/4f/artifacts', '/old/artifacts/4f/artifacts']
@@ -206,7 +206,7 @@ def folders(uri: str, run_id: str, artifact_uri: str) -> list[Path]:
 
 
 def on_local_disk(file: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
-    """Whether a file is known to be on a disk of this machine alone, not on a network's or another system's.
+    """Whether a file is known to be on a local disk, not on a network's or another system's.
 
     Args:
         mounts: the table of mounts, in the form of proc(5).
@@ -214,7 +214,7 @@ def on_local_disk(file: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bo
     try:
         lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
-        # Not Linux: nothing is known.
+        # Not Linux: unknown.
         return False
     place, best, kind = file.resolve(), -1, ""
     for line in lines:
@@ -235,7 +235,7 @@ def public(uri: str) -> str:
 
 
 def page(uri: str) -> str:
-    """The address at which the store's pages are found."""
+    """The address of the store's pages."""
     return UI if database(uri) else public(uri)
 
 
@@ -245,7 +245,7 @@ def experiment_url(uri: str, experiment_id: str) -> str:
 
 
 def share_query(key: str) -> str:
-    """What opens the shared view ``key``; with any filter or order beside it MLflow leaves the view out."""
+    """The query that opens the shared view ``key``; with any further filter or order MLflow ignores the view."""
     return f"viewStateShareKey={quote(key)}&compareRunsMode=CHART&{TRAINING}"
 
 
@@ -260,7 +260,7 @@ def run_url(uri: str, experiment_id: str, run_id: str) -> str:
 
 
 def ui_command(uri: str) -> str:
-    """What to type to see the store's pages: a command, or for a server its address."""
+    """The command that shows the store's pages, or a server's address."""
     if database(uri) is None:
         return page(uri)
     file = Path(uri.removeprefix(_SQLITE))
@@ -270,5 +270,5 @@ def ui_command(uri: str) -> str:
 
 
 def needs_alias(file: Path) -> bool:
-    """Whether the file's name would be another one in an address, where ``?`` and ``%`` have meanings."""
+    """Whether the file's name contains characters that are special in an address, such as ``?`` and ``%``."""
     return any(sign in str(file) for sign in "?%")

@@ -1,4 +1,4 @@
-"""A store that keeps runs in memory: the same protocol without MLflow."""
+"""A store in memory: the same protocol without MLflow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = np.ndarray[Any, Any]
 
 
 class MemoryRun:
-    """One run; everything that was recorded is in its attributes."""
+    """One run; its attributes have everything recorded."""
 
     def __init__(
         self, run_id: str, name: str, params: Mapping[str, str], tags: Mapping[str, str], parent: str | None

@@ -1,4 +1,4 @@
-"""What a run's record says of its metrics: labels and directions, for whoever reads it without their classes."""
+"""A run's metrics in a tag: labels and directions, for readers without the metrics' classes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ METRICS = "nnexp.metrics"
 
 
 def metric_tag(metrics: Iterable[Metric]) -> dict[str, str]:
-    """The tag of a run that chose ``metrics``; none where there are none."""
+    """The tag of a run with these ``metrics``; empty without any."""
     about = described(metrics)
     return {METRICS: json.dumps(about)} if about else {}
 

@@ -21,10 +21,10 @@ Array = np.ndarray[Any, Any]
 def log_model(
     client: MlflowClient, experiment_id: str, run_id: str, folder: Path, example: Array, name: str = "network"
 ) -> str:
-    """Record the files of :func:`nnexp.tracking.files.model_files`; give the model's id.
+    """Record the files of :func:`nnexp.tracking.files.model_files`; return the model's id.
 
     Inputs are F numeric columns by position, whatever their names, or an array ``(N, F)``; outputs are
-    ``(N, C)``. It is done through the client, so MLflow's global settings stay as they are.
+    ``(N, C)``. MLflow's global settings are not changed.
     """
     record = client.create_logged_model(experiment_id, name, run_id, model_type="dense network")
     try:

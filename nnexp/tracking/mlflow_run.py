@@ -1,4 +1,4 @@
-"""One run in MLflow, and what is sent to it."""
+"""One run in MLflow, and the calls that record it."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class MlflowRun:
 
     Args:
         store: a :class:`nnexp.tracking.mlflow_store.Store`.
-        info: what MLflow says of the run.
+        info: MLflow's info of the run.
     """
 
     def __init__(self, store: Any, info: Any) -> None:
         self.store, self.run_id, self.started = store, str(info.run_id), int(info.start_time)
-        # Beside an SQLite file artifacts are plain files here.
+        # Next to an SQLite file, artifacts are local files.
         self._folder = locations.local_folder(info.artifact_uri) if locations.database(store.uri) else None
 
     def record(
@@ -49,8 +49,8 @@ class MlflowRun:
     ) -> None:
         """Record rows, params, tags and numbers in as few calls as MLflow's limits for a batch allow.
 
-        Rows become metrics by iteration, each timed by its seconds of training since the start, so that
-        recording a row again changes nothing. Long values are :func:`cut` to what MLflow takes.
+        Rows become metrics by iteration; their time is the start plus the seconds of training, so that
+        recording a row again changes nothing. Long values are :func:`cut` to MLflow's limits.
         """
         metrics = [
             Metric(point.key, point.value, self.started + round(point.seconds * 1000), point.step)
@@ -73,7 +73,7 @@ class MlflowRun:
         self.store.client.log_artifacts(self.run_id, str(folder))
 
     def log_files(self, contents: Mapping[str, bytes]) -> None:
-        """Record artifacts by path; where they are files here they are written once, without a copy and a query."""
+        """Record artifacts by path; local files are written directly, without a copy and a query."""
         if self._folder is not None:
             with writing_to(self._folder.parents[1]):
                 files.write(self._folder, contents)
@@ -85,7 +85,7 @@ class MlflowRun:
     def log_images(self, images: Iterable[tuple[int, Array]], key: str = "boundary") -> None:
         """Record ``(step, image)`` pairs as steps of the picture ``key``, which the UI shows with a slider.
 
-        Steps that are there already stay.
+        Recorded steps are kept.
         """
         client = self.store.client
         there = image_steps(client, self.run_id, key)
@@ -109,7 +109,7 @@ class MlflowRun:
         self.store.client.log_inputs(self.run_id, [DatasetInput(entity, tags)])
 
     def log_model(self, folder: Path, example: Array) -> None:
-        """Record the network in ``folder`` as a model with signature and the inputs ``example (N, F)``, once."""
+        """Record the network in ``folder``, once, as a model with a signature and the inputs ``example (N, F)``."""
         outputs = self.store.client.get_run(self.run_id).outputs
         if outputs is not None and outputs.model_outputs:
             return
@@ -120,7 +120,7 @@ class MlflowRun:
             log_model(self.store.client, self.store.experiment_id, self.run_id, folder, example)
 
     def share(self, shared: Shared) -> None:
-        """Make the views of a sweep whose parent this is, and let the experiment's description link to them."""
+        """Make the views of the sweep with this parent, and link to them in the experiment's description."""
         share(self.store.client, self.store.experiment_id, self.run_id, shared)
 
     def finish(self, status: str, tags: Mapping[str, str] | None = None, ended: int | None = None) -> None:
@@ -128,7 +128,7 @@ class MlflowRun:
 
         Raises:
             ValueError: an unknown status.
-            StoreLost, SweepTaken: it is not this process's any more; see :meth:`Store.check`.
+            StoreLost, SweepTaken: this process no longer owns it; see :meth:`Store.check`.
         """
         if status not in STATUSES:
             raise ValueError(f"status={status}: expected one of {', '.join(STATUSES)}")
@@ -138,9 +138,9 @@ class MlflowRun:
 
 
 def cut(text: str, longest: int) -> str:
-    """The text, or its beginning with a digest of the whole if it is longer than ``longest``.
+    """The text, or if it is longer than ``longest`` its beginning with a digest of the whole.
 
-    Two texts that differ stay different.
+    Different texts stay different.
     """
     if len(text) <= longest:
         return text

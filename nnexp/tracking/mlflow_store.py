@@ -1,4 +1,4 @@
-"""Runs in MLflow: an SQLite file made on first use, or any MLflow server."""
+"""The MLflow store: an SQLite file created on first use, or any MLflow server."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from nnexp.tracking.servers import ask_health, refused
 LOG = logging.getLogger(__name__)
 
 PAGE = 1000
-"""Runs in one answer of the store."""
+"""Runs in one response of the store."""
 
 for _name in ("alembic", "mlflow"):
     logging.getLogger(_name).setLevel(logging.ERROR)
-# It prints the traceback of what it raises again, which whoever catches it says in one line.
+# It prints the traceback of an error that it raises again; the caller reports it in one line.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
@@ -52,36 +52,38 @@ class Store(Pages):
         self._identity = _identity(self._file)
 
     def check(self) -> None:
-        """See that this is still the store that was opened, and that the sweep is still this command's.
+        """Check that this is still the store that was opened, and that the sweep is still this command's.
 
         Raises:
-            StoreLost: its file was deleted, renamed or replaced; what is written would be seen by nobody.
-            SweepTaken: another process has gone on with the sweep.
+            StoreLost: its file was deleted, renamed or replaced; nobody would see later writes.
+            SweepTaken: another process has continued the sweep.
         """
         if _identity(self._file) != self._identity:
-            raise StoreLost(f"tracking.uri={self.uri}: the file was deleted or replaced meanwhile")
+            raise StoreLost(
+                f"tracking.uri={self.uri}: the file was deleted or replaced while the command was running"
+            )
         if self.claim is not None:
             self.claim.check()
 
     @classmethod
     def open(cls, uri: str | None, experiment: str) -> Store:
-        """Open the store, making file, tables and experiment if they are not there.
+        """Open the store; create file, tables and experiment if they do not exist.
 
-        Processes that come at once wait for the first one. Artifacts of an SQLite file go to ``artifacts/``
-        beside it.
+        Processes that open it at the same time wait for the first one. Artifacts of an SQLite file are in
+        ``artifacts/`` next to it.
 
         Raises:
-            StoreError: a place that cannot be written, a server that does not answer, a deleted experiment.
+            StoreError: the place cannot be written, the server does not answer, or the experiment was deleted.
         """
         uri = locations.resolve(uri)
         if not experiment.strip():
             raise StoreError(f"tracking.experiment={experiment!r}: expected a name")
         file = locations.database(uri)
-        # Else MLflow's tries to read another file take minutes, and leave more beside it.
+        # Else MLflow's attempts to read another file take minutes, and leave more files.
         locations.look(uri)
         try:
             with warnings.catch_warnings(), _locked(file):
-                # MLflow's libraries warn of each other's deprecations, which no user of ours can change.
+                # MLflow's libraries warn of each other's deprecations, which a user cannot change.
                 warnings.simplefilter("ignore")
                 if file is None:
                     ask_health(uri)
@@ -96,7 +98,7 @@ class Store(Pages):
         return cls(uri, experiment, experiment_id, client)
 
     def beat(self) -> None:
-        """See that the store and the sweep are still ours, and give the sweep's sign of life.
+        """Check that the store and the sweep are still ours, and record the sweep's heartbeat.
 
         Raises:
             StoreLost, SweepTaken: see :meth:`check`.
@@ -106,10 +108,10 @@ class Store(Pages):
             self.claim.beat()
 
     def answer(self) -> None:
-        """See whether the store can be reached at all.
+        """Check that the store can be reached.
 
         Raises:
-            StoreError: it cannot.
+            StoreError: it cannot be reached.
         """
         if self._file is None:
             ask_health(self.uri)
@@ -123,7 +125,7 @@ class Store(Pages):
         parent: str | None = None,
         started: int | None = None,
     ) -> MlflowRun:
-        """Begin a run at ``started`` (ms since 1970), else now, as a child of ``parent`` if there is one."""
+        """Start a run at ``started`` (ms since 1970), else now, as a child of ``parent`` if given."""
         own = {MLFLOW_SOURCE_TYPE: "LOCAL", MLFLOW_USER: _user(), "mlflow.source.name": "nnexp.run"}
         own |= {key[:LONGEST_KEY]: cut(str(value), LONGEST_TAG) for key, value in tags.items()}
         if parent:
@@ -171,25 +173,25 @@ class Store(Pages):
         return any(file.path == name for file in self.client.list_artifacts(run.info.run_id))
 
     def file(self, run: Any, name: str, folder: Path) -> Path:
-        """An artifact of a run (of MLflow) as a file here, fetched to ``folder`` where the store is elsewhere."""
+        """An artifact of a run (of MLflow) as a local file, downloaded to ``folder`` if the store is remote."""
         local = locations.local_folder(run.info.artifact_uri)
         if local is not None:
             return local / name
         return Path(self.client.download_artifacts(run.info.run_id, name, str(folder)))
 
     def run(self, run_id: str) -> MlflowRun:
-        """A run that is there, to add to."""
+        """An existing run, to add to."""
         return MlflowRun(self, self.client.get_run(run_id).info)
 
     def start_parent(
         self, name: str, params: Mapping[str, str], tags: Mapping[str, str], started: int | None = None
     ) -> MlflowRun:
-        """Begin the parent run of a multirun; its children are started with its id."""
+        """Start the parent run of a multirun; its children are started with its id."""
         own = environment_tags(environment()) | {"nnexp.kind": "sweep"} | heartbeat()
         return self.start(name, params, own | dict(tags), started=started)
 
     def resume_parent(self, run_id: str, token: str) -> MlflowRun:
-        """The parent run of a multirun that goes on: RUNNING once more, and claimed.
+        """The parent run of a multirun to continue: RUNNING again, and claimed.
 
         Raises:
             SweepTaken: another process was faster.
@@ -198,7 +200,7 @@ class Store(Pages):
         self.client.update_run(run_id, status="RUNNING")
         run = self.run(run_id)
         run.record(tags=heartbeat() | {CLAIM: token})
-        # Who claims it at the same moment has written by then, and who owned it has ended its last call.
+        # By then a simultaneous claim is written, and the previous owner's last call has ended.
         sleep(SETTLE_SECONDS + 3 * (perf_counter() - begun))
         self.claim = Claim(run, token)
         self.claim.check()
@@ -209,12 +211,12 @@ def _identity(file: Path | None) -> tuple[int, int] | None:
     try:
         return None if file is None else (file.stat().st_dev, file.stat().st_ino)
     except OSError:
-        # Gone, or out of reach: not the file that was opened.
+        # Deleted or unreachable: not the file that was opened.
         return None
 
 
 def open_client(uri: str) -> MlflowClient:
-    """MLflow's client of a resolved URI, whose connections do not outlive the process's work."""
+    """MLflow's client of a resolved URI, whose connections are closed at the process's end."""
     look_after()
     file = locations.database(uri)
     if file is not None and locations.needs_alias(file):
@@ -223,7 +225,7 @@ def open_client(uri: str) -> MlflowClient:
 
 
 def find_run(client: MlflowClient, run_id: str) -> Any:
-    """MLflow's run of this id, None where there is none."""
+    """MLflow's run of this id, None if there is none."""
     try:
         return client.get_run(run_id)
     except MlflowException as error:
@@ -239,18 +241,21 @@ def _experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:
             location = None if artifacts is None else artifacts.as_uri()
             return str(client.create_experiment(name, artifact_location=location))
         except MlflowException as error:
-            # On a server another client may have been faster.
+            # Another client of the server may have been faster.
             found = client.get_experiment_by_name(name)
             if found is None:
                 raise StoreError(f"tracking.experiment={name}: {_line(error)}") from error
     if found.lifecycle_stage != "active":
-        raise StoreError(f"tracking.experiment={name}: it was deleted; restore it or choose another name")
+        raise StoreError(
+            f"tracking.experiment={name}: the experiment was deleted in MLflow; restore it or "
+            f"choose another name"
+        )
     return str(found.experiment_id)
 
 
 @contextlib.contextmanager
 def _locked(file: Path | None) -> Iterator[None]:
-    """Hold the lock beside the database file, whose folder is made first; nothing for a server."""
+    """Hold the lock next to the database file, whose folder is created first; does nothing for a server."""
     if file is None:
         yield
         return
@@ -263,13 +268,13 @@ def _locked(file: Path | None) -> Iterator[None]:
 
 
 def _make(file: Path) -> None:
-    """Make an SQLite store, there as a whole or not at all: MLflow cannot go on with one half made."""
+    """Create an SQLite store atomically: MLflow cannot use a half created one."""
     part = file.with_name(f".{file.name}{PART}")
     _remove(part)
     try:
         open_client(f"sqlite:///{part}").search_experiments(max_results=1)
         if locations.on_local_disk(part):
-            # The file keeps this mode: a commit waits for the disk once, not twice, and no reader makes it wait.
+            # The file keeps this mode: a commit syncs once instead of twice, and does not wait for readers.
             with contextlib.closing(sqlite3.connect(part)) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
         with open(part, "rb") as made:
@@ -278,13 +283,13 @@ def _make(file: Path) -> None:
         close()
         _remove(part)
         raise
-    # Of a file that was renamed or deleted: SQLite would read its transactions into the new one.
+    # Left by a renamed or deleted file: SQLite would apply its transactions to the new one.
     _remove(file)
     part.replace(file)
 
 
 def _remove(file: Path) -> None:
-    """Remove an SQLite file that nobody uses, with what lies beside it."""
+    """Remove an unused SQLite file, with its log files."""
     for end in ("", "-journal", "-wal", "-shm"):
         file.with_name(file.name + end).unlink(missing_ok=True)
 
@@ -294,12 +299,12 @@ def _refused(uri: str, error: BaseException) -> StoreError:
     if file is None:
         return refused(uri, _line(error))
     if _full(error):
-        return StoreFull(f"{file.parent}: it cannot be written ({_line(error)})")
+        return StoreFull(f"{file.parent}: the folder cannot be written ({_line(error)})")
     return locations.refused(uri, _line(error))
 
 
 def _full(error: BaseException | None) -> bool:
-    """Whether a disk without space is what began an error."""
+    """Whether a full disk is the first cause of an error."""
     while error is not None:
         if (
             getattr(error, "errno", None) == errno.ENOSPC

@@ -1,7 +1,7 @@
-"""The recorded network as an MLflow model: this file, its weights, and the rooms of nnexp that compute it.
+"""The recorded network as an MLflow model: this file, its weights, and the packages of nnexp that compute it.
 
-MLflow copies the file beside the weights and runs it to load the model. Nothing is pickled, and nnexp need not be
-installed: what it takes of it, and of parts from elsewhere, is in the model's ``code.zip``.
+MLflow copies the file next to the weights and runs it to load the model. Nothing is pickled, and nnexp need not be
+installed: the source that it needs, of nnexp and of other parts, is in the model's ``code.zip``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class NetworkModel(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Build the network and read its weights."""
-        # As MLflow does with folders of code; a zip file is one file in place of fifty.
+        # As MLflow does with folders of code; a zip file is one file instead of fifty.
         sys.path.insert(0, str(context.artifacts["code"]))
         from nnexp.config.settings import load_part
         from nnexp.network.architecture import Architecture

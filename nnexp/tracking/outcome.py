@@ -1,4 +1,4 @@
-"""The outcome of a run: all that is to be recorded of it, as plain data that any process may send."""
+"""The outcome of a run: everything to record, as plain data that any process may send."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ Array = np.ndarray[Any, Any]
 LOG = logging.getLogger(__name__)
 
 FEW_RUNS = 24
-"""Commands of no more runs than this have figures, models and more points where these are left to ``auto``.
+"""Commands with at most this many runs record figures, models and more points if these are ``auto``.
 
-They also name each run's dataset to the store, and keep Hydra's files of each job in a folder of its own.
+They also record each run's dataset, and keep Hydra's files of each job in its own folder.
 """
 
 POINTS, FEWER_POINTS = 10, 2
-"""Rows a decade of iterations for a store: each of their numbers costs it as much as ten steps of training."""
+"""Rows sent to a store for a decade of iterations: one number costs as much as ten steps of training."""
 
 LONGEST_LIST = 5000
 
 
 class Outcome(NamedTuple):
-    """How a run ended and what it leaves behind; it pickles.
+    """How a run ended and its files; it can be pickled.
 
     ``status`` is finished, diverged, failed or killed; ``started`` and ``ended`` are ms since 1970; ``rows``
     the whole history; ``numbers`` single metrics of the last iteration; ``files`` contents by path;
     ``images`` pairs of iteration and boundary image; ``model`` the files of the model and ``example`` its
-    inputs ``(N, F)``; ``trace`` the traceback of an error. ``kept`` is the journal's file of an outcome that is there,
-    and here without rows but the last, files, images and model.
+    inputs ``(N, F)``; ``trace`` the traceback of an error. ``kept`` is the file of an outcome that is in a
+    journal; this object then has only the last row, and no files, images or model.
     """
 
     status: str
@@ -62,12 +62,12 @@ class Outcome(NamedTuple):
 
 
 def wanted(setting: bool | str, runs: int) -> bool:
-    """Whether ``tracking.figures`` or ``tracking.model`` asks for it in a command of so many runs."""
+    """Whether ``tracking.figures`` or ``tracking.model`` asks for it in a command with that many runs."""
     return setting is True or (setting == "auto" and runs <= FEW_RUNS)
 
 
 def per_decade(setting: int | str | None, runs: int) -> int | None:
-    """How many rows a decade of iterations ``tracking.points`` asks for in a command of so many runs."""
+    """The rows for a decade of iterations by ``tracking.points``, in a command with that many runs."""
     if isinstance(setting, str):
         return POINTS if runs <= FEW_RUNS else FEWER_POINTS
     return setting
@@ -83,10 +83,10 @@ def outcome(
     error: BaseException | None = None,
     trace: str = "",
 ) -> Outcome:
-    """What a trained leaves behind where it stands.
+    """The outcome of ``trained`` in its current state.
 
-    A part that cannot be made (a figure) is a tag ``nnexp.warning``, not an error. After an ``error`` the
-    run has failed, for one that is no ``Exception`` it was killed: then it is left without pictures and model.
+    A part that cannot be made (a figure) gives a tag ``nnexp.warning``, not an error. After an ``error`` the
+    run has failed, or was killed if the error is no ``Exception``; then it has no pictures and no model.
 
     Args:
         trained: a :class:`nnexp.training.run.Run` that was trained, or stopped.
@@ -110,7 +110,7 @@ def outcome(
     images: list[tuple[int, Array]] = []
     model: dict[str, bytes] = {}
     if error is None and wanted(config.tracking.figures, runs):
-        # Matplotlib takes a second to load.
+        # Matplotlib takes a second to import.
         from nnexp.tracking import pictures
 
         with optional("figures", warnings):
@@ -135,7 +135,7 @@ def outcome(
 
 @contextlib.contextmanager
 def optional(part: str, warnings: list[str]) -> Iterator[None]:
-    """A part without which the run is still whole: an error becomes one of the ``warnings``."""
+    """An optional part of the outcome: an error becomes one of the ``warnings``."""
     try:
         yield
     except Exception as error:
@@ -146,7 +146,7 @@ def optional(part: str, warnings: list[str]) -> Iterator[None]:
 def reason_of(error: BaseException) -> str:
     """The error's type and the first line of its message."""
     lines = conceal(str(error)).strip().splitlines()
-    # SQLAlchemy may say first when it found an error.
+    # SQLAlchemy's first line may say only when it found the error.
     lines = [line for line in lines if not line.startswith("(raised as a result of")]
     kind = type(error).__name__
     return f"{kind}: {lines[0]}" if lines else kind
@@ -160,7 +160,7 @@ def _ending(trained: Any, error: BaseException | None) -> tuple[str, str]:
 
 
 def _data_tags(trained: Any) -> dict[str, str]:
-    """How many training samples there are, how many an iteration sees, and how often all were seen."""
+    """The numbers of training samples, of samples an iteration, and of epochs."""
     samples = trained.prepared.problem.samples
     size = getattr(trained.prepared.method, "batch_size", None) or samples
     epochs = trained.iterations / ceil(samples / size)
@@ -168,7 +168,7 @@ def _data_tags(trained: Any) -> dict[str, str]:
 
 
 def _fitting(numbers: list[int]) -> str:
-    """As many of the first numbers as fit into a tag, as a JSON list."""
+    """The first numbers, as many as fit into a tag, as a JSON list."""
     text = json.dumps(numbers)
     while len(text) > LONGEST_LIST:
         numbers = numbers[: int(len(numbers) * LONGEST_LIST / len(text))]

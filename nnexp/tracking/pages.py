@@ -1,4 +1,4 @@
-"""The pages of an experiment: where its runs are looked at."""
+"""The pages of an experiment in MLflow's UI."""
 
 from __future__ import annotations
 

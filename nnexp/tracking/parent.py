@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DESIGN, UNTIL = "design.json", "nnexp.until"
-"""The artifact that holds the design of a sweep that chooses its seeds, and the tag that says that it has one."""
+"""The artifact with the design of a sweep that chooses its seeds, and the tag that marks such a sweep."""
 
 EXTENDED = "nnexp.extended"
-"""The tag that says when a sweep was extended: JSON, each time with the number of runs that had ended."""
+"""The tag with the extensions of a sweep: JSON, each with its time and the number of ended runs."""
 
 MEDIANS = (
     *("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy"),
     *("iterations", "evaluations", "seconds"),
 )
-"""What ``summary.md`` tells of a method."""
+"""The columns of ``summary.md``."""
 
 LOG = logging.getLogger(__name__)
 
 
 class Parent(Protocol):
-    """What of a run its end as a parent needs."""
+    """The methods of a run that its end as a parent uses."""
 
     def record(self, *, numbers: Mapping[str, float]) -> None:
         """Record single numbers."""
@@ -51,9 +51,9 @@ def finish_parent(
 ) -> None:
     """Record the children's ``table`` (one row a run) and end the parent with ``status``.
 
-    Writes ``summary.csv``, ``summary.md`` and, where a child has a loss, ``summary.png``. The run ends even
-    if one of them cannot be made, which is then said in the tag ``nnexp.warning``. ``limit`` is the accuracy that no
-    classifier exceeds, where all runs have the same. Of the ``sweep`` with this id views are made in MLflow.
+    Writes ``summary.csv``, ``summary.md`` and, if a child has a loss, ``summary.png``. The run ends even
+    if one of them cannot be made; the tag ``nnexp.warning`` then says why. ``limit`` is the accuracy that no
+    classifier exceeds, if all runs have the same. Views in MLflow are made for the ``sweep`` with this id.
     """
     tags = {"nnexp.status": status.lower()}
     try:
@@ -83,7 +83,7 @@ def write_summary(folder: Path, table: pd.DataFrame, limit: float | None = None)
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """A short table: for each method how many runs ended how, and medians of those that finished."""
+    """A short table: for each method the number of runs by status, and medians of finished runs."""
     shown = [name for name in MEDIANS if name in table and table[name].notna().any()]
     known = measures()
     titles = ["method", "runs", "ended", *(spoken(known[name]) if name in known else name for name in shown)]
@@ -98,7 +98,7 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def shared(sweep: str, table: pd.DataFrame) -> Shared:
-    """What the sweep's views show."""
+    """The content of the sweep's views."""
     kind = next((kind for kind in ("test_", "val_") if table.get(f"{kind}loss", math.nan) is not math.nan
                  and table[f"{kind}loss"].notna().any()), "")  # fmt: skip
     loss, accuracy = f"{kind}loss", f"{kind}accuracy"
@@ -112,7 +112,7 @@ def shared(sweep: str, table: pd.DataFrame) -> Shared:
 
 
 def note(table: pd.DataFrame) -> str:
-    """A few lines for the parent's page: runs, failures, and each method's median end."""
+    """A few lines for the parent's page: runs, failures, and each method's final medians."""
     failed = int((table["status"] == "failed").sum()) if "status" in table else 0
     lines = [f"**{_runs(table)}**, {failed} failed. All rows: `summary.csv`; figure: `summary.png`.", ""]
     if {"method", "loss", "accuracy"} <= set(table.columns):

@@ -14,21 +14,21 @@ from nnexp.tracking.protocol import Shared
 LOG = logging.getLogger(__name__)
 
 TRIES = 3
-"""How often what a store does not take is tried while it takes other things."""
+"""Attempts to record a part that the store refuses while it accepts others."""
 
 
 class NotEnded(StoreError):
-    """The store takes no more of a sweep's end."""
+    """The store refuses the end of a sweep."""
 
 
 class ParentFile:
-    """What the file says, sent as it comes.
+    """Sends the file's records as they are written.
 
     Args:
         parent: the run in the store.
 
     Attributes:
-        missing: why something of it is not in the store, if anything is.
+        missing: why a part of it is not in the store; empty if all is.
     """
 
     def __init__(self, file: Path, store: Any, parent: Any) -> None:
@@ -37,11 +37,11 @@ class ParentFile:
         self._read_to = self._failures = self._end_tries = 0
 
     def send(self) -> dict[str, Any] | None:
-        """Send what has come since the last call; the record of the sweep's end once it is there.
+        """Send what is new since the last call; return the record of the sweep's end once it is written.
 
         Raises:
-            StoreError: the store is away.
-            Exception: it did not take something, which is to be tried again.
+            StoreError: the store cannot be reached.
+            Exception: the store refused something, which should be tried again.
         """
         for record in journal.since(self._file, self._read_to):
             if record.kind == "end":
@@ -57,7 +57,9 @@ class ParentFile:
                 if not self.missing:
                     if self._failures < TRIES:
                         raise
-                    LOG.warning("not all of the sweep's parent run is recorded (%s)", reason_of(error))
+                    LOG.warning(
+                        "a part of the sweep's parent run could not be recorded (%s)", reason_of(error)
+                    )
                 self.missing = reason_of(error)
             self._read_to = record.place + 1
         return None
@@ -80,11 +82,11 @@ class ParentFile:
             LOG.warning("the views of the sweep could not be made (%s)", reason_of(error))
 
     def end(self, said: dict[str, Any]) -> None:
-        """End the run as the record of its end says; as FAILED if it is not there whole.
+        """End the run with the status in its last record; as FAILED if it is incomplete.
 
         Raises:
-            NotEnded: the store does not take it, or something is missing.
-            Exception: it is to be tried again.
+            NotEnded: the store refuses it, or something is missing.
+            Exception: it should be tried again.
         """
         try:
             self._store.check()
@@ -98,24 +100,24 @@ class ParentFile:
                 raise NotEnded(reason_of(error)) from error
             raise
         if self.missing:
-            raise NotEnded(f"not all of it is recorded ({self.missing})")
+            raise NotEnded(f"a part of the sweep's parent run is not recorded ({self.missing})")
 
 
 def parent_record(file: Path, kind: str) -> dict[str, Any] | None:
-    """What the first record of a kind says in a parent run's file, None without one."""
+    """The first record of a kind in a parent run's file, None without one."""
     records = journal.scan(file).records if file.exists() else []
     return next((record.said for record in records if record.kind == kind), None)
 
 
 def see_that_it_answers(store: Any) -> None:
-    """See that a store which did not take something is there at all.
+    """Check that a store which refused something can be reached.
 
     Raises:
-        StoreError: it is away, and takes nothing else either.
+        StoreError: it cannot be reached.
     """
     try:
         store.answer()
     except StoreError:
         raise
     except Exception as error:
-        LOG.warning("the store cannot be asked whether it is there (%s)", reason_of(error))
+        LOG.warning("it could not be checked whether the store can be reached (%s)", reason_of(error))

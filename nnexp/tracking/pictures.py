@@ -1,4 +1,4 @@
-"""A run's own pictures: figures as files, and its decision boundary while it learned."""
+"""A run's pictures: figures as files, and its decision boundary during training."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from nnexp.pictures.predictions import predictions
 Array = np.ndarray[Any, Any]
 
 MOST_IMAGES = 10
-"""Of a run's boundary; MLflow keeps two files of each."""
+"""Most images of a run's boundary; MLflow keeps two files of each."""
 
 
 def figures(trained: Any, method: str) -> dict[str, bytes]:
     """Learning curves, weight histograms and what the network predicts, as PNG by path.
 
-    Of classes of 2-D inputs that is the decision boundary; others: :func:`nnexp.pictures.predictions.predictions`.
+    For classes of 2-D inputs the last is the decision boundary, else :func:`nnexp.pictures.predictions.predictions`.
     """
     problem, snapshots = trained.prepared.problem, trained.snapshots
     drawn = {"learning_curves": plots.learning_curves(trained.history, method)}

@@ -28,14 +28,14 @@ def to_yaml(config: Any) -> str:
     """The whole config as YAML, without passwords."""
     import yaml
 
-    # The dumper in C writes the same text in a tenth of the time.
+    # The C dumper writes the same text in a tenth of the time.
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     return str(yaml.dump(_plain(config), Dumper=dumper, sort_keys=False, allow_unicode=True))
 
 
 def _plain(config: Any) -> dict[str, Any]:
     values: dict[str, Any] = plain(config)
-    # How runs are kept going is no part of them.
+    # Settings of resuming do not belong to a run.
     values.pop("sweep", None)
     values.pop("resume", None)
     tracking = values.get("tracking")

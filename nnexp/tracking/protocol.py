@@ -1,4 +1,4 @@
-"""What a store of runs can do: the MLflow one and the one in memory are interchangeable."""
+"""The protocol of a store of runs: the MLflow store and the one in memory are interchangeable."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class DatasetRecord(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """What the views of a sweep show: its methods, its measures of held-out data, and a run that may have pictures.
+    """The content of a sweep's views: its methods, its measures of held-out data, and a run that may have pictures.
 
-    ``log`` says whether the loss may have a logarithmic axis; ``accuracy`` is empty where there is none.
+    ``log`` says whether the loss may have a logarithmic axis; ``accuracy`` is empty if there is none.
     """
 
     sweep: str
@@ -91,10 +91,10 @@ class Run(Protocol):
         """Record ``(step, image)`` pairs, images ``(height, width, 3)`` uint8, as steps of one picture."""
 
     def log_dataset(self, dataset: DatasetRecord) -> None:
-        """Name the data that the run used."""
+        """Record the description of the run's data."""
 
     def log_model(self, folder: Path, example: Array) -> None:
-        """Record the network of a folder that has :func:`nnexp.tracking.files.model_files`; try it on ``(N, F)``."""
+        """Record the network in a folder of :func:`nnexp.tracking.files.model_files`; try it on ``(N, F)``."""
 
     def finish(self, status: str, tags: Mapping[str, str] | None = None, ended: int | None = None) -> None:
         """Set the last tags and end the run as one of :data:`STATUSES`, at ``ended`` (ms), else now."""
@@ -114,10 +114,10 @@ class Store(Protocol):
         parent: str | None = None,
         started: int | None = None,
     ) -> Run:
-        """Begin a run at ``started`` (ms since 1970), else now, as a child of ``parent`` if there is one."""
+        """Start a run at ``started`` (ms since 1970), else now, as a child of ``parent`` if given."""
 
     def beat(self) -> None:
-        """See that runs may still be recorded here, and give the sweep's sign of life."""
+        """Check that runs may still be recorded here, and record the sweep's heartbeat."""
 
     def run_url(self, run_id: str) -> str:
         """The address of a run's page."""
@@ -126,7 +126,7 @@ class Store(Protocol):
         """The address of the table of runs."""
 
     def ui_command(self) -> str:
-        """What to type to see these pages."""
+        """The command that shows these pages."""
 
 
 def points(rows: Rows) -> list[Point]:

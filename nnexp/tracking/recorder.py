@@ -1,4 +1,4 @@
-"""Runs sent to a store: one that is trained here, or the outcome of one that was trained elsewhere."""
+"""Recording runs in a store: one that is trained here, or the outcome of one trained elsewhere."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ __all__ = [
 LOG = logging.getLogger(__name__)
 
 PAUSES = (0.0, 0.5, 3.0, 8.0)
-"""Seconds before a run that is trained here is recorded again, on top of what MLflow's client does by itself."""
+"""Seconds before each retry to record a run, in addition to the retries of MLflow's client."""
 
 ENDINGS = {"finished": "FINISHED", "diverged": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 """MLflow's status of a run for each of ours."""
 
 
 NO_MEASURES = ("iteration", "evaluations", "seconds")
-"""Columns of rows that say how much was spent, and not how good the run is."""
+"""Columns of rows that measure the cost, not the quality, of a run."""
 
 
 class RunResult(NamedTuple):
@@ -76,7 +76,7 @@ class RunResult(NamedTuple):
 class Thinning:
     """Which rows of a history go to a store: ``per_decade`` of iterations, the first and the last; None: all.
 
-    Stores take rows one number at a time and give them back as slowly; every row is in ``history.parquet``.
+    Stores write and read rows slowly, one number at a time; every row is in ``history.parquet``.
     """
 
     def __init__(self, per_decade: int | None) -> None:
@@ -84,13 +84,8 @@ class Thinning:
         self._next = 0
         self._sent = -1
 
-    def begin_at(self, iteration: int) -> None:
-        """Leave out what comes before ``iteration``."""
-        while self._per_decade is not None and self._next < iteration:
-            self._next = mark_after(self._next, self._per_decade)
-
     def select(self, rows: Rows, last: bool = False) -> Columns | None:
-        """Those of the next ``rows`` that are to be sent, with ``last`` the very last one too; maybe None."""
+        """The rows to send among the next ``rows``, with ``last`` also the very last one; None if there are none."""
         chosen = []
         iterations = np.asarray(rows["iteration"]).tolist()
         for at, iteration in enumerate(iterations):
@@ -109,7 +104,7 @@ class Thinning:
 def start_tags(config: Any, overrides: Sequence[str]) -> dict[str, str]:
     """Tags that every run has from its start, on any machine.
 
-    ``nnexp.data`` is the hash of given data, ``nnexp.metrics`` what the metrics that the run chose are.
+    ``nnexp.data`` is the hash of given data, ``nnexp.metrics`` describes the run's metrics.
     """
     method = str(config.optimizer.name)
     own = {"nnexp.kind": "run", "nnexp.method": method}
@@ -138,9 +133,9 @@ def record_run(
 ) -> RunResult:
     """Train a group of one run to its end as one run of ``store``.
 
-    Rows are sent while training. Whatever interrupts it, what was reached is recorded: the run ends as
-    FAILED for an ``Exception`` and as KILLED for any other ``BaseException``, which is raised again. A store that
-    cannot be reached meanwhile does not end training: what it does not take in the end is an entry at ``place``.
+    Rows are sent while training. After an interruption the state reached is recorded: the run ends as
+    FAILED for an ``Exception`` and as KILLED for any other ``BaseException``, which is raised again. An unreachable
+    store does not end training: a run that it still refuses at the end is written to ``place``.
 
     Args:
         group: of one run that has not been trained.
@@ -151,10 +146,10 @@ def record_run(
         on_rows: called with each batch of rows.
         on_start: called with the run's id and page once it exists.
         runs: how many the whole command has.
-        place: a journal's file for what could not be recorded; without it an error of the store is raised.
+        place: a journal's file for a run that could not be recorded; without it an error of the store is raised.
         source: files of :func:`nnexp.tracking.source.source_files`, of a run without a parent.
-        checkpoint: of the group; when it is written the run gets the files that it would leave if it ended then.
-        at_end: gives files and tags that the run has at its end.
+        checkpoint: of the group; whenever it is written, the run's files so far are recorded too.
+        at_end: returns files and tags for the run's end.
     """
     trained, machine = group.runs[0], environment()
     started = milliseconds()
@@ -199,7 +194,7 @@ def record_run(
         return result("", "", made)._replace(status="failed", reason=reason)
 
     def keep() -> None:
-        # After SIGKILL they are all that is left of it.
+        # After SIGKILL only they are left of it.
         try:
             contents = files.run_files(trained.prepared, trained, to_yaml(config), machine)
             run.log_files(contents | dict(source or {}))
@@ -243,7 +238,7 @@ def record_run(
 
 
 def last_tags(made: Outcome, config: Any) -> dict[str, str]:
-    """Tags that a run has at its end, beside those that it began with."""
+    """Tags that a run gets at its end."""
     own = made.tags | {"nnexp.status": made.status, "nnexp.iterations": str(made.iterations)}
     own |= {"nnexp.reason": made.reason} if made.reason else {}
     if made.status in ("finished", "diverged"):
@@ -258,12 +253,12 @@ def publish(
     tags: Mapping[str, str] | None,
     params: Mapping[str, str] | None = None,
 ) -> None:
-    """Send what the store does not have yet of an outcome, and end the run.
+    """Send the missing parts of an outcome to the store, and end the run.
 
-    A part that cannot be sent (an image, the model) is a tag ``nnexp.warning``, not an error.
+    A part that cannot be sent (an image, the model) gives a tag ``nnexp.warning``, not an error.
 
     Args:
-        thinning: what chose the rows that were sent before.
+        thinning: that chose the rows sent before.
         tags: :func:`last_tags`, if they were not sent before.
         params: if they were not sent before.
     """
@@ -315,7 +310,7 @@ def _rescue(
     send: Callable[[Outcome], RunResult],
     error: BaseException,
 ) -> None:
-    """Record what was reached and end the run; nothing raised here may hide ``error``."""
+    """Record the state reached and end the run; nothing raised here may hide ``error``."""
     status = "failed" if isinstance(error, Exception) else "killed"
     tags = {"nnexp.status": status, "nnexp.reason": reason_of(error)}
     done = False
@@ -327,9 +322,9 @@ def _rescue(
         send(outcome(trained, config, machine, started, milliseconds(), error=error))
         done = True
     except Exception as caught:
-        LOG.warning("what the run had reached is not recorded (%s)", reason_of(caught))
+        LOG.warning("the state that the run reached could not be recorded (%s)", reason_of(caught))
     finally:
-        # A second interruption ends the rescue, and still not the run's end.
+        # A second interruption skips the rest, but the run is still ended.
         if not done:
             try:
                 run.finish(ENDINGS[status], tags)

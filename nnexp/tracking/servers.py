@@ -1,4 +1,4 @@
-"""Whether a server answers, asked as MLflow's own client asks."""
+"""Check that a server answers, with a request like those of MLflow's client."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 from nnexp.tracking.locations import StoreError, public
 
 ANSWER_SECONDS = 5.0
-"""How long a server may take to begin an answer."""
+"""Most time until a server's response begins."""
 
 GATEWAY = (502, 503, 504)
-"""What a proxy says in place of a server that is not there."""
+"""HTTP codes of a proxy whose server does not answer."""
 
 
 def ask_health(uri: str) -> None:
-    """Ask a server before MLflow's client does, which would retry for minutes.
+    """Send a request to a server before MLflow's client does, which would retry for minutes.
 
-    Any answer is one, be it that the server does not know us or has no such page. Certificates are looked at as
+    Any response will do, even that of a missing page or login. Certificates are checked as
     ``MLFLOW_TRACKING_INSECURE_TLS``, ``..._SERVER_CERT_PATH`` and ``..._CLIENT_CERT_PATH`` say; proxies are the
     environment's.
 
@@ -31,7 +31,7 @@ def ask_health(uri: str) -> None:
     address = public(uri) + "/health"
     try:
         with warnings.catch_warnings():
-            # Who switched certificates off knows.
+            # A user who switched certificates off knows this.
             warnings.simplefilter("ignore")
             answer = requests.get(
                 address,
@@ -60,7 +60,7 @@ def _verify() -> Any:
 
 
 def _reason(error: BaseException) -> str:
-    """The last words of a chain of errors, which tell what happened."""
+    """The last part of a chain of errors, which has the cause."""
     text = " ".join(str(error).split())
     known = re.search(
         r"\[Errno -?\d+\] [^'\")]+|CERTIFICATE_VERIFY_FAILED[^)]*|timed out|Connection aborted", text

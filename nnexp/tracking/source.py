@@ -1,8 +1,8 @@
-"""The source that runs are made with: git's commit, changes to it as a patch, and files from outside nnexp.
+"""The source of runs: git's commit, uncommitted changes as a patch, and files from outside nnexp.
 
-A run's ``environment.json`` names commit and patch. What a commit does not say is recorded once for a command, with a
+A run's ``environment.json`` names commit and patch. What is not in the commit is recorded once for a command, with a
 single run or with a sweep's parent: ``source/PATCH.patch``, and below ``source/CODE/``, for each ``nnexp.code_hash`` of
-runs with parts from outside, the files of these parts and the folders of config groups that were added.
+runs with parts from outside, the files of these parts and the folders of added config groups.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nnexp.tracking.locations import conceal
 LOG = logging.getLogger(__name__)
 
 SOURCE_BYTES = 1 << 20
-"""No longer patch, and no more files of one code, are recorded."""
+"""Most bytes of a patch, and of the files of one code, that are recorded."""
 
 FOLDER = "source"
 """The name of the folder of artifacts."""
@@ -40,7 +40,7 @@ def git_state(folder: Path | None = None) -> dict[str, Any] | None:
     """
     folder = folder or Path(__file__).resolve().parents[1]
     try:
-        # An installed package inside somebody's repository is not that repository's source.
+        # A package installed inside another repository is not that repository's source.
         _git(folder, "ls-files", "--error-unmatch", ".")
         commit = _git(folder, "rev-parse", "HEAD").strip()
         dirty = bool(_git(folder, "status", "--porcelain", "--", *_places(folder)).strip())
@@ -53,10 +53,10 @@ def git_state(folder: Path | None = None) -> dict[str, Any] | None:
 
 @cache
 def changes(folder: Path | None = None) -> str:
-    """What is not committed of the source in ``folder`` and of conf files, as a patch with passwords masked.
+    """Uncommitted changes of the source in ``folder`` and of conf files, as a patch with passwords masked.
 
-    New Python and conf files are in it. Empty where there is nothing, where it cannot be had, and where it is longer
-    than :data:`SOURCE_BYTES`, which is logged.
+    It includes new Python and conf files. It is empty without changes, and, with a warning, if it cannot be made or is
+    longer than :data:`SOURCE_BYTES`.
     """
     folder = folder or Path(__file__).resolve().parents[1]
     try:
@@ -68,7 +68,7 @@ def changes(folder: Path | None = None) -> str:
 
 
 def source_files(config: Any, code: str) -> dict[str, bytes]:
-    """By path, what is to be recorded of the source of a run with this config, whose code has the hash ``code``."""
+    """By path, the source files to record for a run with this config, whose code has the hash ``code``."""
     found = {}
     state = git_state()
     if state and "patch" in state:
@@ -77,7 +77,7 @@ def source_files(config: Any, code: str) -> dict[str, bytes]:
     if outside:
         own = {place: _masked(file) for place, file in outside.items()}
         for added in folders()[:-1]:
-            # The tree that they are written to has a conf of its own.
+            # The tree that they are written to has its own conf.
             name = added.name if added.name != "conf" else "conf_added"
             files = sorted(added.rglob("*.yaml"))
             own |= {f"{name}/{file.relative_to(added).as_posix()}": _masked(file) for file in files}
@@ -87,20 +87,20 @@ def source_files(config: Any, code: str) -> dict[str, bytes]:
 
 
 class Sources:
-    """Source files of a sweep's runs, from when it is begun until they are recorded with its parent."""
+    """Source files of a sweep's runs, from its start until they are recorded with its parent."""
 
     def __init__(self) -> None:
         self._files: dict[str, bytes] = {}
         self._noted: set[str] = set()
 
     def note(self, configs: Mapping[str, Any]) -> None:
-        """Keep the :func:`source_files` of configs by the hash of their code, as they are now."""
+        """Keep the current :func:`source_files` of configs, by the hash of their code."""
         for code in configs.keys() - self._noted:
             self._files |= source_files(configs[code], code)
             self._noted.add(code)
 
     def record(self, parent: Any) -> None:
-        """Record with a parent run, if there is one, what is not yet; without it the runs are still whole."""
+        """Record unrecorded files with a parent run, if there is one; the runs do not depend on them."""
         if parent is None or not self._files:
             return
         from nnexp.tracking.outcome import reason_of
@@ -109,12 +109,12 @@ class Sources:
         try:
             parent.log_files(files)
         except Exception as error:
-            LOG.warning("the source is not recorded with the sweep (%s)", reason_of(error))
+            LOG.warning("the source could not be recorded with the sweep (%s)", reason_of(error))
 
 
 def _fits(size: int, what: str) -> bool:
     if size > SOURCE_BYTES:
-        LOG.warning("%s are not recorded: %d bytes, expected at most %d", what, size, SOURCE_BYTES)
+        LOG.warning("%s are not recorded: they have %d bytes, allowed are %d", what, size, SOURCE_BYTES)
     return size <= SOURCE_BYTES
 
 
@@ -127,12 +127,12 @@ def _hash(text: str) -> str:
 
 
 def _places(folder: Path) -> list[str]:
-    """What of a tree runs depend on."""
+    """Patterns of the files that runs depend on."""
     return [str(place) for place in dict.fromkeys((folder, conf())) if place.is_dir()]
 
 
 def _patch(folder: Path) -> str:
-    """The difference from the commit, made beside the repository's own index and objects."""
+    """The difference from the commit, made without changing the repository's index and objects."""
     places = _places(folder)
     new = _git(folder, "ls-files", "--others", "--exclude-standard", "-z", "--full-name", "--", *places)
     wanted = [f":/{name}" for name in new.split("\0") if name.endswith((".py", ".yaml"))]

@@ -1,7 +1,7 @@
 """Views of MLflow's own UI on a sweep: tags of the experiment that a link opens in any profile.
 
-A view is a tag ``mlflow.sharedViewState.KEY``. Its value holds the page twice: packed, as MLflow 3.17 reads it, and
-plain, as 3.10 does.
+A view is a tag ``mlflow.sharedViewState.KEY``. Its value contains the page twice: compressed, for MLflow 3.17, and
+plain, for 3.10.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from nnexp.tracking.protocol import Shared
 PREFIX = "mlflow.sharedViewState."
 
 NOTE = "mlflow.note.content"
-"""The experiment's description, of which MLflow shows the first line."""
+"""The tag with the experiment's description; MLflow shows its first line."""
 
 MOST_VIEWS = 30
-"""Views that are kept: MLflow's own menu takes 40."""
+"""Most views kept: MLflow's menu shows 40."""
 
 STEPS = {"type": "LINE", "xAxisScaleType": "log", "lineSmoothness": 0}
 
@@ -51,7 +51,7 @@ def describe(
     file: str,
     views: Mapping[str, str] | None = None,
 ) -> None:
-    """Set ``views``, and let the first line of the experiment's description link to a sweep's ``file`` and views."""
+    """Set ``views``, and link to a sweep's ``file`` and views in the first line of the experiment's description."""
     there = dict(client.get_experiment(experiment_id).tags)
     known = {**there, **(views or {})}
     with_pictures = f"{PREFIX}{sweep}-boundaries" in known
@@ -77,7 +77,7 @@ def comparison(
 ) -> dict[str, str]:
     """The tag of a view with charts of ``loss`` and ``accuracy`` against iterations, means by method in its colour.
 
-    The page loads 100 runs and groups only those: sorted by seed they are of all methods.
+    The page loads 100 runs and groups only those: sorted by seed, they are from all methods.
 
     Args:
         log: whether the loss has a logarithmic axis, which cannot show 0.
@@ -104,8 +104,8 @@ def comparison(
 
 
 def boundaries(sweep: str, loss: str, step: int) -> dict[str, str]:
-    """The tag of a view with the decision boundaries of runs side by side, under one slider that begins at ``step``."""
-    # With the runs' parameters shown there would be no room for pictures.
+    """The tag of a view with the decision boundaries of runs side by side, with one slider that starts at ``step``."""
+    # With the runs' parameters there would be no space for pictures.
     chart = {"uuid": "b", "type": "IMAGE", "imageKeys": ["boundary"], "metricSectionId": "i", "step": step}
     state = _state(sweep, [loss]) | {
         "runListHidden": True,
@@ -119,13 +119,13 @@ def boundaries(sweep: str, loss: str, step: int) -> dict[str, str]:
 
 
 def too_many(tags: Mapping[str, str]) -> list[str]:
-    """The oldest of our views, by their tags' names, where there are more than are kept."""
+    """The tags' names of our oldest views, if there are more than are kept."""
     ours = sorted(key for key in tags if key.startswith(PREFIX) and key.removeprefix(PREFIX)[:8].isdigit())
     return ours[: max(0, len(ours) - MOST_VIEWS)]
 
 
 def note(before: str, experiment_id: str, sweep: str, parent: str, report: str, boundaries: bool) -> str:
-    """The experiment's description with a first line of links to the latest sweep; the rest stays as it was.
+    """The experiment's description with a first line of links to the latest sweep; the rest is not changed.
 
     Args:
         report: the file with the sweep's answer among the artifacts of the run ``parent``.
@@ -145,7 +145,7 @@ def note(before: str, experiment_id: str, sweep: str, parent: str, report: str, 
 
 
 def _state(sweep: str, metrics: Sequence[str]) -> dict[str, Any]:
-    """What every view of a sweep's runs has; MLflow 3.10 fails where a field is missing."""
+    """The fields of every view of a sweep's runs; MLflow 3.10 fails if one is missing."""
     return {
         "searchFilter": f"tags.`nnexp.sweep_id` = '{sweep}' and tags.`nnexp.kind` = 'run'",
         "orderByKey": "params.`seed`",

@@ -1,1 +1,1 @@
-"""From a command line to the jobs of a sweep."""
+"""From the command line to the jobs of a sweep."""

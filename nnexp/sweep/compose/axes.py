@@ -16,33 +16,33 @@ from hydra.errors import HydraException
 from nnexp.config.schema import ConfigError
 
 MOST_JOBS = 100_000
-"""Jobs of one sweep: composing them takes an hour, and what they have in common some gigabytes."""
+"""The most jobs of one sweep: composing this many takes an hour and some gigabytes."""
 
 DIGITS = 6
-"""Significant digits of a drawn number, so that a job's overrides can be read and typed."""
+"""Significant digits of a drawn number, so that overrides are short to read and type."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A setting with its values as texts, or with an interval to draw them from."""
+    """A setting with its values as text, or with an interval to draw them from."""
 
     key: str
     values: tuple[str, ...] = ()
     interval: IntervalSweep | None = None
     text: str = ""
-    """The interval as it was given."""
+    """The interval as given by the user."""
 
     def overrides(self) -> list[str]:
         """An override for each value."""
         return [f"{self.key}={value}" for value in self.values]
 
     def ends(self) -> tuple[str, str]:
-        """The override of each end of the interval."""
+        """The overrides for both ends of the interval."""
         assert self.interval is not None
         return f"{self.key}={self.interval.start}", f"{self.key}={self.interval.end}"
 
     def drawn(self, count: int, seed: int) -> Axis:
-        """The axis with ``count`` values drawn from its interval; more of them begin with the same ones.
+        """The axis with ``count`` values drawn from its interval; a larger ``count`` begins with the same values.
 
         Uniform; log-uniform for ``tag(log, interval(low, high))``; whole numbers for ``int(interval(low, high))``.
         """
@@ -50,7 +50,7 @@ class Axis:
         low, high = self.interval.start, self.interval.end
         assert low is not None
         assert high is not None
-        # A source of its own for each axis: an axis more leaves the others' values as they are.
+        # Each axis has its own generator: a further axis does not change the values of others.
         source = Random(f"{seed} {self.key}")
         whole = isinstance(low, int) and isinstance(high, int)
         values: list[str] = []
@@ -67,12 +67,12 @@ class Axis:
 
 
 def short(value: float, low: float, high: float) -> str:
-    """A number that can be read and typed, within its interval."""
+    """A number rounded to few digits, within its interval."""
     return repr(min(max(float(f"{value:.{DIGITS}g}"), low), high))
 
 
 def parsed(parser: OverridesParser, text: str) -> Axis:
-    """The axis that an override such as ``seed=range(0,3)`` says; without a sweep it has one value.
+    """The axis of an override such as ``seed=range(0,3)``; an override without sweep syntax has one value.
 
     Raises:
         HydraException: it cannot be read.
@@ -95,10 +95,10 @@ def parsed(parser: OverridesParser, text: str) -> Axis:
 
 
 def check_count(count: float, words: str) -> None:
-    """See that a sweep has no more jobs than it can.
+    """Check that a sweep has at most :data:`MOST_JOBS` jobs.
 
     Args:
-        words: what gives it so many.
+        words: the setting that has the count, for the error.
 
     Raises:
         ConfigError: it has more.
@@ -111,7 +111,7 @@ def check_count(count: float, words: str) -> None:
 
 
 def _check_range(values: RangeSweep, text: str) -> None:
-    """See before it is expanded that a range ends, and how many values it has."""
+    """Check, before a range is expanded, that it is finite and not too long."""
     start, stop, step = values.start, values.stop, values.step
     assert start is not None
     assert stop is not None
@@ -119,7 +119,7 @@ def _check_range(values: RangeSweep, text: str) -> None:
         raise ConfigError(
             f"{text}: expected range(start, stop, step) of finite numbers, with a step other than 0"
         )
-    # Of integers exact, however large.
+    # Exact for integers of any size.
     exact = all(isinstance(number, int) for number in (start, stop, step))
     count = (stop - start) // step if exact else (stop - start) / step
     if count < 1 and (stop - start) * step <= 0:
@@ -128,7 +128,7 @@ def _check_range(values: RangeSweep, text: str) -> None:
 
 
 def from_setting(parser: OverridesParser, name: str, key: Any, value: Any) -> Axis:
-    """The axis that a conf file's ``key: value`` says.
+    """The axis of a line ``key: value`` of a conf file.
 
     Args:
         name: of the setting, for errors.
@@ -138,7 +138,9 @@ def from_setting(parser: OverridesParser, name: str, key: Any, value: Any) -> Ax
     """
     text = as_text(value)
     if not isinstance(key, str) or key.startswith(("~", "hydra", "sweep")) or "=" in key or not key.strip():
-        raise ConfigError(f"{name}={text}: expected the name of a setting or a config group before the colon")
+        raise ConfigError(
+            f"{name}={text}: expected setting: values, with the name of a setting or a config group"
+        )
     try:
         axis = parsed(parser, f"{key}={text}")
     except ConfigError as error:
@@ -154,10 +156,10 @@ def from_setting(parser: OverridesParser, name: str, key: Any, value: Any) -> Ax
 
 
 def checked(axis: Axis, text: str) -> Axis:
-    """The axis, if its interval can be drawn from.
+    """The axis, after a check of its interval.
 
     Raises:
-        ConfigError: it cannot; ``text`` is how it was given.
+        ConfigError: the interval is invalid; ``text`` is how it was given.
     """
     assert axis.interval is not None
     low, high = axis.interval.start, axis.interval.end
@@ -169,7 +171,7 @@ def checked(axis: Axis, text: str) -> Axis:
 
 
 def as_text(value: Any) -> str:
-    """A value of a conf file as an override writes it; texts are taken as they are."""
+    """A value of a conf file in the syntax of overrides; text stays as it is."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list):

@@ -1,12 +1,12 @@
-"""The jobs of a sweep, composed as Hydra would, but once for each combination of config groups.
+"""The jobs of a sweep, composed as by Hydra, but only once for each combination of config groups.
 
 Hydra applies ``key=value`` overrides last, to a config that its groups and added keys alone determine. So a job is a
-template, composed by Hydra from the overrides that are no plain values, and then its values. They are set
+template, composed by Hydra from the overrides that are not plain values, and then its values. They are set
 
 1. in a copy of the template's plain containers, if nothing there is typed or an interpolation: about 0.1 ms a job;
 2. by ``OmegaConf.update`` in a copy of the template, as Hydra sets them, if there are interpolations;
-3. by Hydra, in a template of this job's own, in every other case: keys that are not there, deletions, keys within
-   one another, packages. A job that cannot be composed gets its error from here.
+3. by Hydra, in a template for this job only, in every other case: missing keys, deletions, nested keys, packages. A
+   job that cannot be composed gets its error here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Composer:
 
     Args:
         config_loader: Hydra's.
-        sweep_config: the config that Hydra composed for the whole sweep, which a launcher is set up with.
+        sweep_config: the config that Hydra composed for the whole sweep, and sets up the launcher with.
     """
 
     def __init__(self, config_loader: ConfigLoader, sweep_config: DictConfig) -> None:
@@ -45,7 +45,7 @@ class Composer:
         self._apart: dict[tuple[str, ...], bool] = {}
         self._folders: dict[str, list[str]] = {}
         self._templates: dict[tuple[str, ...], Template | None] = {}
-        # A time in it is read here, once; templates copy what was read.
+        # The time in the folder's name is resolved here once; templates copy it.
         resolved = str(sweep_config.hydra.sweep.dir)
         written: Any = OmegaConf.to_container(sweep_config.hydra.sweep, resolve=False)
         self._directory = (str(written["dir"]), resolved)
@@ -62,20 +62,20 @@ class Composer:
             if not self._from_values(job):
                 template = self._compose(job.overrides)
                 texts = self._of_task(job.overrides)
-                # Made for this job alone, so nothing is left to set.
+                # The template is for this job only, so no values are left to set.
                 job.resolved(template, texts, {}, template.dirname)
         except Exception as error:
             job.error = error
         return job
 
     def _from_values(self, job: Job) -> bool:
-        """Make the job of a template that others share; False if only Hydra can."""
+        """Make the job from a shared template; False if only Hydra can compose it."""
         split = self._split(job.overrides)
         if split is None:
             return False
         fixed, values, added = split
         template = self._template(fixed)
-        # A name that is itself made by interpolation is Hydra's affair.
+        # Folder names with interpolations are left to Hydra.
         if template is None or not template.simple:
             return False
         texts = self._of_task(job.overrides)
@@ -84,19 +84,19 @@ class Composer:
             job.plainly(template, texts, values, dirname)
             return True
         if added and template.interpolated:
-            # A key may have been added through a reference to another.
+            # The key may have been added through an interpolation of another.
             return False
         try:
             job.resolved(template, texts, values, dirname)
         except Exception:
-            # Hydra composes it then, and says what is wrong.
+            # Hydra composes it then, and raises its own error.
             return False
         return True
 
     def _split(self, overrides: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Any], bool] | None:
         """The overrides that make a template, the values to set in it, and whether the template has added keys.
 
-        None if the order of the overrides may matter or their meaning is Hydra's affair.
+        None if the order of the overrides may matter, or if only Hydra can interpret them.
         """
         fixed: list[str] = []
         keys: list[str] = []
@@ -119,7 +119,7 @@ class Composer:
         return (tuple(fixed), values, len(values) < len(keys)) if self._are_apart(tuple(keys)) else None
 
     def _are_apart(self, keys: tuple[str, ...]) -> bool:
-        """Whether no key is within another, so that their order has no meaning."""
+        """Whether no key is part of another, so that their order does not matter."""
         if keys not in self._apart:
             paths = sorted(key.split(".") for key in keys)
             self._apart[keys] = all(_KEY.fullmatch(key) for key in keys) and not any(
@@ -136,7 +136,7 @@ class Composer:
         return [text for text in overrides if not self._override(text).is_hydra_override()]
 
     def _is_group(self, key: str) -> bool:
-        """Whether a config source has a folder of this name, from which a value then chooses."""
+        """Whether a config source has a folder of this name, so that the key is a config group."""
         above, _, name = key.rpartition("/")
         if above not in self._folders:
             self._folders[above] = self._loader.get_group_options(
@@ -150,7 +150,7 @@ class Composer:
             try:
                 template = self._compose(fixed)
             except Exception:
-                # Each of its jobs is composed alone, and says what is wrong.
+                # Each of its jobs is composed separately, and raises its own error.
                 template = None
             self._templates[fixed] = template
         return self._templates[fixed]
@@ -160,7 +160,7 @@ class Composer:
 
 
 def _settable(task: dict[str, Any], key: str, value: Any) -> bool:
-    """Whether setting a plain value is replacing one that is there, and no group of settings."""
+    """Whether a plain value replaces an existing one which is not a group of settings."""
     parent, _, name = key.rpartition(".")
     holder = find(task, parent) if parent else task
     there = isinstance(holder, dict) and name in holder and not isinstance(holder[name], dict)

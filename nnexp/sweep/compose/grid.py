@@ -1,6 +1,6 @@
-"""Grids: which jobs a sweep has, from blocks of axes in conf files and the command line's own axes.
+"""Grids: the jobs of a sweep, from blocks of axes in conf files and axes on the command line.
 
-A block says axes that belong together, as the command line would, so what only one method has is said with it::
+A block has axes that belong together, in the syntax of the command line, such as settings of one method only::
 
     grid:
       - optimizer: random,perturb
@@ -13,9 +13,9 @@ A block says axes that belong together, as the command line would, so what only 
           architecture.hidden: "[3],[16]"
           budget.iterations: 1000,5000
 
-The jobs of a block are all combinations of its axes, and those of the grid the blocks' jobs one after another. An
-interval without ``samples`` is for Optuna to search, where ``sweep.trials`` says so. ``search`` in place of values is
-the interval that the setting knows itself.
+The jobs of a block are all combinations of its axes; the jobs of the grid are those of all blocks in order. An
+interval without ``samples`` is searched by Optuna, if ``sweep.trials`` is given. The value ``search`` stands for the
+setting's own search interval.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from nnexp.sweep.compose.axes import Axis, check_count, checked, from_setting, p
 from nnexp.sweep.compose.searches import with_intervals
 
 WORDS = ("zip", "samples", "sample_seed")
-"""What a block says beside its axes."""
+"""Keys of a block other than axes."""
 
 
 Pairs = tuple[tuple[str, str], ...]
@@ -42,7 +42,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 class Study(NamedTuple):
-    """Settings to search in their intervals, with what is fixed; each trial has a job for each of ``more``."""
+    """Settings to search in their intervals, and fixed overrides; each trial has a job for each of ``more``."""
 
     fixed: list[str]
     axes: tuple[Axis, ...]
@@ -50,7 +50,7 @@ class Study(NamedTuple):
 
 
 class Expansion(NamedTuple):
-    """The overrides of each job, how many jobs were left out since they repeat another, and what is searched."""
+    """The overrides of each job, how many repeated jobs were left out, and the studies for Optuna."""
 
     jobs: list[list[str]]
     repeated: int
@@ -58,7 +58,7 @@ class Expansion(NamedTuple):
 
 
 class _Point(NamedTuple):
-    """A combination of a grid's values, and the axes that are searched with it."""
+    """A combination of a grid's values, and the axes to be searched with it."""
 
     pairs: Pairs = ()
     searched: tuple[Axis, ...] = ()
@@ -74,10 +74,10 @@ def expand(
     loader: ConfigLoader,
     search: bool = False,
 ) -> Expansion:
-    """The jobs of a sweep, those that repeat another left out.
+    """The jobs of a sweep, without repeated ones.
 
-    The command line's axes multiply with the grid's. Where both have an axis, the command line chooses from the
-    grid: only those of its jobs stay that have one of the given values.
+    The command line's axes multiply with the grid's. Where both have an axis, the command line selects from the
+    grid: only jobs with one of its values stay.
 
     Args:
         arguments: the command line's overrides of the task.
@@ -96,7 +96,7 @@ def expand(
             axis = checked(axis, argument)
             if not search:
                 raise ConfigError(
-                    f"{argument}: expected values; sweep.trials=20 has Optuna search an interval"
+                    f"{argument}: expected values; to search an interval with Optuna, add sweep.trials=20"
                 )
         elif (axis.key == "sweep" or axis.key.startswith("sweep.")) and len(axis.values) != 1:
             raise ConfigError(f"{argument}: expected one value for the whole sweep")
@@ -130,7 +130,7 @@ def _chosen(points: list[_Point], axes: Mapping[str, Axis]) -> list[_Point]:
     for key, axis in axes.items():
         if any(axis.key == key for point in points for axis in point.searched):
             raise ConfigError(
-                f"{key}: the sweep's grid searches it; expected not to be given beside sweep={{...}}"
+                f"{key}: the sweep's grid searches this setting, so it cannot be given on the command line"
             )
         values = {value for point in points for name, value in point.pairs if name == key}
         if not values:
@@ -138,7 +138,7 @@ def _chosen(points: list[_Point], axes: Mapping[str, Axis]) -> list[_Point]:
         allowed = ", ".join(sorted(values))
         for value in axis.values or ("interval",):
             if value not in values:
-                raise ConfigError(f"{key}={value}: the sweep's grid has {allowed}; expected one of these")
+                raise ConfigError(f"{key}={value}: expected one of the values of the sweep's grid, {allowed}")
         chosen = [point for point in chosen if dict(point.pairs).get(key) in axis.values]
     if not chosen:
         raise ConfigError(f"{' '.join(axes)}: the sweep's grid has no job with these values together")
@@ -147,7 +147,7 @@ def _chosen(points: list[_Point], axes: Mapping[str, Axis]) -> list[_Point]:
 
 def _points(blocks: Sequence[Mapping[str, Any]], parser: OverridesParser, search: bool) -> list[_Point]:
     if not blocks:
-        raise ConfigError("sweep.grid=[]: expected one block of axes or more, or null")
+        raise ConfigError("sweep.grid=[]: expected one or more blocks of axes, or null")
     points: list[_Point] = []
     for at, block in enumerate(blocks):
         points += _block(block, f"sweep.grid[{at}]", parser, search)
@@ -164,10 +164,10 @@ def _block(block: Mapping[str, Any], name: str, parser: OverridesParser, search:
     }
     beside = _zipped(block.get("zip"), f"{name}.zip", parser)
     if not axes and not beside:
-        raise ConfigError(f"{name}: expected one axis or more, such as seed: range(0,3)")
+        raise ConfigError(f"{name}: expected one or more axes, such as seed: range(0,3)")
     for axis in beside:
         if axis.key in axes:
-            raise ConfigError(f"{name}.zip.{axis.key}: expected once; the block has this axis beside zip too")
+            raise ConfigError(f"{name}.zip.{axis.key}: given twice, in zip and in the block itself")
     open_axes = tuple(axis for axis in axes.values() if axis.interval is not None)
     together = [_pairs([axis]) for axis in axes.values() if axis.interval is None]
     if beside:
@@ -176,7 +176,7 @@ def _block(block: Mapping[str, Any], name: str, parser: OverridesParser, search:
         if unused := [word for word in ("samples", "sample_seed") if word in block]:
             value = shown(block[unused[0]])
             raise ConfigError(
-                f"{name}.{unused[0]}={value}: expected with an interval(low, high) to draw from"
+                f"{name}.{unused[0]}={value}: only used with an interval(low, high), and the block has none"
             )
     elif "samples" in block or not search:
         count = _number(block, "samples", 1, None, name)
@@ -189,7 +189,7 @@ def _block(block: Mapping[str, Any], name: str, parser: OverridesParser, search:
 
 
 def _pairs(axes: Sequence[Axis]) -> list[Pairs]:
-    """The axes side by side: for each step, their settings with their values."""
+    """The axes in parallel: for each position, their settings with their values."""
     steps = zip(*(axis.values for axis in axes), strict=True)
     return [tuple(zip((axis.key for axis in axes), step, strict=True)) for step in steps]
 
@@ -198,14 +198,16 @@ def _zipped(values: Any, name: str, parser: OverridesParser) -> list[Axis]:
     if values is None:
         return []
     if not isinstance(values, Mapping) or len(values) < 2:
-        raise ConfigError(f"{name}={shown(values)}: expected two axes or more")
+        raise ConfigError(f"{name}={shown(values)}: expected two or more axes")
     axes = [from_setting(parser, f"{name}.{key}", key, value) for key, value in values.items()]
     for axis in axes:
         if axis.interval is not None:
-            raise ConfigError(f"{name}.{axis.key}: expected values; intervals are drawn together beside zip")
+            raise ConfigError(
+                f"{name}.{axis.key}: expected values; put intervals into the block itself, not into zip"
+            )
     if len({len(axis.values) for axis in axes}) > 1:
         lengths = ", ".join(f"{axis.key} has {len(axis.values)}" for axis in axes)
-        raise ConfigError(f"{name}: expected axes with as many values as one another; {lengths}")
+        raise ConfigError(f"{name}: expected axes with equal numbers of values; {lengths}")
     return axes
 
 

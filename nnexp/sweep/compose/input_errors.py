@@ -1,4 +1,4 @@
-"""What Hydra raises over bad input, and has no error of its own for, as one line with file and line."""
+"""Exceptions of Hydra for invalid input that are not Hydra's own errors, as one line with file and line."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from nnexp.config.places import folders, groups, read_yaml, yaml_problem
 
 @contextmanager
 def explained(overrides: Sequence[str]) -> Iterator[None]:
-    """A context in which Hydra reads input: whatever it raises is an error of the input, in one line.
+    """A context in which Hydra reads input: any exception is raised as an error of the input, in one line.
 
     Args:
-        overrides: the input, for what names neither setting nor file.
+        overrides: the input, for exceptions that name neither setting nor file.
 
     Raises:
-        HydraException, OmegaConfBaseException, ConfigError: as they come, or in place of others.
+        HydraException, OmegaConfBaseException, ConfigError: unchanged, or in place of other exceptions.
     """
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     try:
         with warnings.catch_warnings():
-            # Of folders that are not there, over several lines.
+            # Hydra warns of missing folders in several lines.
             warnings.simplefilter("error", UserWarning)
             yield
     except (HydraException, OmegaConfBaseException, ConfigError):
@@ -39,14 +39,14 @@ def explained(overrides: Sequence[str]) -> Iterator[None]:
 
 
 def explain(overrides: Sequence[str], error: Exception) -> str:
-    """What is wrong with the ``overrides`` over which Hydra raised an error."""
+    """The message for ``overrides`` at which Hydra raised an exception."""
     words = " ".join(overrides)
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return yaml_problem(Path(error.problem_mark.name), error)
     if isinstance(error, yaml.YAMLError | UnicodeError):
-        return _unreadable() or f"{_short(words)}: expected YAML ({_line(error)})"
+        return _unreadable() or f"{_short(words)}: not valid YAML ({_line(error)})"
     if isinstance(error, RecursionError):
-        return _cycle() or f"{_short(words)}: expected no config that includes itself, or refers to itself"
+        return _cycle() or f"{_short(words)}: a config file includes itself or refers to itself"
     if "Config group override must be" in str(error):
         known = groups()
         for text in overrides:
@@ -55,8 +55,8 @@ def explain(overrides: Sequence[str], error: Exception) -> str:
                 return f"{text}: expected one of {', '.join(known[group])}"
     if isinstance(error, UserWarning):
         named = [text for text in overrides if text.lstrip("+").startswith("hydra.searchpath=")]
-        return f"{' '.join(named) or _short(words)}: expected folders that are there ({_line(error)})"
-    return f"{_short(words)}: expected settings that Hydra can compose ({_line(error)})"
+        return f"{' '.join(named) or _short(words)}: expected existing folders ({_line(error)})"
+    return f"{_short(words)}: Hydra cannot compose these settings ({_line(error)})"
 
 
 def _short(words: str) -> str:
@@ -73,7 +73,7 @@ def _files() -> list[Path]:
 
 
 def _unreadable() -> str:
-    """The first config file that cannot be read, empty if all can."""
+    """A message on the first config file that cannot be read; empty if all can."""
     for file in _files():
         try:
             read_yaml(file)
@@ -83,7 +83,7 @@ def _unreadable() -> str:
 
 
 def _cycle() -> str:
-    """The first config file whose defaults lead back to it."""
+    """A message on the first config file that includes itself, directly or not; empty without one."""
     included = {
         (place, file): _included(place, file) for place in folders() for file in place.rglob("*.yaml")
     }
@@ -105,11 +105,11 @@ def _cycle() -> str:
 
 
 def _included(place: Path, file: Path) -> list[str]:
-    """Names, from the folder of config groups, of what a file's defaults list includes."""
+    """The configs that a file's defaults list includes, by path in the folder of config groups."""
     try:
         values: Any = read_yaml(file)
     except ConfigError:
-        # It is named by _unreadable.
+        # _unreadable reports it.
         return []
     group = file.parent.relative_to(place).as_posix()
     found = []
@@ -129,7 +129,7 @@ def _included(place: Path, file: Path) -> list[str]:
 
 
 def _place(file: Path, name: str) -> str:
-    """The file with the line of its defaults list that names ``name``."""
+    """The file and the line of its defaults list with ``name``."""
     lines = file.read_text(encoding="utf-8").splitlines()
     last = name.rpartition("/")[2]
     at = next((at for at, line in enumerate(lines, 1) if line.lstrip().startswith("-") and last in line), 1)

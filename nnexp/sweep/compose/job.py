@@ -1,4 +1,4 @@
-"""One job of a sweep: its config and its folder, as Hydra's ``run_job`` would make them."""
+"""One job of a sweep: its config and its folder, as Hydra's ``run_job`` makes them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Job:
     """One job.
 
     Attributes:
-        number: its place in the sweep, ``hydra.job.num``.
-        overrides: what the sweep says of this job.
-        error: why it cannot be composed, else None; with an error nothing below may be asked for.
-        task: the task's config, plain and resolved; the caller's own.
+        number: its position in the sweep, ``hydra.job.num``.
+        overrides: of this job.
+        error: why it cannot be composed, else None; with an error the attributes below do not exist.
+        task: the task's config, plain and resolved; owned by the caller.
         output_dir: the output folder, absolute.
         override_dirname: ``hydra.job.override_dirname``.
         checked: the config of ``task`` once it was checked, else None.
@@ -63,14 +63,14 @@ class Job:
 
     @cached_property
     def config(self) -> DictConfig:
-        """The whole config, as callbacks and ``HydraConfig.set_config`` take it."""
+        """The whole config, for callbacks and ``HydraConfig.set_config``."""
         config = self._made().full(self.number, self.override_dirname, self._texts, self._values)
         with _hydra_config_kept():
             place(config)
         return config
 
     def task_config(self) -> DictConfig:
-        """The task's config, as ``run_job`` hands it to the task function."""
+        """The task's config, as ``run_job`` passes it to the task function."""
         config = copy.deepcopy(self.config)
         with read_write(config), open_dict(config):
             del config["hydra"]
@@ -84,7 +84,7 @@ class Job:
         return config
 
     def plainly(self, template: Template, texts: list[str], values: dict[str, Any], dirname: str) -> None:
-        """Take the config from a template and values that need no resolving.
+        """Set the config from a template and values without interpolations.
 
         Raises:
             OmegaConfBaseException: the output folder cannot be resolved.
@@ -94,7 +94,7 @@ class Job:
         self._settle()
 
     def resolved(self, template: Template, texts: list[str], values: dict[str, Any], dirname: str) -> None:
-        """Take the config from a template and values, by OmegaConf's own update and resolving.
+        """Set the config from a template and values, by OmegaConf's own update and resolution.
 
         Raises:
             OmegaConfBaseException: a value cannot be set, or an interpolation not be resolved.
@@ -119,7 +119,7 @@ class Job:
             self.output_dir = Path(folder)
 
     def _exactly(self) -> None:
-        """Resolve where the job would: with its own HydraConfig and environment."""
+        """Resolve the config as in the job itself, with its own HydraConfig and environment."""
         with _hydra_config_kept():
             config = self._made().full(self.number, self.override_dirname, self._texts, self._values)
             self.output_dir = Path(place(config))
@@ -138,7 +138,7 @@ class Job:
 
 @contextmanager
 def _hydra_config_kept() -> Iterator[None]:
-    """Hydra's config is one for the whole process: what it was before comes back."""
+    """Restore Hydra's config, which is global in the process, at the end of this context."""
     instance = HydraConfig.instance()
     before = instance.cfg
     try:

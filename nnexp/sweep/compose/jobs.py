@@ -1,4 +1,4 @@
-"""The jobs of a sweep: listed, and checked before the first one starts."""
+"""The jobs of a sweep, listed and checked before the first one starts."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ MAIN = "config"
 """The main config's name."""
 
 _ONE_VALUE = re.compile(r"(?!null$)[\w.+-]+|\[[\w.,+-]*\]", re.IGNORECASE)
-"""Numbers, words and lists of them; quoted texts and what ``choice`` does not take stay as they are."""
+"""Numbers, words and lists of them; quoted texts and values that ``choice`` does not accept are not changed."""
 
 
 class Plan(NamedTuple):
     """The jobs of a sweep.
 
     Attributes:
-        jobs: those that are known, and of each search the ends of its intervals.
-        most: how many there will be, if none is left out.
-        lines: what to list, in words.
-        repeated: how many were left out since they repeat another.
+        jobs: the known ones, and for each search those at the ends of its intervals.
+        most: how many there will be at most.
+        lines: a description of the jobs.
+        repeated: how many repeated jobs were left out.
     """
 
     jobs: list[Job]
@@ -46,15 +46,15 @@ class Plan(NamedTuple):
 
 
 def search_path(folder: str) -> list[str]:
-    """The override that stands for ``--config-dir FOLDER``, none without it."""
+    """The override for ``--config-dir FOLDER``, none without it."""
     return [f"hydra.searchpath=['file://{Path(folder).absolute()}']"] if folder else []
 
 
 def as_axes(arguments: Sequence[str]) -> list[str]:
     """A sweep's arguments with settings of config groups as axes of one value each.
 
-    Hydra composes a config for the sweep as a whole with the groups' default options, where a setting such as
-    ``optimizer.scale`` of ``-m optimizer=random,perturb optimizer.scale=0.1`` is unknown; axes it leaves to the jobs.
+    Hydra composes a config for the whole sweep with the groups' default options, in which a setting such as
+    ``optimizer.scale`` of ``-m optimizer=random,perturb optimizer.scale=0.1`` is unknown; axes are left to the jobs.
     """
     made = []
     for argument in arguments:
@@ -68,7 +68,7 @@ def as_axes(arguments: Sequence[str]) -> list[str]:
 def composed_from(overrides: Sequence[str], search_path: Sequence[str], sweep: bool) -> list[str]:
     """The overrides that Hydra composes a command's config from.
 
-    They have the one of ``hydra.mode`` that Hydra's own command adds, which the files of jobs show.
+    They include ``hydra.mode``, which Hydra's own command adds and the files of jobs contain.
     """
     made = [*search_path, *(as_axes(overrides) if sweep else overrides)]
     if not any(text.startswith("hydra.mode=") for text in overrides):
@@ -77,11 +77,11 @@ def composed_from(overrides: Sequence[str], search_path: Sequence[str], sweep: b
 
 
 def plan(overrides: Sequence[str], search_path: Sequence[str] = (), name: str = MAIN) -> Plan:
-    """The jobs of a sweep, composed; :func:`check` says whether they can be.
+    """The jobs of a sweep, composed but not checked; see :func:`check`.
 
     Raises:
         HydraException: an override that cannot be read, or that no job can have.
-        ConfigError: a grid that cannot be.
+        ConfigError: an invalid grid.
     """
     from omegaconf import OmegaConf
 
@@ -97,9 +97,11 @@ def plan(overrides: Sequence[str], search_path: Sequence[str] = (), name: str = 
         if sweeper != "GridSweeper":
             for name in ("grid", "trials"):
                 if OmegaConf.select(config, f"sweep.{name}") is not None:
-                    raise ConfigError(f"sweep.{name}: expected with hydra/sweeper=grid, not {sweeper}")
+                    raise ConfigError(
+                        f"sweep.{name}: can only be used with hydra/sweeper=grid, not with {sweeper}"
+                    )
         if sweeper not in ("GridSweeper", "BasicSweeper"):
-            # Which jobs another sweeper has is its secret; what they have in common can be checked.
+            # The jobs of another sweeper are not known; what they have in common can be checked.
             common = Composer(loader, config).jobs([_fixed(of_task)])
             return Plan(common, 0, [f"{' '.join(of_task)}: jobs that {sweeper} chooses"], 0)
         with explained(of_task):
@@ -123,14 +125,14 @@ def plan(overrides: Sequence[str], search_path: Sequence[str] = (), name: str = 
 
 
 def single(overrides: Sequence[str], search_path: Sequence[str] = (), name: str = MAIN) -> Config:
-    """The checked config of a command that is no sweep.
+    """The checked config of a single run.
 
     Args:
         search_path: an override that adds folders of config groups.
         name: of the main config.
 
     Raises:
-        HydraException, OmegaConfBaseException, ConfigError: it cannot be.
+        HydraException, OmegaConfBaseException, ConfigError: the config is invalid.
     """
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf, open_dict, read_write
@@ -152,14 +154,14 @@ def single(overrides: Sequence[str], search_path: Sequence[str] = (), name: str 
     made = from_mapping(values)
     if made.sweep.resume is not False:
         raise ConfigError(
-            f"sweep.resume={shown(made.sweep.resume)}: expected with -m, a single run begins anew"
+            f"sweep.resume={shown(made.sweep.resume)}: continues a sweep, so add -m; use resume for a single run"
         )
     if made.sweep.extend is not None:
-        raise ConfigError(f"sweep.extend={made.sweep.extend}: expected with -m, it adds jobs to a sweep")
+        raise ConfigError(f"sweep.extend={made.sweep.extend}: adds jobs to a sweep, so add -m")
     if made.sweep.until is not None:
-        raise ConfigError(f"sweep.until={made.sweep.until}: expected with -m, it chooses a sweep's seeds")
+        raise ConfigError(f"sweep.until={made.sweep.until}: chooses the seeds of a sweep, so add -m")
     if made.sweep.grid is not None:
-        raise ConfigError("sweep.grid: expected with -m, a grid is for a sweep")
+        raise ConfigError("sweep.grid: a grid is for a sweep, so add -m")
     prepare(made)
     return made
 
@@ -170,13 +172,13 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
 
 
 def check(jobs: Sequence[Job]) -> Config:
-    """Check every job's config, and that its parts go together; the config of the first.
+    """Check every job's config, and that its parts fit each other; returns the config of the first.
 
-    Making a run's data and network costs more than checking its config. It is done for the jobs of
-    :func:`representatives`, and for one of each combination of parts: what differs beside these is each run's own.
+    Preparing a run's data and network costs more than checking its config. It is done for the jobs of
+    :func:`representatives`, and for one job of each combination of parts.
 
     Raises:
-        HydraException, OmegaConfBaseException, ConfigError: a job whose config cannot be.
+        HydraException, OmegaConfBaseException, ConfigError: the config of a job is invalid.
     """
     from nnexp.training.prepare import prepare
 
@@ -197,11 +199,11 @@ def check(jobs: Sequence[Job]) -> Config:
 
 
 def _kind(config: Config) -> tuple[object, ...]:
-    """What decides whether a run's parts go together; runs that are trained together have it in common."""
+    """All that decides whether a run's parts fit each other; it is equal for runs that are trained together."""
     try:
         sizes: object = config.dataset.sizes()
     except (ConfigError, ValueError, ArithmeticError):
-        # Making the run says what is wrong.
+        # Preparing the run raises the error.
         sizes = object()
     return (
         *(group_key(part) for part in (config.optimizer, config.architecture, config.loss)),
@@ -210,10 +212,10 @@ def _kind(config: Config) -> tuple[object, ...]:
 
 
 def compose(jobs: Sequence[Sequence[str]]) -> Iterator[Config]:
-    """The checked config of each job; of Hydra's own settings they may give the search path, the same for all.
+    """The checked config of each job. The only Hydra setting that they may have is the search path, equal for all.
 
     Raises:
-        HydraException, ConfigError: a job whose config cannot be.
+        HydraException, ConfigError: the config of a job is invalid.
     """
     from nnexp.sweep.compose.composer import Composer
 
@@ -226,7 +228,7 @@ def compose(jobs: Sequence[Sequence[str]]) -> Iterator[Config]:
 
 
 def representatives(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Jobs in which every override of the sweep occurs; of seeds, whose values cannot clash, only the first."""
+    """Jobs that contain every override of the sweep; of seeds, which fit any other setting, only the first."""
     seen: set[str] = set()
     chosen: list[list[str]] = []
     for job in jobs:
@@ -256,7 +258,7 @@ def _config(job: Job) -> Config:
 
 
 def _check_options(overrides: Sequence[str]) -> None:
-    """See that no list of options is chosen where there is one: Hydra would merge them."""
+    """Refuse a list of options where one is expected: Hydra would merge them."""
     for text in overrides:
         group, _, value = text.partition("=")
         if group in hints(Config) and group in groups() and value.lstrip().startswith("["):
@@ -265,15 +267,15 @@ def _check_options(overrides: Sequence[str]) -> None:
 
 
 def _check_mode(config: DictConfig, expected: str) -> None:
-    """See that ``hydra.mode`` says what the flags say: what is checked and recorded depends on them."""
+    """Check that ``hydra.mode`` agrees with the flags, because checks and records depend on them."""
     mode = getattr(config.hydra.mode, "name", None)
     if mode not in (None, expected):
-        words = "expected without it; -m makes a sweep" if mode == "MULTIRUN" else "expected without -m"
+        words = "use -m to start a sweep" if mode == "MULTIRUN" else "cannot be used together with -m"
         raise ConfigError(f"hydra.mode={mode}: {words}")
 
 
 def _check_folder(config: DictConfig, overrides: Sequence[str], kind: str) -> None:
-    """See that a folder that the command names can be made."""
+    """Check that a folder that the command names can be created."""
     name = f"hydra.{kind}.dir"
     if not any(text.lstrip("+").startswith(f"{name}=") for text in overrides):
         return
@@ -301,7 +303,7 @@ def _check_launcher(config: DictConfig) -> None:
 def _composed(
     overrides: Sequence[str], sweep: bool = True, name: str = MAIN
 ) -> Iterator[tuple[ConfigLoader, DictConfig]]:
-    """Hydra's config loader, and the config that these overrides make; Hydra's own is afterwards what it was."""
+    """Hydra's config loader, and the config of these overrides; Hydra's global config is restored afterwards."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 

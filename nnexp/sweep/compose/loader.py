@@ -1,4 +1,4 @@
-"""Hydra for one command, with a config loader that composes each config once: for the check, and for the launch."""
+"""Hydra for one command, with a config loader that caches configs, so that check and launch compose them once."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from nnexp.config.places import conf
 from nnexp.process import collection_paused
 
 MOST_KEPT = 64
-"""Configs that are kept; a sweep whose every job is composed by itself would fill the memory."""
+"""The most cached configs: a sweep whose jobs are all composed separately would fill the memory."""
 
 
-class KeepingLoader(ConfigLoaderImpl):
-    """Hydra's loader, which keeps what it composed: composing takes 80 ms, a copy 5 ms."""
+class CachingLoader(ConfigLoaderImpl):
+    """Hydra's loader with a cache: composing takes 80 ms, a copy 5 ms."""
 
     def __init__(self, config_search_path: ConfigSearchPath) -> None:
         super().__init__(config_search_path)
@@ -37,7 +37,7 @@ class KeepingLoader(ConfigLoaderImpl):
         from_shell: bool = True,
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
-        """The config that these make; it is the caller's own."""
+        """The config of these arguments, as a copy for the caller."""
         key = (config_name, tuple(overrides), run_mode, from_shell, validate_sweep_overrides)
         config = self._kept.get(key)
         if config is None:
@@ -54,13 +54,13 @@ class KeepingLoader(ConfigLoaderImpl):
 
 @contextmanager
 def command_hydra() -> Iterator[Hydra]:
-    """The Hydra of the command that runs: one that is open already, else one that is open in this context."""
+    """The Hydra instance of the present command, or a new one for this context."""
     opened = GlobalHydra.instance().hydra
-    if opened is not None and isinstance(opened.config_loader, KeepingLoader):
+    if opened is not None and isinstance(opened.config_loader, CachingLoader):
         yield opened
         return
     with hydra.initialize_config_dir(str(conf()), version_base="1.3", job_name="run"):
         opened = GlobalHydra.instance().hydra
         assert opened is not None
-        opened.config_loader = KeepingLoader(opened.config_loader.get_search_path())
+        opened.config_loader = CachingLoader(opened.config_loader.get_search_path())
         yield opened

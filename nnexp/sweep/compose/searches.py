@@ -1,4 +1,4 @@
-"""Search spaces that settings know themselves: ``optimizer.learning_rate: search`` in a grid's block."""
+"""The settings' own search intervals: ``optimizer.learning_rate: search`` in a grid's block."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SEARCH = "search"
 
 
 def with_intervals(block: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A grid's block with the interval of its setting in place of each ``search``.
+    """A grid's block with each ``search`` replaced by the interval of its setting.
 
     Args:
         name: of the block, for errors.
@@ -31,7 +31,9 @@ def _interval(block: Mapping[str, Any], name: str, key: str) -> str:
     group, _, setting = str(key).rpartition(".")
     option = block.get(group)
     if not isinstance(option, str) or "," in option:
-        raise ConfigError(f"{name}={SEARCH}: expected one option in the same block, as {group or key}: sgd")
+        raise ConfigError(
+            f"{name}={SEARCH}: expected one option in the same block, such as {group or key}: sgd"
+        )
     target = option_values([group], option, f"{name.rpartition('.')[0]}.{group}").get("_target_")
     kind = import_part(f"{group}={option}", target, Part)
     within = next((f.metadata.get("within") for f in fields(kind) if f.name == setting), None)

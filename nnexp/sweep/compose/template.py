@@ -1,4 +1,4 @@
-"""A template: what the jobs that choose the same config groups have in common, composed once by Hydra."""
+"""A template: the common config of jobs with the same options of config groups, composed once by Hydra."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Template:
     """The config of a combination of config groups, and the parts in which its jobs differ.
 
     Args:
-        config: as ``ConfigLoader.load_sweep_config`` composed it; it stays as it is.
-        directory: ``hydra.sweep.dir`` of the sweep as it is written, and what it resolves to.
+        config: from ``ConfigLoader.load_sweep_config``; it is not changed.
+        directory: ``hydra.sweep.dir`` of the sweep as written, and resolved.
 
     Attributes:
         task: the task's config as plain containers, interpolations unresolved.
         plain: whether nothing in the task's config is typed, read-only or an interpolation, so that setting a
-            value in plain containers is all that Hydra's own update would do.
-        interpolated: whether an interpolation is anywhere in the task's config.
+            value in plain containers is equal to Hydra's own update.
+        interpolated: whether there is an interpolation in the task's config.
     """
 
     def __init__(self, config: DictConfig, directory: tuple[str, str]) -> None:
@@ -43,7 +43,7 @@ class Template:
         self._hydra: dict[str, Any] = _container(config.hydra)
         tokens = list(_strings(self.task))
         self.interpolated = any("${" in text for text in tokens)
-        # An escape may hide a brace from the expression; what is left then is for Hydra.
+        # The expression does not understand escaped braces; these are left to Hydra.
         self._resolves_alone = all(
             "\\" not in text
             and "${" not in _TOKEN.sub("", text)
@@ -61,27 +61,27 @@ class Template:
         self._holes: list[str] = []
 
     def override_dirname(self, keys: Sequence[str], texts: Sequence[str]) -> str:
-        """What ``hydra.job.override_dirname`` is for the task overrides ``texts`` of ``keys``."""
+        """``hydra.job.override_dirname`` for the task overrides ``texts`` of ``keys``."""
         excluded = self._excluded
         lines = sorted(text for key, text in zip(keys, texts, strict=True) if key not in excluded)
         return re.sub("=", self._kv_sep, self._item_sep.join(lines))
 
     def folder(self, number: int, dirname: str, task: Mapping[str, Any]) -> str | None:
-        """The job's output folder; None where it takes a resolver to know it.
+        """The job's output folder; None where it needs a resolver.
 
         Args:
             task: the job's resolved task config.
         """
         sweep = self._hydra["sweep"]
         written, resolved = self._directory
-        # Only the sweep knows its own time; anything else may differ from job to job.
+        # The time is that of the sweep; all other interpolations may differ between jobs.
         same = sweep["dir"] == written and "${" not in _TIME.sub("", written)
         at = resolved if same else self._filled(sweep["dir"], number, dirname, task)
         below = self._filled(sweep["subdir"], number, dirname, task)
         return None if at is None or below is None else os.path.abspath(os.path.join(at, below))
 
     def hydra_yaml(self, number: int, dirname: str, texts: Sequence[str], folder: str) -> str:
-        """The text of a job's ``hydra.yaml``: the template's, with this job's parts."""
+        """The text of a job's ``hydra.yaml``: the template's text with this job's values."""
         if self._pieces is None:
             self._cut()
         assert self._pieces is not None
@@ -98,7 +98,7 @@ class Template:
         return "".join(filled)
 
     def full(self, number: int, dirname: str, texts: Sequence[str], values: Mapping[str, Any]) -> DictConfig:
-        """The whole config of a job, as Hydra's launcher hands it to ``run_job``.
+        """The whole config of a job, as Hydra's launcher passes it to ``run_job``.
 
         Raises:
             OmegaConfBaseException: one of the ``values`` cannot be set.
@@ -114,7 +114,7 @@ class Template:
         return config
 
     def resolved(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """The task's config with ``values``, as it is written and resolved; None where a resolver must know the job.
+        """The task's config with ``values``, as written and resolved; None where a resolver depends on the job.
 
         Raises:
             OmegaConfBaseException: one of the ``values`` cannot be set, or an interpolation not be resolved.
@@ -177,7 +177,7 @@ def find(values: Any, key: str) -> Any:
 
 
 def changed(task: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of plain containers with values in place of those under dotted keys."""
+    """A copy of plain containers with values replaced under dotted keys."""
     copied = _copied(task)
     for key, value in values.items():
         *path, name = key.split(".")
@@ -189,7 +189,7 @@ def changed(task: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def place(config: DictConfig) -> str:
-    """Set this config as Hydra's own, with its output folder, as ``run_job`` does; the folder."""
+    """Set this config as Hydra's global one, with its output folder, as ``run_job`` does; returns the folder."""
     HydraConfig.instance().set_config(config)
     folder = os.path.join(
         str(OmegaConf.select(config, "hydra.sweep.dir")), str(OmegaConf.select(config, "hydra.sweep.subdir"))
@@ -211,7 +211,7 @@ def _container(config: Any) -> Any:
 
 
 def _strings(values: Any) -> Any:
-    """Every text in nested containers, keys left out."""
+    """Every string in nested containers, without keys."""
     if isinstance(values, str):
         yield values
     elif isinstance(values, Mapping):
@@ -229,7 +229,7 @@ def _untyped(config: Any) -> bool:
     if config._is_none():
         return True
     if isinstance(config, ListConfig):
-        # A list is replaced as a whole; what it held does not matter.
+        # A list is replaced as a whole, whatever its items are.
         return OmegaConf.get_type(config) is list
     if OmegaConf.get_type(config) is not dict:
         return False

@@ -1,4 +1,4 @@
-"""Calls: what an engine must offer, and what runs around a function in its workers."""
+"""The interface of engines, and the call of a function in their workers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import joblib
 from nnexp.process import blas, signals_blocked
 from nnexp.sweep.engines.portable import portable
 
-# Here, and in each worker, before another thread may import.
+# Here, and in each worker, before another thread can import a module.
 blas()
 
 
@@ -24,7 +24,7 @@ class EngineError(ValueError):
 
 
 class Outcome(NamedTuple):
-    """What came of a call: its value, or the exception that the function raised."""
+    """The result of a call: its value, or the exception that the function raised."""
 
     value: Any
     error: Exception | None
@@ -38,28 +38,28 @@ class Pin(NamedTuple):
 
     @property
     def threads(self) -> int:
-        """The number on the machine that asks, 1 or more."""
+        """The number for the present machine, 1 or more."""
         return max(1, min(self.most, joblib.cpu_count() // self.jobs))
 
 
 class Engine(Protocol):
-    """Where calls run at the same time as others."""
+    """A pool of workers that run calls concurrently."""
 
     lost: tuple[type[BaseException], ...]
-    """What a future raises whose worker is gone, so that the call may be made again."""
+    """Exceptions of a future whose worker is lost, so that the call can be repeated."""
 
     def width(self) -> int:
-        """Most calls at once."""
+        """The most concurrent calls."""
 
     def submit(self, function: Callable[[Any], Any], task: Any) -> Future[Outcome]:
-        """Begin a call."""
+        """Start a call."""
 
     def close(self) -> None:
-        """End the workers, those with unfinished calls at once where that can be."""
+        """End the workers, also those with unfinished calls where possible."""
 
 
 def pin(jobs: int) -> Pin:
-    """The pin of ``jobs`` workers, which use no more BLAS threads each than this process does now."""
+    """The pin of ``jobs`` workers; each uses at most as many BLAS threads as this process does now."""
     return Pin(max((pool["num_threads"] for pool in blas().info()), default=joblib.cpu_count()), jobs)
 
 
@@ -76,8 +76,8 @@ def call(function: Callable[[Any], Any], task: Any, pinned: Pin | None = None) -
 
 @contextlib.contextmanager
 def interrupts_blocked() -> Iterator[None]:
-    """Threads and processes started meanwhile do not get SIGINT; this thread gets it afterwards."""
-    # Starting it would let SIGINT through again.
+    """Block SIGINT in threads and processes that are started in this context; this thread gets it afterwards."""
+    # Started first, because starting it would unblock SIGINT.
     resource_tracker.ensure_running()
     with signals_blocked(signal.SIGINT):
         yield
@@ -92,4 +92,6 @@ def package(name: str, extra: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise EngineError(f"backend={extra}: expected nnexp's extra {extra} to be installed") from error
+        raise EngineError(
+            f"backend={extra}: its package is not installed; pip install 'nnexp[{extra}]'"
+        ) from error

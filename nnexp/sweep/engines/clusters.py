@@ -1,4 +1,4 @@
-"""Engines on other machines, or processes that they start here: Dask and Ray."""
+"""Engines of clusters, Dask and Ray, which may also run on this machine."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ ANSWER_SECONDS = 10
 """How long a scheduler may take to answer."""
 
 LOOK_SECONDS = 1.0
-"""How often a cluster's workers are counted; they may come and go."""
+"""Time between two counts of a cluster's workers, which may change."""
 
 
 class Dask:
-    """Threads of a Dask cluster's workers; what a dead worker had, Dask itself gives to others first."""
+    """Threads of a Dask cluster's workers; calls of a dead worker are first repeated by Dask itself."""
 
     def __init__(self, n_jobs: int, address: str | None) -> None:
         distributed = package("distributed", "dask")
         self.lost: tuple[type[BaseException], ...] = (distributed.KilledWorker, CancelledError)
         self._most = n_jobs if n_jobs > 0 else None
         self._cluster: Any = None
-        # Dask tells of every connection, also in the workers that it starts.
+        # Dask logs every connection, also in the workers that it starts.
         logging.getLogger("distributed").setLevel(logging.ERROR)
         if address is None:
-            # Whoever may connect may run code: only who has this certificate, and on this machine.
+            # Any client that connects can run code: only this process, with this certificate, may connect.
             security = distributed.Security.temporary()
             self._cluster = distributed.LocalCluster(
                 n_workers=self._most or joblib.cpu_count(),
@@ -50,7 +50,7 @@ class Dask:
                 self._cluster or address, timeout=ANSWER_SECONDS, set_as_default=False
             )
         except (OSError, ValueError) as error:
-            raise _silent(address, "Dask scheduler", error) from error
+            raise _no_answer(address, "Dask scheduler", error) from error
         self._executor = self._client.get_executor(pure=False, retries=0)
         self._pinned = pin(1)
         self._looked = -LOOK_SECONDS
@@ -66,7 +66,7 @@ class Dask:
         return here if self._most is None else min(self._most, here)
 
     def submit(self, function: Callable[[Any], Any], task: Any) -> Future[Outcome]:
-        # Workers of one machine share its cores; which of them takes the call is not known yet.
+        # Workers of one machine share its cores; the worker of this call is not known yet.
         jobs = max(self._threads.values(), default=1)
         pinned = Pin(self._pinned.most, jobs)
         future: Future[Outcome] = self._executor.submit(call, function, task, pinned)
@@ -80,7 +80,7 @@ class Dask:
 
 
 class Ray:
-    """Cores of a Ray cluster, one a call."""
+    """Cores of a Ray cluster, one for each call."""
 
     def __init__(self, n_jobs: int, address: str | None) -> None:
         self._ray = ray = package("ray", "ray")
@@ -98,7 +98,7 @@ class Ray:
                 _ask(address)
                 ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
             except (OSError, ValueError, RuntimeError) as error:
-                raise _silent(address, "Ray cluster", error) from error
+                raise _no_answer(address, "Ray cluster", error) from error
         self._call = ray.remote(call).options(num_cpus=1, max_retries=0)
         self._running: list[tuple[Any, Future[Outcome]]] = []
 
@@ -130,12 +130,12 @@ def host(address: str) -> str:
 
 
 def _ask(address: str | None) -> None:
-    """Knock at ``HOST:PORT``, which Ray would do for minutes."""
+    """Check that ``HOST:PORT`` answers: Ray itself would wait for minutes."""
     if found := re.search(r"([^/:]+):(\d+)$", address or ""):
         with contextlib.closing(socket.create_connection((found[1], int(found[2])), ANSWER_SECONDS)):
             pass
 
 
-def _silent(address: str | None, kind: str, error: Exception) -> EngineError:
+def _no_answer(address: str | None, kind: str, error: Exception) -> EngineError:
     line = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return EngineError(f"address={address}: expected a {kind} that answers ({line})")

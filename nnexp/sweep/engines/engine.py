@@ -1,7 +1,7 @@
-"""Tasks handed to an engine: this process, processes or threads beside it, or a Dask or Ray cluster.
+"""Tasks run by an engine: this process, other processes, threads, or a Dask or Ray cluster.
 
-joblib's own ``Parallel`` loses the whole call when one loky worker or Ray actor is killed, and can hang when
-a Dask worker is. So engines are used by their futures, and of joblib the loky that it carries.
+joblib's own ``Parallel`` loses the whole call when one loky worker or Ray actor is killed, and can hang when a Dask
+worker is killed. So engines are used through their futures, and loky is the copy in joblib.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ BACKENDS = ("loky", "threading", "sequential", "dask", "ray")
 CLUSTERS = {"dask": "distributed", "ray": "ray"}
 
 MOST_WORKERS = 1024
-"""Processes or threads of one command."""
+"""The most processes or threads of one command."""
 
 POLL_SECONDS = 0.1
-"""How often ``stop`` is asked while tasks run."""
+"""Time between two calls of ``stop`` while tasks run."""
 
 
 def run_tasks(
@@ -47,12 +47,11 @@ def run_tasks(
 ) -> Iterator[tuple[int, Any]]:
     """Yield ``(position, function(task))`` for each of ``tasks`` as it completes, in any order, once each.
 
-    An exception that the function raises is yielded as its task's result, with the worker's traceback as a
-    note. A task whose worker dies is begun again, up to ``retries`` times, then the engine's exception is its
-    result; no other task is touched. So a call may be made more than once, and what it writes elsewhere must
-    bear that. Workers ignore SIGINT, which a terminal sends to them too: tasks end as the caller
-    decides. The caller may take its time between results, workers go on meanwhile. Closing the iterator ends
-    the workers at once.
+    An exception of the function is yielded as its task's result, with the worker's traceback as a note. A task whose
+    worker dies is started again, up to ``retries`` times; then the engine's exception is its result. Other tasks are
+    not affected. So a call may run more than once, and its outputs must allow that. Workers ignore SIGINT, which a
+    terminal sends to them too: the caller decides when tasks end. Workers continue while the caller handles a result.
+    Closing the iterator ends the workers at once.
 
     Args:
         function: importable, or a closure that cloudpickle can copy, as the tasks and results must be.
@@ -60,8 +59,8 @@ def run_tasks(
         n_jobs: most tasks at once; -1 for all cores, or all threads of a cluster. A single loky or threading
             job runs in this process and thread.
         address: of a Dask scheduler or a Ray cluster; None starts one with ``n_jobs`` workers here.
-        stop: asked ten times a second, maybe by another thread. Once it is true no task is begun, and the
-            iterator ends when those that run have ended. Tasks that were not yielded were not done.
+        stop: called ten times a second, possibly by another thread. When it returns true no further task starts, and
+            the iterator ends when the running ones have ended. Tasks that were not yielded were not done.
 
     Raises:
         EngineError: an unknown backend, a package that is missing, a cluster that does not answer.
@@ -76,10 +75,10 @@ def run_tasks(
 
 
 def check_engine(backend: str, n_jobs: int = 1, address: str | None = None, ask: bool = True) -> None:
-    """Refuse before anything is begun what :func:`run_tasks` would refuse.
+    """Raise the errors of :func:`run_tasks` before anything is started.
 
     Args:
-        ask: whether a cluster is asked to answer.
+        ask: whether to check that a cluster answers.
 
     Raises:
         EngineError: an unknown backend, a package that is missing, a cluster that does not answer.
@@ -117,7 +116,7 @@ def _elsewhere(
     with interrupts_blocked():
         engine = start()
         dispatcher = _Dispatcher(engine, function, tasks, retries, stop)
-        # A thread hands out tasks, so that workers need not wait for the caller.
+        # A thread submits tasks, so that workers need not wait for the caller.
         thread = threading.Thread(target=dispatcher.run, name="nnexp-engine", daemon=True)
         thread.start()
     try:
@@ -131,7 +130,7 @@ def _elsewhere(
 
 
 class _Dispatcher:
-    """Hands tasks to an engine and puts ``(position, result)`` into ``results``, at the end None."""
+    """Submits tasks to an engine and puts ``(position, result)`` into ``results``, at the end None."""
 
     def __init__(
         self,
@@ -154,7 +153,7 @@ class _Dispatcher:
         self.closed.set_result(None)
 
     def run(self) -> None:
-        """Until all tasks are done, or it is stopped or closed; then end the engine: no caller need wait for that."""
+        """Run until all tasks are done, or it is stopped or closed; then end the engine, while the caller continues."""
         try:
             while not self.closed.done():
                 stopped = self._begin()
@@ -162,7 +161,7 @@ class _Dispatcher:
                     break
                 done = wait([*self.running, self.closed], POLL_SECONDS, FIRST_COMPLETED).done - {self.closed}
                 while done:
-                    # Nothing keeps it afterwards: Dask computes again what is lost and still held somewhere.
+                    # No reference is kept: Dask would compute lost results again as long as there is one.
                     self._ended(done.pop())
         except BaseException as error:
             self.results.put(error)
@@ -173,10 +172,10 @@ class _Dispatcher:
         self.results.put(None)
 
     def _begin(self) -> bool:
-        """Begin what there is room for; True if no task may begin any more."""
+        """Start as many tasks as the engine can run; True if no further task may start."""
         width = self.engine.width()
         while not (stopped := self.stop is not None and self.stop()):
-            # A caller that falls behind gets no heap of results.
+            # Limits the number of results that wait for a slow caller.
             full = len(self.running) >= width or self.results.qsize() > 2 * width
             if full or not self.waiting or self.closed.done():
                 break
@@ -192,7 +191,7 @@ class _Dispatcher:
             lost = isinstance(error, (CancelledError, *self.engine.lost))
             if lost and losses < self.retries:
                 LOG.warning(
-                    "the worker of task %d was lost, the task starts again: %s", position, _line(error)
+                    "the worker of task %d was lost; the task starts again: %s", position, _line(error)
                 )
                 self.waiting.appendleft((position, losses + 1))
             else:
@@ -213,7 +212,9 @@ def _check(backend: str, n_jobs: int, address: str | None) -> None:
     if backend in CLUSTERS:
         package(CLUSTERS[backend], backend)
     elif address is not None:
-        raise EngineError(f"address={address}: expected none for backend={backend}")
+        raise EngineError(
+            f"address={address}: only used with backend=dask or ray, not with backend={backend}"
+        )
 
 
 def _jobs(n_jobs: int) -> int:

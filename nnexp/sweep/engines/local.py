@@ -18,14 +18,14 @@ from nnexp.sweep.engines.calls import Outcome, Pin, call
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 NICE = 10
-"""By how much workers give way to what records them: all wait for it in the end, and it is one process."""
+"""The niceness of workers, so that the recording process, which all wait for at the end, has priority."""
 
 PARENT_SECONDS = 0.5
-"""How long a worker outlives a parent that was killed."""
+"""Time between two checks of a worker whether its parent still runs."""
 
 
 class Loky:
-    """``jobs`` processes, each in a loky pool of its own: one that dies takes its own call along, no other."""
+    """``jobs`` processes, each in its own loky pool: one that dies affects its own call only."""
 
     lost: tuple[type[BaseException], ...] = (BrokenExecutor,)
 
@@ -42,7 +42,7 @@ class Loky:
                 future = self._last[pool] = pool.submit(call, function, task, self.pinned)
                 return future
             except BrokenExecutor:
-                # Its worker died, in its last call or while it had nothing to do.
+                # Its worker died, in its last call or while it was idle.
                 del self._last[pool]
                 pool.shutdown(wait=False)
         pool = ProcessPoolExecutor(
@@ -55,19 +55,19 @@ class Loky:
         return future
 
     def close(self) -> None:
-        # Those that are in a call first, so that none begins to write anything more.
+        # Busy workers first, so that none starts to write further files.
         for pool, future in sorted(self._last.items(), key=lambda pair: pair[1].done()):
             pool.shutdown(wait=True, kill_workers=not future.done())
 
 
 class Threads:
-    """``jobs`` threads of this process; NumPy computes at the same time, Python does not."""
+    """``jobs`` threads of this process; NumPy's computations run in parallel, Python code does not."""
 
     lost: tuple[type[BaseException], ...] = ()
 
     def __init__(self, jobs: int, pinned: Pin) -> None:
         self.jobs = jobs
-        # The number of BLAS threads is one for the whole process, so it is set once for all calls.
+        # The number of BLAS threads holds for the whole process, so it is set once for all calls.
         self._limits = blas().limit(limits=pinned.threads)
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="nnexp")
 
@@ -78,13 +78,13 @@ class Threads:
         return self._pool.submit(call, function, task)
 
     def close(self) -> None:
-        # A thread cannot be ended from outside.
+        # A thread cannot be killed.
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._limits.restore_original_limits()
 
 
 def _begin_worker(parent: int) -> None:
-    """In a worker: ignore SIGINT, and end when the parent is gone; loky's own would wait for ever."""
+    """Initialize a worker: ignore SIGINT, and end when the parent is gone; loky's workers would wait forever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICE)
 

@@ -1,4 +1,4 @@
-"""Errors that go from one process to another."""
+"""Exceptions that are sent from one process to another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import traceback
 
 
 def portable(error: Exception) -> Exception:
-    """A copy with the error's traceback as a note, or one with its text if it would not survive the way home."""
+    """A copy of the error with its traceback as a note; a RuntimeError with its text if it cannot be pickled."""
     try:
         copy = pickle.loads(pickle.dumps(error))
     except Exception:

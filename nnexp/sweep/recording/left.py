@@ -1,4 +1,4 @@
-"""What earlier commands could not record, delivered by a process beside this command's training."""
+"""Runs that earlier commands could not record: a process delivers them while this command trains."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from nnexp.p
 
 
 class LeftDelivery:
-    """A process that delivers journals of a store, begun if there are any, and ended with the context.
+    """A process that delivers journals of a store; started if there are any, ended with the context.
 
     Args:
         uri: of the store.
-        sweep: the id of a sweep that this command goes on with, whose journal it delivers itself.
+        sweep: the id of a sweep that this command continues, whose journal it delivers itself.
     """
 
     def __init__(self, uri: str | None, sweep: str = "") -> None:
@@ -40,12 +40,12 @@ class LeftDelivery:
     def __exit__(self, *error: object) -> None:
         if self._process is None:
             return
-        # What is half delivered is delivered again.
+        # A half delivered run is delivered again.
         self._process.kill()
         self._process.communicate()
 
     def end(self) -> str:
-        """Wait for it as long as it gets on; what is to be said of it."""
+        """Wait while it makes progress; return a line about it for the user."""
         since, known = monotonic(), -1
         while self._process is not None and self._process.poll() is None:
             if (now := self._runs()) != known:
@@ -71,6 +71,6 @@ class LeftDelivery:
             process.stdin.write(json.dumps(said).encode() + b"\n")
             process.stdin.flush()
         except OSError as error:
-            LOG.warning("what earlier commands left is not delivered (%s)", error)
+            LOG.warning("runs of earlier commands are not recorded (%s)", error)
             return None
         return process

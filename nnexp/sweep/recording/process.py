@@ -1,4 +1,4 @@
-"""The process that records a sweep: it follows the sweep's journal, and is started again if it dies."""
+"""The process that records a sweep: it follows the sweep's journal, and is restarted if it dies."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from nnexp.p
           "from nnexp.sync import follow; leave(follow)"  # fmt: skip
 
 STARTS = 5
-"""How often the process is started before what it should record is left in the journal."""
+"""Most starts of the process; after them runs are left in the journal."""
 
 PATIENCE_SECONDS, HURRY_SECONDS = 60.0, 15.0
-"""How long the store may take for the next run once all are trained; and in a sweep that was told to stop."""
+"""Most time of the store for the next run once all are trained; and in a sweep that is being stopped."""
 
 ERRORS: dict[str, type[StoreError]] = {"taken": SweepTaken, "lost": StoreLost, "refused": StoreError}
 
@@ -41,14 +41,14 @@ class Recorded(NamedTuple):
 
 
 class Recorder:
-    """What delivers a sweep's journal, and what is known of it.
+    """Delivers a sweep's journal, with the state of the delivery.
 
     Attributes:
-        recorded: runs that their store has, by the names of their files.
+        recorded: runs that the store has, by the names of their files.
         kept: why a run could not be recorded.
-        parent: the store's pages and the parent run's id, once they are there.
-        error: why nothing is recorded any more.
-        on_error: called once there is one.
+        parent: the store's pages and the parent run's id, once they exist.
+        error: why recording has stopped.
+        on_error: called when it has stopped.
     """
 
     def __init__(self) -> None:
@@ -64,22 +64,22 @@ class Recorder:
         self._thread: threading.Thread
 
     def begin(self, folder: Path, experiment: str) -> None:
-        """Let a journal be delivered from now on."""
+        """Start to deliver a journal."""
         raise NotImplementedError
 
     def call(self) -> None:
-        """Let the journal be looked at now."""
+        """Ask for a look at the journal now."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """End now; what was not delivered is in the journal."""
+        """End now; undelivered runs stay in the journal."""
         raise NotImplementedError
 
     def wait(self, done: Callable[[], bool], stopped: Callable[[], bool]) -> bool:
-        """Wait for a fact as long as the process gets on; whether it has come to pass.
+        """Wait for a condition while the process makes progress; return whether it holds.
 
         Args:
-            stopped: whether the sweep was told to stop, so that it is in a hurry.
+            stopped: whether the sweep is being stopped, which shortens the wait.
         """
         self.call()
         since, known = monotonic(), -1
@@ -89,7 +89,7 @@ class Recorder:
                     since, known = monotonic(), len(self.recorded) + len(self.kept)
                 in_a_hurry = self._waited or (stopped() and self.parent is not None)
                 if monotonic() - since > (HURRY_SECONDS if in_a_hurry else PATIENCE_SECONDS):
-                    # Whatever else is waited for has had its time.
+                    # Other waits share this time.
                     self._waited = True
                     break
                 self._changed.wait(0.2)
@@ -124,8 +124,8 @@ class Recorder:
 class RecordingProcess(Recorder):
     """A process that delivers a journal; see :func:`nnexp.sync.follow`.
 
-    It loads MLflow as soon as it is there, ends at once when this process is gone, and ignores SIGINT and
-    SIGTERM: what they mean is decided here. What it logs is logged here.
+    It imports MLflow at its start, ends at once when this process ends, and ignores SIGINT and SIGTERM, which this
+    process handles. Its log records are logged here.
     """
 
     def __init__(self) -> None:
@@ -134,16 +134,16 @@ class RecordingProcess(Recorder):
         self._start()
 
     def begin(self, folder: Path, experiment: str) -> None:
-        """Let it follow a journal."""
+        """Tell the process to follow a journal."""
         self._said = (folder, experiment)
         self._send_place()
 
     def call(self) -> None:
-        """Let it look at the journal now."""
+        """Tell the process to look at the journal now."""
         self._write(b"\n")
 
     def close(self) -> None:
-        """End the process now; what it did not deliver is in the journal."""
+        """End the process now; undelivered runs stay in the journal."""
         self._closing = True
         if self.ended or self.error is not None:
             # It closes its store.
@@ -174,13 +174,13 @@ class RecordingProcess(Recorder):
 
     def _write(self, line: bytes) -> None:
         assert self._process.stdin is not None
-        # Where it is gone, or its pipe is closed, it is told when it is started again.
+        # If the process has ended or its pipe is closed, it is told at its next start.
         with suppress(OSError, ValueError):
             self._process.stdin.write(line)
             self._process.stdin.flush()
 
     def _follow(self) -> None:
-        """Hear what the process says; start it again where it dies."""
+        """Read the process's events; restart it if it dies."""
         while True:
             process = self._process
             assert process.stdout is not None
@@ -188,39 +188,40 @@ class RecordingProcess(Recorder):
                 try:
                     self._hear(json.loads(line))
                 except (ValueError, KeyError):
-                    LOG.info("the process that records said: %s", line.decode(errors="replace").rstrip())
+                    LOG.info("output of the recording process: %s", line.decode(errors="replace").rstrip())
             code = process.wait()
             for pipe in (process.stdin, process.stdout):
-                # What was on its way to it is in the journal.
+                # Lost requests do no harm: the runs are in the journal.
                 with suppress(OSError):
                     assert pipe is not None
                     pipe.close()
             if self._closing or self.ended or self.error is not None:
                 break
             if self._starts >= STARTS:
-                LOG.error("the process that records ended %d times; runs are left in the journal", STARTS)
+                LOG.error(
+                    "the recording process ended %d times and is not restarted; runs are kept in the journal",
+                    STARTS,
+                )
                 break
-            LOG.warning("the process that records is gone (exit code %s) and is started again", code)
+            LOG.warning("the recording process has ended (exit code %s) and is restarted", code)
             try:
                 self._start()
             except OSError as error:
-                LOG.error(
-                    "the process that records cannot be started (%s); runs are left in the journal", error
-                )
+                LOG.error("the recording process cannot be started (%s); runs are kept in the journal", error)
                 break
         with self._changed:
             self._changed.notify_all()
 
 
 class RecordingHere(Recorder):
-    """A thread of this process that delivers a journal, where there cannot be one more process."""
+    """A thread of this process that delivers a journal, used if no further process can be started."""
 
     def __init__(self) -> None:
         super().__init__()
         self._called = threading.Event()
 
     def begin(self, folder: Path, experiment: str) -> None:
-        """Let a journal be delivered from now on."""
+        """Start to deliver a journal."""
         from nnexp.sync import deliver_live
 
         def tell(what: str, **said: str) -> None:
@@ -239,11 +240,11 @@ class RecordingHere(Recorder):
         self._thread.start()
 
     def call(self) -> None:
-        """Let the journal be looked at now."""
+        """Ask for a look at the journal now."""
         self._called.set()
 
     def close(self) -> None:
-        """End after the run that is being delivered; what was not is in the journal."""
+        """End after the current run; undelivered runs stay in the journal."""
         self._closing = True
         self.call()
         if self._said is not None:
@@ -251,7 +252,7 @@ class RecordingHere(Recorder):
 
 
 def begun(overrides: Sequence[str]) -> Recorder | None:
-    """What records a multirun with these overrides, if it is trained in groups."""
+    """The recorder of a multirun with these overrides, if it is trained in groups."""
     settings = dict(override.lstrip("+").partition("=")[::2] for override in overrides)
     if settings.get("hydra/launcher", "batched") != "batched":
         return None
@@ -259,9 +260,9 @@ def begun(overrides: Sequence[str]) -> Recorder | None:
 
 
 def recorder() -> Recorder:
-    """What records a sweep: a process of its own, or this one where there cannot be one more."""
+    """The recorder of a sweep: a separate process, or a thread if no process can be started."""
     try:
         return RecordingProcess()
     except (OSError, RuntimeError) as error:
-        LOG.info("no process that records can be begun (%s); this one does", error)
+        LOG.info("no recording process can be started (%s); this process records", error)
         return RecordingHere()

@@ -1,4 +1,4 @@
-"""The outcomes of a sweep's jobs on their way to the store: written to the journal, which another process delivers."""
+"""Recording a sweep's outcomes: they are written to the journal, which another process delivers to the store."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ LOG = logging.getLogger(__name__)
 
 
 class JournalParent:
-    """The parent run of a sweep whose runs another process records: what is said of it goes to its journal."""
+    """The parent run of a sweep that another process records; its data are written to the sweep's journal."""
 
     def __init__(self, process: Recorder, folder: Path, stopped: Any) -> None:
         self._process, self._file, self._stopped = process, folder / journal.PARENT, stopped
 
     @property
     def run_id(self) -> str:
-        """The id that the store gave it, empty until it did."""
+        """Its id in the store, empty until it has one."""
         return "" if self._process.parent is None else self._process.parent[1]
 
     def record(self, *, numbers: Mapping[str, float]) -> None:
@@ -67,7 +67,7 @@ class JournalParent:
 
 
 class Recording:
-    """What takes the outcomes of a sweep's jobs; training never waits for their store.
+    """Takes the outcomes of a sweep's jobs; training never waits for the store.
 
     Args:
         tags: of every run.
@@ -84,24 +84,24 @@ class Recording:
 
     @property
     def stopped(self) -> bool:
-        """Whether the sweep was told to stop."""
+        """Whether the sweep is being stopped."""
         return self._stopped or self.spool.stopped
 
     def _stop_in_vain(self) -> None:
-        """End training where nobody may record it."""
+        """End training if it must not be recorded."""
         error = self.process.error
         if error is not None and (isinstance(error, SweepTaken) or self.process.parent is None):
-            # The folder may be gone with the end of a batch.
+            # The end of a batch may have removed the folder.
             with suppress(OSError):
                 self.spool.stop()
 
     def take_all(
         self, made: Iterable[tuple[Trial, Outcome | Exception]]
     ) -> Iterator[tuple[Trial, RunResult]]:
-        """See that outcomes, or the exceptions that took their place, are in the journal, and write their logs.
+        """Make sure that outcomes (or the exceptions instead of them) are in the journal, and write their logs.
 
         Raises:
-            SweepTaken: another process has gone on with the sweep.
+            SweepTaken: another process has continued the sweep.
         """
         for job, one in made:
             begun = perf_counter()
@@ -114,9 +114,9 @@ class Recording:
             if outcome.kept is None:
                 ended = ended._replace(
                     status="failed",
-                    reason=f"not recorded; it is lost, for {self.spool.journal} cannot be written",
+                    reason=f"not recorded and lost, because {self.spool.journal} cannot be written",
                 )
-                # What is trained from now on would be lost as well.
+                # Later runs would be lost too.
                 self.spool.stop()
             self._taken[job.number] = ended
             self._log(job, outcome, ended)
@@ -125,28 +125,28 @@ class Recording:
         self.process.call()
 
     def close(self) -> None:
-        """Remove the spool, after which no worker writes, and see that what was cut short has its end."""
+        """Remove the spool, after which no worker writes, and end the runs that were cut short."""
         self._stopped = self.spool.stopped
         self.spool.remove()
         self._end_cut_short()
 
     def _end_cut_short(self) -> None:
-        """Give runs their end whose worker was ended."""
+        """End the runs whose worker was ended."""
         for file in journal.left(self.spool.journal):
             try:
                 if not journal.has_ended(file):
                     journal.append(file, journal.ended(journal.read(file)))
             except FileNotFoundError:
-                # The store has it meanwhile.
+                # The store has it by now.
                 continue
             except (OSError, ValueError) as error:
-                LOG.warning("a run that was cut short stays as it is (%s)", error)
+                LOG.warning("a run that was cut short could not be ended (%s)", error)
 
     def settle(self) -> None:
-        """Wait until the store has what was taken, as long as it takes some.
+        """Wait until the store has all outcomes, while it makes progress.
 
         Raises:
-            SweepTaken, StoreError: nothing may be recorded, or the store cannot be opened.
+            SweepTaken, StoreError: recording is no longer allowed, or the store cannot be opened.
         """
         begun, process = perf_counter(), self.process
         self._end_cut_short()
@@ -158,7 +158,7 @@ class Recording:
         self.seconds += perf_counter() - begun
 
     def results(self) -> dict[int, RunResult]:
-        """The results of what was taken by number, with where it is recorded by now."""
+        """The results by job number, with the pages of recorded runs."""
         return {number: self._settled(number, ended) for number, ended in self._taken.items()}
 
     def _settled(self, number: int, ended: RunResult) -> RunResult:
@@ -172,7 +172,7 @@ class Recording:
         return ended._replace(status="failed", reason=reason)
 
     def _log(self, job: Trial, made: Outcome, ended: RunResult) -> None:
-        """Append what happened to the job's log; of many runs only those that did not finish have one."""
+        """Append a job's events to its log; in a large sweep only runs that did not finish have one."""
         from datetime import datetime
 
         if self.runs > FEW_RUNS and ended.status == "finished":
@@ -193,7 +193,7 @@ class Recording:
 
 
 def lost(error: Exception) -> Outcome:
-    """The outcome of a job whose worker is gone, or could not send what it had."""
+    """The outcome of a job whose worker has ended, or could not send its result."""
     now = milliseconds()
     return Outcome(
         status="failed", reason=reason_of(error), trace="", started=now, ended=now, rows=join([]), iterations=0,

@@ -1,6 +1,6 @@
-"""A folder that workers on this machine share with their sweep: the word to stop.
+"""A folder that workers on this machine share with their sweep: the flag to stop, and the groups' progress.
 
-Beside it lie the journal, what has ended until its store has it, and the checkpoints of what goes on.
+Next to it are the journal (runs that the store does not have yet) and the checkpoints of runs in training.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from nnexp.training.record import History
 LOG = logging.getLogger(__name__)
 
 SYNC_SECONDS = 1.0
-"""A run's end waits for the disk where it took as long to train: to train it again would cost more."""
+"""A run that took as long to train is synced to disk at its end: to train it again would cost more."""
 
 
 class Spool:
-    """A folder that is there while its sweep is trained, and beside it the journal."""
+    """A folder that exists while its sweep is trained, and next to it the journal."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._stopped = False
 
     def make(self) -> None:
-        """Make the folder, with the word to go on.
+        """Create the folder, with the flag to continue.
 
         Raises:
             OSError: it cannot be written.
@@ -46,16 +46,16 @@ class Spool:
             self._flag.touch()
 
     def remove(self) -> None:
-        """Remove the folder with all that is left in it."""
+        """Remove the folder with its contents."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def stop(self) -> None:
-        """Tell all workers to end what they do; a full disk lets a file be removed, not made."""
+        """Tell all workers to stop, by removing a file: a full disk does not prevent it."""
         self._stopped = True
         try:
             self._flag.unlink(missing_ok=True)
         except OSError as error:
-            LOG.warning("%s cannot be removed, so that workers go on: %s", self._flag, error)
+            LOG.warning("%s cannot be removed, so workers do not stop: %s", self._flag, error)
 
     @property
     def stopped(self) -> bool:
@@ -77,9 +77,9 @@ class Spool:
         return self.folder.parent / checkpoint.FOLDER
 
     def keep(self, entry: Entry) -> Outcome:
-        """The entry's outcome, whose run is in the journal if this machine has one that can be written.
+        """The entry's outcome, after its run was written to the journal, if this machine can write it.
 
-        So workers write what their runs leave, and the sweep's process sees numbers alone.
+        So workers write the files of their runs, and the sweep's process gets only numbers.
         """
         made = entry.made
         if not self.folder.is_dir() or made.kept is not None:
@@ -95,7 +95,7 @@ class Spool:
         return made._replace(rows=last, files={}, images=[], model={}, example=None, kept=str(file))
 
     def put(self, job: Trial, tags: dict[str, str], runs: int, started: int, rows: History) -> None:
-        """Append rows of a run that goes on; nothing on a machine that does not have the folder."""
+        """Append rows of a run in training; does nothing on a machine without the folder."""
         if not self.folder.is_dir():
             return
         file = self._file(job.number)
@@ -105,14 +105,14 @@ class Spool:
         try:
             journal.append(file, new)
         except OSError as error:
-            # They are in the record of the run's end.
+            # The record of the run's end has them again.
             LOG.info("%s cannot be written: %s", file, error)
 
     def _file(self, number: int) -> Path:
         return self.journal / f"{number:06}{journal.RUN}"
 
     def tell(self, number: int, live: Live) -> None:
-        """Leave word of how far the group is whose first job has this number, in place of what was said before."""
+        """Write the progress of the group whose first job has this number, replacing the previous one."""
         if not self.folder.is_dir():
             return
         # With another ending: ``glob`` finds names that begin with a dot as well.
@@ -124,17 +124,17 @@ class Spool:
             LOG.warning("%s cannot be written: %s", place, error)
 
     def over(self, number: int) -> None:
-        """Take back what :meth:`tell` said."""
+        """Remove the progress that :meth:`tell` wrote."""
         self._live(number).unlink(missing_ok=True)
 
     def told(self) -> list[Live]:
-        """How far groups are, in the order of their jobs; those alone of this machine."""
+        """The progress of the groups of this machine, in the order of their jobs."""
         found = []
         for file in sorted(self.folder.glob("*.live")):
             try:
                 found.append(Live(*json.loads(file.read_text(encoding="utf-8"))))
             except FileNotFoundError:
-                # The group has ended meanwhile.
+                # The group has ended since.
                 continue
         return found
 
@@ -143,7 +143,8 @@ class Spool:
 
 
 def beginning(job: Trial, tags: dict[str, str], started: int) -> Beginning:
-    """What a job's run begins with, beside the sweep's ``tags``, whose :data:`ENTRY` is the command's own."""
+    """The first record of a job's run: its params and tags, with the sweep's ``tags``, whose :data:`ENTRY` is the
+    command's."""
     own = {"nnexp.config_hash": config_hash(job.config), "nnexp.code_hash": job.code}
     own |= {"nnexp.job": str(job.number), ENTRY: f"{tags[ENTRY]}-{job.number}"}
     return Beginning(
@@ -152,7 +153,7 @@ def beginning(job: Trial, tags: dict[str, str], started: int) -> Beginning:
 
 
 def journal_entry(job: Trial, tags: dict[str, str], runs: int, made: Outcome) -> Entry:
-    """A job's run for the journal; ``runs`` is how many the command has."""
+    """A job's run for the journal; ``runs`` is the command's number of runs."""
     begin, ends = beginning(job, tags, made.started), last_tags(made, job.config)
     return Entry(*_where(job), begin, ends, _per_decade(job, runs), made)
 
