@@ -74,7 +74,7 @@ def test_artifacts_that_cannot_be_written_fail_their_runs_and_are_kept(tmp_path:
     )
     assert [run.info.status for run in runs(tmp_path)] == ["FAILED"] * 2
     (tmp_path / "runs" / "artifacts").unlink()
-    assert "2 brought in" in sync(tmp_path).stdout
+    assert "2 runs recorded" in sync(tmp_path).stdout
     assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 2
     assert not list(tmp_path.rglob("journal"))
     assert len(list(tmp_path.glob("runs/artifacts/*/artifacts/summary.csv"))) == 1
