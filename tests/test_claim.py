@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -30,14 +31,23 @@ def one_finished(place: Path) -> list[object]:
     return in_store(place, "select 1 from runs where status = 'FINISHED'")
 
 
+def asleep(sweep: subprocess.Popen[str], place: Path) -> bool:
+    """Suspend a sweep as if for an hour, unless it is just writing: whoever wants the store then would wait for it."""
+    os.killpg(sweep.pid, signal.SIGSTOP)
+    try:
+        with closing(sqlite3.connect(place / "runs" / "mlflow.db", timeout=0.1)) as store, store:
+            store.execute("update tags set value = '1000' where key = 'nnexp.heartbeat'")
+    except sqlite3.OperationalError:
+        os.killpg(sweep.pid, signal.SIGCONT)
+        return False
+    return True
+
+
 def test_a_sweep_that_was_suspended_and_taken_over_stops_when_it_wakes_up(tmp_path: Path) -> None:
     made_store(tmp_path)
     first = start(tmp_path, *SWEEP, start_new_session=True)
     wait_for(lambda: one_finished(tmp_path))
-    os.killpg(first.pid, signal.SIGSTOP)
-    # As if it had slept for an hour.
-    with closing(sqlite3.connect(tmp_path / "runs" / "mlflow.db")) as store, store:
-        store.execute("update tags set value = '1000' where key = 'nnexp.heartbeat'")
+    wait_for(lambda: asleep(first, tmp_path))
     taken = here(tmp_path, *SWEEP, "sweep.resume=true")
     assert taken.returncode == 0, taken.stdout + taken.stderr
     each_once(tmp_path)

@@ -77,5 +77,5 @@ def test_parts_come_back_from_plain_values(family: Any) -> None:
 
 
 def test_a_wrong_part_is_found() -> None:
-    with pytest.raises(ValueError, match="needs both"):
+    with pytest.raises(ValueError, match="expected both"):
         testing.check_dataset(Points())

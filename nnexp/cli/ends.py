@@ -104,8 +104,8 @@ def _line(task: str, method: str, own: pd.DataFrame, measure: str) -> Line:
     accuracy = measure.replace("loss", "accuracy")
     return Line(
         task, method, len(own), states, median(done[measure].to_numpy(float)),
-        float(done[accuracy].median()) if accuracy in done else float("nan"),
-        float(done["evaluations"].median()), float(done["seconds"].median()),
+        float(done[accuracy].dropna().median()) if accuracy in done else float("nan"),
+        float(done["evaluations"].dropna().median()), float(done["seconds"].dropna().median()),
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def summary(runs: pd.DataFrame, by: str = "method") -> pd.DataFrame:
                 f"{name}_sd": values.std(),
                 f"{name}_median": values.median(),
             }
-        row |= {name: pd.to_numeric(done[name]).median() for name in COSTS}
+        row |= {name: pd.to_numeric(done[name]).dropna().median() for name in COSTS}
         rows.append(row)
     table = pd.DataFrame(rows)
     return table.dropna(axis=1, how="all") if len(table) else table

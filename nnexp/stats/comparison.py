@@ -231,7 +231,7 @@ def _summary(
                 row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
             alone = median_level(row["n"], confidence) if len(members) == 1 else confidence
             row["median_level"] = alone if np.isfinite(row["median_low"]) else np.nan
-            rows.append(row | {name: own[name].median() for name in COSTS})
+            rows.append(row | {name: own[name].dropna().median() for name in COSTS})
     return pd.DataFrame(rows)
 
 

@@ -16,7 +16,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from nnexp.process import writing_to
 from nnexp.tracking import files, locations
 from nnexp.tracking.protocol import STATUSES, DatasetRecord, Rows, Shared, milliseconds, points
-from nnexp.tracking.views import share
+from nnexp.tracking.views import image_steps, share
 
 Array = np.ndarray[Any, Any]
 
@@ -88,10 +88,10 @@ class MlflowRun:
         Recorded steps are kept.
         """
         client = self.store.client
-        there = [Path(file.path).name for file in client.list_artifacts(self.run_id, "images")]
+        there = image_steps(client, self.run_id, key)
         for step, image in images:
-            # One original and one compressed.
-            if sum(name.startswith(f"{key}+step+{step}+") for name in there) < 2:
+            # Each step has two files, the image and a compressed one.
+            if there.count(step) < 2:
                 client.log_image(self.run_id, image, key=key, step=step)
 
     def log_dataset(self, dataset: DatasetRecord) -> None:

@@ -92,7 +92,7 @@ def markdown(table: pd.DataFrame) -> str:
         states = rows["status"].value_counts() if "status" in rows else {"finished": len(rows)}
         ended = ", ".join(f"{count} {state}" for state, count in states.items())
         done = rows[rows["status"] == "finished"] if "status" in rows else rows
-        cells = [method, len(rows), ended, *(float(done[name].median()) for name in shown)]
+        cells = [method, len(rows), ended, *(float(done[name].dropna().median()) for name in shown)]
         lines.append("| " + " | ".join(_cell(value) for value in cells) + " |")
     return "\n".join([*lines, "", "Medians of finished runs. Every run is in `summary.csv`."]) + "\n"
 
@@ -117,7 +117,7 @@ def note(table: pd.DataFrame) -> str:
     lines = [f"**{_runs(table)}**, {failed} failed. All rows: `summary.csv`; figure: `summary.png`.", ""]
     if {"method", "loss", "accuracy"} <= set(table.columns):
         for method, rows in table.groupby("method", sort=False):
-            loss, accuracy = rows["loss"].median(), rows["accuracy"].median()
+            loss, accuracy = rows["loss"].dropna().median(), rows["accuracy"].dropna().median()
             lines.append(f"- **{method}**: median loss {loss:.4f}, accuracy {accuracy:.3f} ({_runs(rows)})")
     return "\n".join(lines)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 import zlib
 from collections.abc import Mapping, Sequence
@@ -36,7 +37,7 @@ def share(client: Any, experiment_id: str, parent: str, shared: Shared) -> None:
         parent: the sweep's parent run.
     """
     tags = comparison(shared.sweep, shared.methods, shared.loss, shared.accuracy, shared.log)
-    steps = _picture_steps(client, shared.run_id)
+    steps = image_steps(client, shared.run_id, "boundary")
     if steps:
         tags |= boundaries(shared.sweep, shared.loss, max(steps))
     describe(client, experiment_id, parent, shared.sweep, "summary.md", tags)
@@ -61,10 +62,14 @@ def describe(
         client.delete_experiment_tag(experiment_id, key)
 
 
-def _picture_steps(client: Any, run_id: str) -> list[int]:
-    """The iterations at which a run's decision boundary was recorded."""
-    paths = [file.path.rpartition("/")[2] for file in client.list_artifacts(run_id, "images")]
-    return [int(path.split("+")[2]) for path in paths if path.startswith("boundary+step+")]
+def image_steps(client: Any, run_id: str, key: str) -> list[int]:
+    """The steps of the picture ``key`` of a run, one for each file.
+
+    MLflow up to 3.10 separates the parts of a file's name by ``%``, later ones by ``+``.
+    """
+    names = [file.path.rpartition("/")[2] for file in client.list_artifacts(run_id, "images")]
+    found = [re.match(rf"{re.escape(key)}[+%]step[+%](\d+)[+%]", name) for name in names]
+    return [int(match[1]) for match in found if match]
 
 
 def comparison(
