@@ -62,7 +62,7 @@ def test_whole_numbers_are_the_same_data(tmp_path: Path) -> None:
     runs = recorded(uri, [([[1, 2]], [[0]]), ([[1.0, 2.0]], [[0.0]])])
     assert label(runs)["task"].nunique() == 1
     history = load_history(runs)
-    said = "Left out: 4 of 8 runs, for another run has the same task, method and seed"
+    said = "Left out: 4 of 8 runs, because another run has the same task, method and seed"
     assert said in judge(runs, history).text
     assert any(said in warning for warning in select_best(runs, measure="loss").warnings)
 

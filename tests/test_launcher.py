@@ -219,7 +219,7 @@ def test_a_killed_sweep_leaves_stale_runs_that_resuming_or_a_command_ends(tmp_pa
     wait_for(lambda: not any(exists(pid) for pid in workers))
     done = here(tmp_path, "--end-stale")
     assert done.returncode == 0, done.stderr
-    assert re.search(rf"KILLED, process {process.pid} on \S+ is gone", done.stdout)
+    assert re.search(rf"KILLED, process {process.pid} on \S+ has ended", done.stdout)
     assert "RUNNING" not in {run.info.status for run in [*runs(tmp_path), *runs(tmp_path, "sweep")]}
     done = here(tmp_path, *arguments, "sweep.resume=true")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -228,7 +228,7 @@ def test_an_error_in_a_group_is_logged_and_counted(lab: Path) -> None:
         file.read_text().replace("np.empty_like(step)", "np.empty((1, step.shape[1]), step.dtype)")
     )
     done = command(lab, "--config-dir", "my_conf", *SWEEP)
-    assert "1 group of runs failed together and ran one at a time" in done.stdout
+    assert "1 group of runs failed when trained together; these runs were" in done.stdout
     (log,) = lab.glob("runs/hydra/*/*/sweep.log")
     text = log.read_text()
     assert re.search(r"ERROR\] - jobs 3, 4, 5 failed together and were trained alone\nTraceback", text)

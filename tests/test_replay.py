@@ -152,7 +152,7 @@ def test_bad_input_is_one_line(own: Path, capsys: pytest.CaptureFixture[str]) ->
         ([run.info.run_id], "history.parquet is damaged ("),
         ([bare.run_id], "it has no history.parquet with rows to compare"),
         ([going.run_id], "it has not ended; expected a run that has ended"),
-        (["--experiment", "none"], "tracking.experiment=none: there is none of this name"),
+        (["--experiment", "none"], "tracking.experiment=none: there is no experiment of this name"),
         (["--quiet"], "unrecognized arguments: --quiet"),
         (["--checkout", str(own)], f"--checkout {own}: expected a new folder, or an empty one"),
     ):

@@ -284,7 +284,7 @@ def test_wrong_places_are_one_line(tmp_path: Path, store: Store) -> None:
 def test_a_deleted_experiment_is_named(store: Store) -> None:
     doomed = Store.open(store.uri, "doomed")
     doomed.client.delete_experiment(doomed.experiment_id)
-    with pytest.raises(StoreError, match=r"tracking\.experiment=doomed: it was deleted"):
+    with pytest.raises(StoreError, match=r"tracking\.experiment=doomed: the experiment was deleted"):
         Store.open(store.uri, "doomed")
 
 

@@ -140,6 +140,6 @@ def test_the_command_compares_two_sweeps_and_lists_what_differs(
     assert main([*both, "--format", "latex"]) == 2
     assert "--format latex: expected html or markdown" in capsys.readouterr().err
     assert main([*store, "--experiment", "of_20", "--by", "code"]) == 2
-    assert "by=code: expected runs of two versions or more" in capsys.readouterr().err
+    assert "by=code: expected runs of two or more versions" in capsys.readouterr().err
     assert main([*store, "--experiment", "of_20", "--by", "day"]) == 2
     assert "--by day: expected one of sweep, code, git" in capsys.readouterr().err

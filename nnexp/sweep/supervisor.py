@@ -308,9 +308,8 @@ class SweepWork(Work):
         write_timings(place / "timings.json", times)
         if count := batch.broken_groups:
             self.view.say(
-                f"{count} group{'s' if count != 1 else ''} of runs failed when trained together and were "
-                f"trained one run at a time: "
-                f"see {place / 'sweep.log'}"
+                f"{count} group{'s' if count != 1 else ''} of runs failed when trained together; these runs were "
+                f"trained one at a time: see {place / 'sweep.log'}"
             )
         interrupts.raise_if_any()
         return results
