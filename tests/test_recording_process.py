@@ -134,6 +134,23 @@ def test_one_that_is_killed_is_started_again(process: RecordingProcess, tmp_path
     assert process.ended
 
 
+def test_a_beginning_that_is_interrupted_is_made_up_for(
+    process: RecordingProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process.call()
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    parent_file(tmp_path / "journal", uri)
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recording_process, "credentials", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            process.begin(tmp_path / "journal", "nnexp")
+    assert process.wait(lambda: process.parent is not None, lambda: True)
+
+
 def test_it_ignores_signals_and_ends_with_its_sweep(tmp_path: Path) -> None:
     made_store(tmp_path)
     sweep = start(tmp_path, "-m", "optimizer=random", "seed=0,1", *ENDLESS)

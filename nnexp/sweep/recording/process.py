@@ -131,16 +131,33 @@ class RecordingProcess(Recorder):
     def __init__(self) -> None:
         super().__init__()
         self._starts = 0
+        self._writing = threading.Lock()
+        self._told: subprocess.Popen[bytes] | None = None
         self._start()
 
     def begin(self, folder: Path, experiment: str) -> None:
         """Tell the process to follow a journal."""
         self._said = (folder, experiment)
-        self._send_place()
+        self.call()
 
     def call(self) -> None:
-        """Tell the process to look at the journal now."""
-        self._write(b"\n")
+        """Tell the process to look at the journal now, and where it is if this process was not told yet.
+
+        A signal may have interrupted the first call, and a restarted process knows nothing.
+        """
+        if self._said is None:
+            return
+        said = {"folder": str(self._said[0]), "pid": os.getpid(), "credentials": credentials()}
+        with self._writing:
+            process, line = self._process, b"\n"
+            if self._told is not process:
+                line = json.dumps(said | {"again": self.parent is not None}).encode() + b"\n"
+            assert process.stdin is not None
+            # If the process has ended or its pipe is closed, its successor is told.
+            with suppress(OSError, ValueError):
+                process.stdin.write(line)
+                process.stdin.flush()
+            self._told = process
 
     def close(self) -> None:
         """End the process now; undelivered runs stay in the journal."""
@@ -164,20 +181,7 @@ class RecordingProcess(Recorder):
             if self._starts == 1:
                 self._thread = threading.Thread(target=self._follow, name="nnexp-recording", daemon=True)
                 self._thread.start()
-        if self._said is not None:
-            self._send_place()
-
-    def _send_place(self) -> None:
-        assert self._said is not None
-        said = {"folder": str(self._said[0]), "pid": os.getpid(), "credentials": credentials()}
-        self._write(json.dumps(said | {"again": self.parent is not None}).encode() + b"\n")
-
-    def _write(self, line: bytes) -> None:
-        assert self._process.stdin is not None
-        # If the process has ended or its pipe is closed, it is told at its next start.
-        with suppress(OSError, ValueError):
-            self._process.stdin.write(line)
-            self._process.stdin.flush()
+        self.call()
 
     def _follow(self) -> None:
         """Read the process's events; restart it if it dies."""
