@@ -125,14 +125,7 @@ def test_what_it_logs_is_logged_here(
     assert all("no such table: runs" in text for text in said)
 
 
-def test_one_that_is_killed_is_started_again(
-    process: RecordingProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # As the copy of the source that workers import, which is removed when training ends.
-    copy = tmp_path / "copy" / "nnexp"
-    copy.mkdir(parents=True)
-    (copy / "__init__.py").write_text("raise RuntimeError('removed meanwhile')")
-    monkeypatch.syspath_prepend(str(copy.parent))
+def test_one_that_is_killed_is_started_again(process: RecordingProcess, tmp_path: Path) -> None:
     os.kill(recorders(os.getpid())[0], signal.SIGKILL)
     assert opened(process, tmp_path / "journal", f"sqlite:///{tmp_path}/mlflow.db")
     (recorder,) = recorders(os.getpid())

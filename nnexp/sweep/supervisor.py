@@ -83,6 +83,7 @@ class SweepWork(Work):
         self._recording: Recording | None = None
         self._sources = Sources()
         self._own = OwnJournal()
+        self._copies: set[Path] = set()
         self.token = secrets.token_hex(8)
         self.closing: list[str] = []  # lines that the command ends with
         self.checked: dict[tuple[str, ...], Job] = {}  # jobs that were checked before, by their overrides
@@ -195,8 +196,10 @@ class SweepWork(Work):
         return "" if self.chosen is None else str(self.chosen.data.tags["nnexp.sweep_id"])
 
     def close(self) -> None:
-        """Allow other commands to continue the sweep."""
+        """Allow other commands to continue the sweep, and remove the copies of the source."""
         self._own.close()
+        for copy in self._copies:
+            shutil.rmtree(copy, ignore_errors=True)
 
     def _stopped(self) -> bool:
         return self._recording is not None and self._recording.stopped
@@ -261,7 +264,7 @@ class SweepWork(Work):
             longer = continue_longer(self._earlier.store, self._earlier.children, rest, spool.checkpoints)
         for note in [*longer, *notes(spool.checkpoints, rest)]:
             self.view.say(note)
-        code = spool.folder / "code"
+        self._copies.add(spool.code)
         by_number = {job.number: job for job in rest}
         tags = {"nnexp.sweep_id": self.sweep_id, journal.ENTRY: self.token}
         outside = outside_files(kinds_of([job.config for job in rest]))
@@ -279,7 +282,7 @@ class SweepWork(Work):
 
         try:
             with (
-                frozen_source(code, outside, sweep.until is not None or sweep.trials is not None),
+                frozen_source(spool.code, outside, sweep.until is not None or sweep.trials is not None),
                 self.view.sweep(max(runs, len(self.rows) + len(rest)), len(self.rows)) as progress,
                 Interrupts(spool.stop, self.view.say) as interrupts,
             ):

@@ -89,7 +89,7 @@ def train(task: Task) -> Done:
         )
     spool = Spool(Path(task.spool))
     if task.process != os.getpid():
-        import_from(str(spool.folder / "code"), task.outside)
+        import_from(str(spool.code), task.outside)
         if spool.folder.is_dir():
             share_in(spool.folder / "data")
     jobs: list[Trial] = pickle.loads(task.jobs)

@@ -131,8 +131,6 @@ class RecordingProcess(Recorder):
     def __init__(self) -> None:
         super().__init__()
         self._starts = 0
-        # Not that of a restart: during training it begins with a copy of the source that is removed afterwards.
-        self._path = json.dumps(sys.path)
         self._writing = threading.Lock()
         self._told: subprocess.Popen[bytes] | None = None
         self._start()
@@ -176,7 +174,7 @@ class RecordingProcess(Recorder):
         self._starts += 1
         with signals_blocked(signal.SIGINT, signal.SIGTERM):
             self._process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, self._path],
+                [sys.executable, "-c", PROGRAM, json.dumps(sys.path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
             )

@@ -45,6 +45,11 @@ class Spool:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._flag.touch()
 
+    @property
+    def code(self) -> Path:
+        """The copy of the source; a restarted recording process may still import it after training."""
+        return self.folder.with_name("code")
+
     def remove(self) -> None:
         """Remove the folder with its contents."""
         shutil.rmtree(self.folder, ignore_errors=True)
