@@ -144,7 +144,9 @@ def test_every_job_keeps_its_own_folder_log_and_overrides(tmp_path):
 
 def test_a_worker_that_is_killed_costs_no_run(tmp_path):
     made_store(tmp_path)
-    process = start(tmp_path, "-m", "seed=range(0,4)", "optimizer=random", *LONG)
+    # A run lasts longer than two workers need to start, so that both are killed in the middle of one.
+    longer = os.environ | {"WAITING_SECONDS": "5e-4"}
+    process = start(tmp_path, "-m", "seed=range(0,4)", "optimizer=random", *LONG, env=longer)
     wait_for(lambda: list((tmp_path / "runs").glob("hydra/*/*/0/run.log")))
     killed = set()
     for _ in range(2):
@@ -152,7 +154,7 @@ def test_a_worker_that_is_killed_costs_no_run(tmp_path):
         (victim, *_) = set(children(process.pid)) - killed
         os.kill(victim, signal.SIGKILL)
         killed.add(victim)
-    out, error = process.communicate(timeout=60)
+    out, error = process.communicate(timeout=120)
     assert process.returncode == 0, out + error
     found = runs(tmp_path)
     assert sorted(run.data.params["seed"] for run in found) == list("0123")
