@@ -139,7 +139,7 @@ def runs(place: Path, kind: str = "run") -> list[Any]:
 
 def start(place: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
     """Begin ``python -m nnexp.run`` in ``place``."""
-    options["env"] = {"WAITING_SECONDS": WAITING, **(options.get("env") or os.environ)}
+    options["env"] = {**(options.get("env") or os.environ), "WAITING_SECONDS": WAITING}
     return subprocess.Popen(
         [sys.executable, "-m", "nnexp.run", *arguments],
         cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,

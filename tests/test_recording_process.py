@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sqlite3
 import time
@@ -27,12 +28,13 @@ from commands import (
 )
 
 from nnexp.sweep.compose.jobs import compose
-from nnexp.sweep.identity import code_hash
+from nnexp.sweep.identity import code_hash, package_hash
 from nnexp.sweep.recording import process as recording_process
 from nnexp.sweep.recording.process import RecordingProcess
 from nnexp.sweep.recording.recording import JournalParent, Recording
 from nnexp.sweep.recording.spool import Spool
 from nnexp.sweep.trial import Trial
+from nnexp.sweep.worker import Task, train
 from nnexp.tracking import journal
 from nnexp.tracking.claim import CLAIM
 from nnexp.tracking.journal import Beginning
@@ -94,6 +96,33 @@ def test_it_delivers_a_journal_and_closes_its_store(process: RecordingProcess, t
     # Signs of life are those of the sweep's own process.
     assert parent.data.tags["nnexp.process"].endswith(f":{os.getpid()}")
     assert not folder.exists()
+
+
+def test_a_job_whose_worker_was_lost_after_it_wrote_its_run_is_not_trained_again(
+    process: RecordingProcess, tmp_path: Path
+) -> None:
+    folder, uri = tmp_path / "journal", f"sqlite:///{tmp_path}/runs/mlflow.db"
+    assert opened(process, folder, uri)
+    recording, job = recording_of(process, tmp_path, uri)
+    task = Task(
+        pickle.dumps([job]), recording.tags, 1, True, str(recording.spool.folder), package_hash(), None, (),
+        os.getpid(),
+    )  # fmt: skip
+    # Its answer is lost, be the run in the journal alone or in the store already.
+    (made,) = train(task).outcomes
+    assert made is not None
+    for delivered in (False, True):
+        if delivered:
+            process.call()
+            wait_for(lambda: process.recorded)
+        (again,) = train(task).outcomes
+        assert again is not None
+        assert (again.status, again.started, again.ended) == ("finished", made.started, made.ended)
+        assert again.kept
+    list(recording.take_all([(job, again)]))
+    JournalParent(process, folder, never).finish("FINISHED")
+    (run,) = runs(tmp_path)
+    assert run.info.status == "FINISHED"
 
 
 def test_a_store_that_cannot_be_opened_is_said(process: RecordingProcess, tmp_path: Path) -> None:

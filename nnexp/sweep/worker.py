@@ -94,7 +94,11 @@ def train(task: Task) -> Done:
             share_in(spool.folder / "data")
     jobs: list[Trial] = pickle.loads(task.jobs)
     written: list[Checkpoint] = []
-    outcomes, group_error = _outcomes(task, jobs, spool, written)
+    there = {job.number: one for job in jobs if (one := spool.ended(job, task.tags)) is not None}
+    rest = [job for job in jobs if job.number not in there]
+    made_now, group_error = _outcomes(task, rest, spool, written) if rest else ([], "")
+    there |= {job.number: one for job, one in zip(rest, made_now, strict=True) if one is not None}
+    outcomes = [there.get(job.number) for job in jobs]
     training = sum(one.seconds for one in outcomes if one is not None)
     outcomes = [
         made

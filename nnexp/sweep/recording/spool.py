@@ -96,8 +96,29 @@ class Spool:
             # A worker's warnings go to the terminal; the sweep's process tries once more.
             LOG.info("%s cannot be written: %s", file, error)
             return made
-        last = made.rows.each(lambda column: column[-1:])  # type: ignore[attr-defined]
-        return made._replace(rows=last, files={}, images=[], model={}, example=None, kept=str(file))
+        return _kept(made, file)
+
+    def ended(self, job: Trial, tags: dict[str, str]) -> Outcome | None:
+        """The outcome that is in the journal already: its worker was lost between writing and returning it.
+
+        To train the job again would record its run twice, for the store may have it by now.
+        """
+        file = self._file(job.number)
+        for place in (file, file.with_suffix(journal.DONE)):
+            try:
+                entry = journal.read(place) if journal.has_ended(place) else None
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError) as error:
+                LOG.warning("%s cannot be read, and its run is trained again: %s", place, error)
+                continue
+            if (
+                entry
+                and entry.begin.tags.get(ENTRY) == _entry_key(job, tags)
+                and entry.made.status != "killed"
+            ):
+                return _kept(entry.made, place)
+        return None
 
     def put(self, job: Trial, tags: dict[str, str], runs: int, started: int, rows: History) -> None:
         """Append rows of a run in training; does nothing on a machine without the folder."""
@@ -147,11 +168,21 @@ class Spool:
         return self.folder / f"{number:06}.live"
 
 
+def _kept(made: Outcome, file: Path) -> Outcome:
+    """An outcome without what its file has."""
+    last = made.rows.each(lambda column: column[-1:])  # type: ignore[attr-defined]
+    return made._replace(rows=last, files={}, images=[], model={}, example=None, kept=str(file))
+
+
+def _entry_key(job: Trial, tags: dict[str, str]) -> str:
+    return f"{tags[ENTRY]}-{job.number}"
+
+
 def beginning(job: Trial, tags: dict[str, str], started: int) -> Beginning:
     """The first record of a job's run: its params and tags, with the sweep's ``tags``, whose :data:`ENTRY` is the
     command's."""
     own = {"nnexp.config_hash": config_hash(job.config), "nnexp.code_hash": job.code}
-    own |= {"nnexp.job": str(job.number), ENTRY: f"{tags[ENTRY]}-{job.number}"}
+    own |= {"nnexp.job": str(job.number), ENTRY: _entry_key(job, tags)}
     return Beginning(
         job.name, flatten(job.config), start_tags(job.config, job.overrides) | tags | own, started
     )
