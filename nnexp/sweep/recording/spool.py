@@ -108,6 +108,7 @@ class Spool:
             try:
                 entry = journal.read(place) if journal.has_ended(place) else None
             except FileNotFoundError:
+                # Nothing was written there: the job's worker was lost earlier.
                 continue
             except (OSError, ValueError) as error:
                 LOG.warning("%s cannot be read, and its run is trained again: %s", place, error)
