@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -40,7 +41,7 @@ class Recorded(NamedTuple):
     url: str
 
 
-class Recorder:
+class Recorder(ABC):
     """Delivers a sweep's journal, with the state of the delivery.
 
     Attributes:
@@ -63,17 +64,17 @@ class Recorder:
         self._closing = self._waited = False
         self._thread: threading.Thread
 
+    @abstractmethod
     def begin(self, folder: Path, experiment: str) -> None:
         """Start to deliver a journal."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call(self) -> None:
         """Ask for a look at the journal now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """End now; undelivered runs stay in the journal."""
-        raise NotImplementedError
 
     def wait(self, done: Callable[[], bool], stopped: Callable[[], bool]) -> bool:
         """Wait for a condition while the process makes progress; return whether it holds.
