@@ -24,8 +24,8 @@ from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
 from nnexp.tracking.journal import Beginning, Entry
 from nnexp.tracking.locations import StoreLost, SweepTaken, public
 from nnexp.tracking.metric_tag import metric_tag
-from nnexp.tracking.outcome import Outcome, optional, outcome, per_decade, reason_of
-from nnexp.tracking.plain import flatten, to_yaml
+from nnexp.tracking.outcome import Outcome, files_so_far, optional, outcome, per_decade, reason_of
+from nnexp.tracking.plain import flatten
 from nnexp.tracking.protocol import Rows, Run, Store, milliseconds
 from nnexp.training.checkpoint import Checkpoint
 from nnexp.training.columns import Columns
@@ -196,7 +196,7 @@ def record_run(
     def keep() -> None:
         # After SIGKILL only they are left of it.
         try:
-            contents = files.run_files(trained.prepared, trained, to_yaml(config), machine)
+            contents = files_so_far(trained, config, machine)
             run.log_files(contents | dict(source or {}))
         except SweepTaken:
             raise
