@@ -29,10 +29,8 @@ from nnexp.replay.__main__ import main
 from nnexp.report.material import load_material
 from nnexp.report.page import commands
 from nnexp.tracking import recorder
-from nnexp.tracking.environment import environment
 from nnexp.tracking.mlflow_store import Store
-from nnexp.tracking.outcome import files_so_far
-from nnexp.tracking.plain import flatten, to_yaml
+from nnexp.tracking.plain import to_yaml
 
 
 def uri(place: Path) -> str:
@@ -200,28 +198,6 @@ def test_interrupted_runs_have_equal_bits_up_to_their_last_rows(
     said = [line for line in out.splitlines() if "equal, bit for bit (" in line]
     assert [line.split(": ")[1][:6] for line in said] == ["killed", "failed", "killed", "failed", "killed"]
     assert all(line.endswith(", where it was interrupted or its budget of seconds ended)") for line in said)
-
-
-def test_what_a_killed_run_had_at_its_last_checkpoint_has_equal_bits(
-    own: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    store, ids = Store.open(uri(own), "checkpoints"), []
-    for _, changes in INTERRUPTED:
-        config = settings(**{"budget__iterations": 10**9, **changes})
-        alone = group(config)
-        (trained,) = alone.runs
-        # Until it is between two rows.
-        next(None for _ in alone.train(0.0) if trained.iterations > max(trained.last_iteration, 50))
-        tags = {"nnexp.kind": "run", "nnexp.status": "killed"}
-        run = store.start("", flatten(config), tags, None, 1)
-        run.log_files(files_so_far(trained, config, environment()))
-        run.finish("KILLED")
-        ids.append(run.run_id)
-        assert trained.history.iteration[-1] < trained.iterations, (
-            "training continues as if nothing had happened"
-        )
-    code, out, _ = replayed(own, *ids, capsys=capsys)
-    assert (code, out.count("killed, equal, bit for bit (")) == (0, len(ids)), out
 
 
 def test_runs_that_ended_by_their_clock_a_target_or_themselves_have_equal_bits(
