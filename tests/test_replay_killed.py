@@ -1,7 +1,9 @@
-"""What SIGKILL leaves of a run is replayed with equal bits."""
+"""What SIGKILL leaves of a run is replayed with equal bits; a store of another version of MLflow is one line."""
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +45,18 @@ def test_the_files_of_a_checkpoint_have_equal_bits(
         )
     code, out = main([*ids, "--uri", uri]), capsys.readouterr().out
     assert (code, out.count("killed, equal, bit for bit (")) == (0, len(ids)), out
+
+
+def test_a_store_of_another_version_of_mlflow_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mlflow.db"
+    Store.open(f"sqlite:///{file}", "nnexp")
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("update alembic_version set version_num = 'other'")
+    # In a file that MLflow has not opened yet.
+    other = file.rename(tmp_path / "other.db")
+    assert main(["--uri", f"sqlite:///{other}"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"nnexp.replay: tracking.uri=sqlite:///{other}: expected an MLflow store (")
+    assert said.count("\n") == 1

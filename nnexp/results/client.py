@@ -26,7 +26,7 @@ def connect(uri: str | None) -> Source:
     be read but not written by this package.
 
     Raises:
-        StoreError: there is no such file.
+        StoreError: there is no such file, or this version of MLflow cannot read it.
     """
     given = conceal(uri or os.environ.get("MLFLOW_TRACKING_URI", ""))
     store = given if given.startswith("postgresql") else resolve(uri)
@@ -38,7 +38,12 @@ def connect(uri: str | None) -> Source:
         # MLflow takes more than a second to import, and only the functions of this package need it.
         from nnexp.tracking import mlflow_store
 
-        return Source(mlflow_store.open_client(store), store)
+        try:
+            return Source(mlflow_store.open_client(store), store)
+        except Exception as error:
+            # Such as a store of another version of MLflow.
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise StoreError(f"tracking.uri={public(store)}: expected an MLflow store ({first})") from error
 
 
 def find_experiment(source: Source, name: str) -> Any:

@@ -37,7 +37,8 @@ def share(client: Any, experiment_id: str, parent: str, shared: Shared) -> None:
         parent: the sweep's parent run.
     """
     tags = comparison(shared.sweep, shared.methods, shared.loss, shared.accuracy, shared.log)
-    steps = image_steps(client, shared.run_id, "boundary")
+    # Where no run was recorded there is none to look at.
+    steps = image_steps(client, shared.run_id, "boundary") if shared.run_id else []
     if steps:
         tags |= boundaries(shared.sweep, shared.loss, max(steps))
     describe(client, experiment_id, parent, shared.sweep, "summary.md", tags)
