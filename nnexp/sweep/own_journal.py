@@ -13,7 +13,7 @@ from nnexp.tracking import journal, locations
 from nnexp.tracking.bring_in import Stores, bring_in_each
 from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.journal import Beginning
-from nnexp.tracking.left import alone, begin_parent
+from nnexp.tracking.left import RUNS, alone, begin_parent
 from nnexp.tracking.locations import StoreError
 
 
@@ -23,9 +23,13 @@ class OwnJournal:
     def __init__(self) -> None:
         self._alone, self._in_use = ExitStack(), ExitStack()
 
-    def look_alone(self, key: str) -> None:
-        """Make other commands that search for the sweep of this key wait, until :meth:`known`."""
-        self._alone.enter_context(alone(f"begins-{key}"))
+    def look_alone(self, key: str, uri: str | None) -> None:
+        """Make other commands that search for the sweep of this key wait, until :meth:`known`.
+
+        They are those of the same SQLite file, or for a server those of this folder.
+        """
+        file = locations.database(locations.resolve(uri))
+        self._alone.enter_context(alone(f"begins-{key}", Path(RUNS) if file is None else file.parent))
 
     def known(self) -> None:
         """The sweep can now be found by other commands."""

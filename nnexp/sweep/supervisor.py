@@ -32,6 +32,7 @@ from nnexp.sweep.work import OPENING, Work
 from nnexp.tracking import journal, locations
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
+from nnexp.tracking.left import is_visible
 from nnexp.tracking.left import left as left_journals
 from nnexp.tracking.locations import StoreError, StoreLost
 from nnexp.tracking.parent import UNTIL
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from nnexp.sweep.recording.process import Recorder
     from nnexp.sweep.recording.recording import Recording
     from nnexp.sweep.resume import Earlier, Found
+    from nnexp.tracking.mlflow_run import MlflowRun
     from nnexp.tracking.mlflow_store import Store
 
 LOG = logging.getLogger(__name__)
@@ -71,7 +73,7 @@ class SweepWork(Work):
     ) -> None:
         super().__init__(view, overrides, jobs, flags)
         self._process = process
-        self._looked, self.chosen, self._extends = False, None, False
+        self._looked, self.chosen, self._extends, self._only = False, None, False, False
         self._skipped = 0
         self._why: Counter[str] = Counter()
         self._begun, self._started = perf_counter(), milliseconds()
@@ -102,9 +104,10 @@ class SweepWork(Work):
         self._extends = config.sweep.extend is not None
         from nnexp.sweep.resume import AUTO, choose
 
-        if config.sweep.resume == AUTO:
+        self._only = config.sweep.resume == AUTO
+        if self._only:
             # Of two commands that start at once the second one finds the first one's sweep.
-            self._own.look_alone(sweep_key(self.overrides, config.sweep))
+            self._own.look_alone(sweep_key(self.overrides, config.sweep), config.tracking.uri)
         experiment = config.tracking.experiment
         journals = [
             one for one in left_journals(config.tracking.uri) if one.sweep_id and one.experiment == experiment
@@ -158,10 +161,14 @@ class SweepWork(Work):
 
     def _open(self, config: Config) -> None:
         self._home = store = self.store(config)
-        self._parent = store.start_parent(*self._beginning(config))
+        self._parent = self._start_parent(store, config)
         self._own.known()
         self._claim = Claim(self._parent, self.token)
         self._sources.record(self._parent)
+
+    def _start_parent(self, store: Store, config: Config) -> MlflowRun:
+        begin = self._beginning(config)
+        return store.start_only_parent(KEY, *begin) if self._only else store.start_parent(*begin)
 
     def _follow(self, config: Config, folder: Path) -> Recorder:
         """Let, once, the recording process follow the sweep's journal, whose first record describes the parent run.
@@ -182,7 +189,11 @@ class SweepWork(Work):
             self._begin(config)
         else:
             self._opened_with = config
-            self.view.say(OPENING)
+            if not self._stores:
+                self.view.say(OPENING)
+            if self._only and not is_visible(folder, config.tracking.uri):
+                # Commands in other folders do not see the journal.
+                self._start_parent(self.store(config), config)
         process = self._process = self._process or recorder()
         self._own.begin(folder, config, self._parent_beginning())
         self._parent = JournalParent(process, folder, self._stopped)
