@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from memory_store import MemoryStore
 from recorded import group, settings
 
 from nnexp.tracking import connections, files
 from nnexp.tracking.locations import StoreError
-from nnexp.tracking.memory import MemoryStore
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.parent import finish_parent
 from nnexp.tracking.recorder import RunResult, record_run

@@ -338,7 +338,8 @@ class SweepWork(Work):
         if self._journal is not None and not self.failed and all(row.status != "killed" for row in self.rows):
             shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
         if self.rows:
-            self.view.say(f"Compare: {commands.compare(self._home, self.sweep_id)}")
+            configs = [row.config for row in self.rows]
+            self.view.say(f"Compare: {commands.compare(self._home, self.sweep_id, configs)}")
         # Only what was recorded can be resumed.
         if self._parent is not None and (self.failed or any(row.status == "killed" for row in self.rows)):
             self.view.say(f"Resume: {commands.resume(self._flags, self.overrides, self.sweep_id)}")
