@@ -239,7 +239,8 @@ def test_a_method_that_cannot_be_batched_runs_alone_and_is_said_once(lab: Path) 
     file.write_text(
         file.read_text().replace("    def rules(self)", "    batched = False\n\n    def rules(self)")
     )
-    done = command(lab, "--config-dir", "my_conf", *SWEEP)
+    # The second of these batches has runs of it too.
+    done = command(lab, "--config-dir", "my_conf", *SWEEP, "hydra.sweeper.max_batch_size=4")
     line = "sign_descent: trained one run at a time, because the method cannot be batched"
     assert done.stdout.count(line) == 1
     (log,) = lab.glob("runs/hydra/*/*/sweep.log")

@@ -84,6 +84,7 @@ class SweepWork(Work):
         self._sources = Sources()
         self._own = OwnJournal()
         self._copies: set[Path] = set()
+        self._alone: set[str] = set()  # methods of which it was said that they cannot be batched
         self.token = secrets.token_hex(8)
         self.closing: list[str] = []  # lines that the command ends with
         self.checked: dict[tuple[str, ...], Job] = {}  # jobs that were checked before, by their overrides
@@ -270,7 +271,8 @@ class SweepWork(Work):
         outside = outside_files(kinds_of([job.config for job in rest]))
 
         recording = self._recording = Recording(process, tags, spool, runs)
-        if names := unbatched([job.config for job in rest]):
+        if names := [one for one in unbatched([job.config for job in rest]) if one not in self._alone]:
+            self._alone.update(names)
             self.view.say(
                 f"{', '.join(names)}: trained one run at a time, because the method cannot be batched"
             )
