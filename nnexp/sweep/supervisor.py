@@ -18,7 +18,6 @@ from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
 from nnexp.data.loading import forget
 from nnexp.sweep import commands
-from nnexp.sweep.background_call import BackgroundCall, load_summary
 from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
@@ -26,10 +25,12 @@ from nnexp.sweep.log_file import write_timings
 from nnexp.sweep.longer import continue_longer
 from nnexp.sweep.own_journal import OwnJournal
 from nnexp.sweep.plan import unbatched
+from nnexp.sweep.summary import load_summary
 from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import View
 from nnexp.sweep.work import OPENING, Work
 from nnexp.tracking import journal, locations
+from nnexp.tracking.background_call import BackgroundCall
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
 from nnexp.tracking.left import left as left_journals
