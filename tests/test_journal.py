@@ -85,6 +85,19 @@ def test_a_run_whose_process_is_gone_was_killed_and_has_its_rows(tmp_path: Path)
         np.testing.assert_array_equal(made.rows[name], rows[name])
 
 
+def test_a_run_whose_process_is_gone_has_the_artifacts_of_its_last_checkpoint(tmp_path: Path) -> None:
+    file, _ = going_on(tmp_path)
+    job, spool = trial(tmp_path, "tracking=lean"), Spool(tmp_path / "spool")
+    for text in (b"first", b"second"):
+        spool.keep_so_far(job, {"weights.npz": text, "config.yaml": b"seed: 0"})
+    assert journal.read(file).made.files == {"weights.npz": b"second", "config.yaml": b"seed: 0"}
+    assert journal.entries(tmp_path) == [file]
+    spool.keep(ended(job))
+    assert {one.name for one in file.parent.iterdir()} == {file.name}, (
+        "they are needed until the run has ended"
+    )
+
+
 def test_a_last_record_that_is_cut_short_is_left_out_with_a_note(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -6,7 +6,9 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import recorded
+from memory_store import MemoryRun, MemoryStore
 from recorded import group, settings
 
 from nnexp.pictures import one_run as plots
-from nnexp.tracking.memory import MemoryRun, MemoryStore
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.recorder import flatten, record_run
 
@@ -61,6 +63,56 @@ def test_an_interruption_is_a_killed_run_with_its_rows(error: BaseException) -> 
     assert steps == sorted(set(steps))
     assert len(steps) >= 3
     assert {"history.parquet", "weights.npz", "config.yaml"} <= set(run.artifacts)
+
+
+class SlowStore(MemoryStore):
+    """A store whose runs take rows only when ``answer`` returns."""
+
+    def __init__(self, answer: Callable[[], None]) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def start(self, *arguments: Any, **named: Any) -> MemoryRun:
+        run = super().start(*arguments, **named)
+        record = run.record
+
+        def slow(*arguments: Any, **named: Any) -> None:
+            self.answer()
+            record(*arguments, **named)
+
+        run.record = slow  # type: ignore[method-assign]
+        return run
+
+
+def test_training_does_not_wait_for_a_store() -> None:
+    trained = threading.Event()
+
+    def answer() -> None:
+        assert trained.wait(30), "the store was waited for"
+
+    def on_rows(rows: Any) -> None:
+        if len(rows.iteration) and rows.iteration[-1] == 5000:
+            trained.set()
+
+    store, config = SlowStore(answer), settings(budget__iterations=5000, tracking__flush_seconds=1e-9)
+    assert record_run(store, group(config), config, "run", {}, on_rows=on_rows).status == "finished"
+    steps = [step for step, _ in store.runs[0].metrics["loss"]]
+    assert steps == sorted(set(steps))
+    assert (steps[0], steps[-1]) == (0, 5000)
+
+
+def test_rows_that_a_store_refused_are_sent_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    answers = iter([None, ConnectionError("500"), *[None] * 10**6])
+
+    def answer() -> None:
+        if error := next(answers):
+            raise error
+
+    store, config = SlowStore(answer), settings(budget__iterations=5000, tracking__flush_seconds=1e-9)
+    made = group(config)
+    assert record_run(store, made, config, "run", {}, place=tmp_path / "0.run").status == "finished"
+    assert {step for step, _ in store.runs[0].metrics["loss"]} == set(made.runs[0].history.iteration.tolist())
+    assert "a part of the run could not be sent (ConnectionError: 500)" in caplog.text
 
 
 def test_an_interruption_while_figures_are_drawn_is_a_killed_run(monkeypatch: pytest.MonkeyPatch) -> None:

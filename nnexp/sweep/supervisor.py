@@ -18,7 +18,6 @@ from nnexp.config.schema import Config
 from nnexp.config.settings import kinds_of
 from nnexp.data.loading import forget
 from nnexp.sweep import commands
-from nnexp.sweep.background_call import BackgroundCall, load_summary
 from nnexp.sweep.checkpoints import notes
 from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
@@ -26,10 +25,12 @@ from nnexp.sweep.log_file import write_timings
 from nnexp.sweep.longer import continue_longer
 from nnexp.sweep.own_journal import OwnJournal
 from nnexp.sweep.plan import unbatched
+from nnexp.sweep.summary import load_summary
 from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import View
 from nnexp.sweep.work import OPENING, Work
 from nnexp.tracking import journal, locations
+from nnexp.tracking.background_call import BackgroundCall
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
 from nnexp.tracking.journal import Beginning
 from nnexp.tracking.left import is_visible
@@ -86,6 +87,7 @@ class SweepWork(Work):
         self._sources = Sources()
         self._own = OwnJournal()
         self._copies: set[Path] = set()
+        self._alone: set[str] = set()  # methods of which it was said that they cannot be batched
         self.token = secrets.token_hex(8)
         self.closing: list[str] = []  # lines that the command ends with
         self.checked: dict[tuple[str, ...], Job] = {}  # jobs that were checked before, by their overrides
@@ -281,7 +283,8 @@ class SweepWork(Work):
         outside = outside_files(kinds_of([job.config for job in rest]))
 
         recording = self._recording = Recording(process, tags, spool, runs)
-        if names := unbatched([job.config for job in rest]):
+        if names := [one for one in unbatched([job.config for job in rest]) if one not in self._alone]:
+            self._alone.update(names)
             self.view.say(
                 f"{', '.join(names)}: trained one run at a time, because the method cannot be batched"
             )
@@ -349,7 +352,8 @@ class SweepWork(Work):
         if self._journal is not None and not self.failed and all(row.status != "killed" for row in self.rows):
             shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
         if self.rows:
-            self.view.say(f"Compare: {commands.compare(self._home, self.sweep_id)}")
+            configs = [row.config for row in self.rows]
+            self.view.say(f"Compare: {commands.compare(self._home, self.sweep_id, configs)}")
         # Only what was recorded can be resumed.
         if self._parent is not None and (self.failed or any(row.status == "killed" for row in self.rows)):
             self.view.say(f"Resume: {commands.resume(self._flags, self.overrides, self.sweep_id)}")

@@ -23,7 +23,7 @@ from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import Live
 from nnexp.tracking.claim import CONTINUED
 from nnexp.tracking.environment import environment
-from nnexp.tracking.outcome import Outcome, outcome, reason_of
+from nnexp.tracking.outcome import Outcome, files_so_far, outcome, reason_of
 from nnexp.tracking.protocol import milliseconds
 from nnexp.training.checkpoint import Checkpoint, find, go_on
 from nnexp.training.group import Group
@@ -147,6 +147,12 @@ def _together(task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpo
     wanted = seconds < inf and spool.folder.is_dir()
     checkpoint = Checkpoint(spool.checkpoints, group, keys, seconds if wanted else None)
     written.append(checkpoint)
+
+    def keep_so_far() -> None:
+        for run, job in zip(group.runs, jobs, strict=True):
+            if run.iterations > 0:
+                spool.keep_so_far(job, files_so_far(run, job.config, machine))
+
     error: BaseException | None = None
     trace = ""
     try:
@@ -156,7 +162,7 @@ def _together(task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpo
             for at, rows in parts:
                 if not group.runs[at].ended:
                     spool.put(jobs[at], task.tags, task.runs, started, rows)
-            checkpoint.look()
+            checkpoint.look(keep_so_far)
             if spool.stopped:
                 error = Stopped("the sweep was stopped")
                 checkpoint.write()

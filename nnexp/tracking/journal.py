@@ -3,7 +3,7 @@
 A record is a header (:data:`HEAD`: magic bytes, length, CRC-32) and its content: a line of JSON with its ``kind``,
 then bytes. The file of a run has ``begin``, rows as they come, and at the run's end ``file``, ``model`` and
 ``arrays``, then ``end``. It is read without pickle. Its size is that of the run's files, and 72 bytes for each row
-written before the end.
+written before the end. Beside it is, until the run ends, a file with its artifacts at the last checkpoint.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import logging
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,8 +30,9 @@ LOG = logging.getLogger(__name__)
 FOLDER = "journal"
 """The name of a journal's folder."""
 
-RUN, DONE, PARENT = ".run", ".done", "sweep.parent"
-"""Suffixes of a run's file, before and after the store has it; the name of the parent run's file."""
+RUN, DONE, SO_FAR, PARENT = ".run", ".done", ".so_far", "sweep.parent"
+"""Suffixes of a run's file before and after the store has it, and of the file beside it with the run's artifacts at its
+last checkpoint; the name of the parent run's file."""
 
 ENTRY = "nnexp.entry"
 """The tag of a store's run with the key of its file."""
@@ -245,7 +246,9 @@ def read(file: Path) -> Entry:
         if history is None
         else rows_of(io.BytesIO(history))
     )
-    said = next((one.said for one in mine if one.kind == "end"), None) or _killed(begin, rows)
+    said = next((one.said for one in mine if one.kind == "end"), None)
+    if said is None:
+        said, files["file"] = _killed(begin, rows), _so_far(file)
     dataset = said["dataset"]
     if dataset is not None:
         name, digest, columns, profile, context = dataset
@@ -279,6 +282,29 @@ def _killed(begin: Beginning, rows: History) -> dict[str, Any]:
     )
     tags = {"nnexp.status": "killed", "nnexp.reason": reason, "nnexp.iterations": str(last["iteration"])}
     return {"made": dict(zip(SCALARS, scalars, strict=True)), "last": tags, "dataset": None}
+
+
+def keep_so_far(file: Path, contents: Mapping[str, bytes]) -> None:
+    """Keep the artifacts so far of a run in training, beside its file, in place of those kept before.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    part = file.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    append(part, (framed("file", content, path=path) for path, content in contents.items()))
+    part.replace(file.with_suffix(SO_FAR))
+
+
+def _so_far(file: Path) -> dict[str, bytes]:
+    """What :func:`keep_so_far` kept; nothing of a run that had no checkpoint."""
+    try:
+        found, _, notes = scan(file.with_suffix(SO_FAR))
+    except FileNotFoundError:
+        return {}
+    for note in notes:
+        LOG.warning("%s", note)
+    return {one.said["path"]: one.content for one in found}
 
 
 def has_ended(file: Path) -> bool:

@@ -133,6 +133,16 @@ def outcome(
     )  # fmt: skip
 
 
+def files_so_far(trained: Any, config: Any, environment: dict[str, Any]) -> dict[str, bytes]:
+    """The files of a run that has not ended, as an interruption now would leave them.
+
+    Args:
+        trained: a :class:`nnexp.training.run.Run`, between two blocks of training.
+    """
+    as_interrupted = trained.as_interrupted()
+    return files.run_files(trained.prepared, as_interrupted, to_yaml(config), environment)
+
+
 @contextlib.contextmanager
 def optional(part: str, warnings: list[str]) -> Iterator[None]:
     """An optional part of the outcome: an error becomes one of the ``warnings``."""

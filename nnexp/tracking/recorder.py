@@ -8,6 +8,7 @@ import shlex
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from functools import partial
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any, NamedTuple
@@ -18,14 +19,15 @@ import numpy as np
 from nnexp.pictures.colors import method_color
 from nnexp.process import writing_to
 from nnexp.tracking import files, journal
+from nnexp.tracking.background_call import BackgroundCall
 from nnexp.tracking.curve_names import TAG, curve_name
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
 from nnexp.tracking.journal import Beginning, Entry
 from nnexp.tracking.locations import StoreLost, SweepTaken, public
 from nnexp.tracking.metric_tag import metric_tag
-from nnexp.tracking.outcome import Outcome, optional, outcome, per_decade, reason_of
-from nnexp.tracking.plain import flatten, to_yaml
+from nnexp.tracking.outcome import Outcome, files_so_far, optional, outcome, per_decade, reason_of
+from nnexp.tracking.plain import flatten
 from nnexp.tracking.protocol import Rows, Run, Store, milliseconds
 from nnexp.training.checkpoint import Checkpoint
 from nnexp.training.columns import Columns
@@ -133,9 +135,9 @@ def record_run(
 ) -> RunResult:
     """Train a group of one run to its end as one run of ``store``.
 
-    Rows are sent while training. After an interruption the state reached is recorded: the run ends as
-    FAILED for an ``Exception`` and as KILLED for any other ``BaseException``, which is raised again. An unreachable
-    store does not end training: a run that it still refuses at the end is written to ``place``.
+    Rows are sent while training, in a thread of their own, so that training does not wait for the store. After an
+    interruption the state reached is recorded: the run ends as FAILED for an ``Exception`` and as KILLED for any other
+    ``BaseException``, which is raised again. A run that the store still refuses at the end is written to ``place``.
 
     Args:
         group: of one run that has not been trained.
@@ -159,7 +161,39 @@ def record_run(
     run = store.start(name, begin.params, own, parent, started)
     url = store.run_url(run.run_id)
 
+    thinning, is_whole = Thinning(per_decade(config.tracking.points, runs)), True
+    sending: BackgroundCall | None = None
+    unsent: list[Any] = []
+    so_far: dict[str, bytes] = {}
+
+    def send_part(chosen: Rows | None, alive: Mapping[str, str] | None, contents: dict[str, bytes]) -> None:
+        run.record(chosen, tags=alive)
+        if alive is not None:
+            store.beat()
+        if contents:
+            run.log_files(contents)
+
+    def wait() -> None:
+        """Wait until the last part was sent."""
+        nonlocal sending, is_whole
+        if sending is None:
+            return
+        try:
+            sending.result()
+        except Exception as error:
+            sending, is_whole = None, False
+            if place is None or isinstance(error, SweepTaken):
+                raise
+            LOG.warning(
+                "a part of the run could not be sent (%s); it is sent again at the end", reason_of(error)
+            )
+        sending = None
+
     def send(made: Outcome) -> RunResult:
+        nonlocal thinning
+        wait()
+        if not is_whole:
+            thinning = Thinning(per_decade(config.tracking.points, runs))
         more, tags = at_end()
         made = made._replace(files={**made.files, **(source or {}), **more}, tags={**made.tags, **tags})
         ends = last_tags(made, config)
@@ -196,39 +230,31 @@ def record_run(
     def keep() -> None:
         # After SIGKILL only they are left of it.
         try:
-            contents = files.run_files(trained.prepared, trained, to_yaml(config), machine)
-            run.log_files(contents | dict(source or {}))
-        except SweepTaken:
-            raise
+            so_far.update(files_so_far(trained, config, machine) | dict(source or {}))
         except Exception as error:
             LOG.warning("the run's files so far could not be recorded (%s)", reason_of(error))
 
-    thinning = Thinning(per_decade(config.tracking.points, runs))
     try:
         if on_start is not None:
             on_start(run.run_id, url)
         beat = perf_counter()
         for parts in group.train(config.tracking.flush_seconds):
             rows = parts[0][1] if parts else join([])
-            chosen, alive = thinning.select(rows), None
-            if perf_counter() - beat >= HEARTBEAT_SECONDS:
-                beat, alive = perf_counter(), heartbeat()
-            try:
-                run.record(chosen, tags=alive)
-                if alive is not None:
-                    store.beat()
-            except SweepTaken:
-                raise
-            except Exception as error:
-                if place is None:
-                    raise
-                # They are sent once more at the end.
-                thinning = Thinning(per_decade(config.tracking.points, runs))
-                LOG.warning("rows or heartbeat could not be sent (%s)", reason_of(error))
-            if on_rows is not None:
-                on_rows(rows)
+            unsent += [rows] if len(rows["iteration"]) else []
             if checkpoint is not None:
                 checkpoint.look(keep)
+            # Training does not wait for the store: what it has not taken yet is sent with the next part.
+            if sending is None or not sending.running:
+                wait()
+                chosen, alive = thinning.select(join(unsent)), None
+                unsent.clear()
+                if perf_counter() - beat >= HEARTBEAT_SECONDS:
+                    beat, alive = perf_counter(), heartbeat()
+                if chosen is not None or alive is not None or so_far:
+                    sending = BackgroundCall(partial(send_part, chosen, alive, dict(so_far)))
+                    so_far.clear()
+            if on_rows is not None:
+                on_rows(rows)
         return send(outcome(trained, config, machine, started, milliseconds(), runs))
     except SweepTaken:
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any, Protocol
 
 import numpy as np
@@ -118,6 +119,13 @@ class Run(Record):
         if self.end is None and self._stop is None and self.ended:
             state = self.saved()
             self.end = state if state is not None and state["going"] is not None else None
+
+    def as_interrupted(self) -> Run:
+        """A copy as an interruption now would leave the run, with a row for the present progress; the run continues."""
+        other = copy(self)
+        other._pending, other._stopping = list(self._pending), copy(self._stopping)
+        other.stopped(self._progress)
+        return other
 
     def stop(self) -> History:
         """Rows that were not returned yet, and one for the present progress; for use after an interruption."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from nnexp.process import writing_to
@@ -96,6 +97,7 @@ class Spool:
             # A worker's warnings go to the terminal; the sweep's process tries once more.
             LOG.info("%s cannot be written: %s", file, error)
             return made
+        file.with_suffix(journal.SO_FAR).unlink(missing_ok=True)
         return _kept(made, file)
 
     def ended(self, job: Trial, tags: dict[str, str]) -> Outcome | None:
@@ -134,6 +136,14 @@ class Spool:
         except OSError as error:
             # The record of the run's end has them again.
             LOG.info("%s cannot be written: %s", file, error)
+
+    def keep_so_far(self, job: Trial, contents: Mapping[str, bytes]) -> None:
+        """Keep the artifacts so far of a run in training; after SIGKILL only they are left of it."""
+        file = self._file(job.number)
+        try:
+            journal.keep_so_far(file, contents)
+        except OSError as error:
+            LOG.info("%s cannot be written: %s", file.with_suffix(journal.SO_FAR), error)
 
     def _file(self, number: int) -> Path:
         return self.journal / f"{number:06}{journal.RUN}"

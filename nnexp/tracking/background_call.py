@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
-
-from nnexp.sweep.view import View
-from nnexp.tracking.outcome import reason_of
-
-LOG = logging.getLogger(__name__)
 
 
 class BackgroundCall:
@@ -21,9 +15,14 @@ class BackgroundCall:
         self._thread = threading.Thread(target=self._run, name="nnexp-background", daemon=True)
         self._thread.start()
 
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._thread.is_alive()
+
     def result(self) -> None:
         """Wait for the end; raises what the call raised."""
-        while self._thread.is_alive():
+        while self.running:
             # With a time limit, so that signals are handled.
             self._thread.join(0.2)
         if self._error is not None:
@@ -34,16 +33,3 @@ class BackgroundCall:
             self._call()
         except BaseException as error:
             self._error = error
-
-
-def load_summary(view: View) -> None:
-    """Import the packages for the summary of a sweep."""
-    try:
-        import pandas as pd  # noqa: F401
-
-        import nnexp.pictures.one_run  # noqa: F401
-
-        view.load()
-    except Exception as error:
-        # The summary itself raises the error.
-        LOG.warning("packages of the summary cannot be imported (%s)", reason_of(error))
