@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import shlex
 import shutil
 import threading
 from collections import Counter
@@ -23,7 +22,7 @@ from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.log_file import write_timings
 from nnexp.sweep.longer import continue_longer
-from nnexp.sweep.own_journal import OwnJournal
+from nnexp.sweep.own_journal import OwnJournal, beginning
 from nnexp.sweep.plan import unbatched
 from nnexp.sweep.summary import load_summary
 from nnexp.sweep.trial import Trial
@@ -31,12 +30,11 @@ from nnexp.sweep.view import View
 from nnexp.sweep.work import OPENING, Work
 from nnexp.tracking import journal, locations
 from nnexp.tracking.background_call import BackgroundCall
-from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
+from nnexp.tracking.claim import CLAIM, Claim
 from nnexp.tracking.journal import Beginning
 from nnexp.tracking.left import is_visible
 from nnexp.tracking.left import left as left_journals
 from nnexp.tracking.locations import StoreError, StoreLost
-from nnexp.tracking.parent import UNTIL
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
 from nnexp.tracking.source import Sources
@@ -111,9 +109,7 @@ class SweepWork(Work):
             # Of two commands that start at once the second one finds the first one's sweep.
             self._own.look_alone(sweep_key(self.overrides, config.sweep), config.tracking.uri)
         experiment = config.tracking.experiment
-        journals = [
-            one for one in left_journals(config.tracking.uri) if one.sweep_id and one.experiment == experiment
-        ]
+        journals = left_journals(config.tracking.uri)
         file = locations.database(locations.resolve(config.tracking.uri))
         # No store is created only to be searched.
         store = None if file is not None and not file.exists() and not journals else self.store(config)
@@ -153,13 +149,8 @@ class SweepWork(Work):
         self._sources.record(self._parent)
 
     def _beginning(self, config: Config) -> Beginning:
-        words, key = shlex.join(self.overrides), sweep_key(self.overrides, config.sweep)
-        tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": words, CLAIM: self.token, KEY: key}
-        if self._journal is not None:
-            tags |= {JOURNAL: str(self._journal), CHECKPOINTS: str(self._journal.with_name(FOLDER))}
-        tags |= {UNTIL: config.sweep.until} if config.sweep.until is not None else {}
-        params = {"overrides": words, "jobs": str(self.jobs)}
-        return Beginning(f"sweep {self.sweep_id}", params, tags, self._started)
+        own = self.sweep_id, self.token, self.overrides, self.jobs, self._started
+        return beginning(config, self._journal, *own)
 
     def _open(self, config: Config) -> None:
         self._home = store = self.store(config)
@@ -191,8 +182,7 @@ class SweepWork(Work):
             self._begin(config)
         else:
             self._opened_with = config
-            if not self._stores:
-                self.view.say(OPENING)
+            self.view.say(OPENING)
             if self._only and not is_visible(folder, config.tracking.uri):
                 # Commands in other folders do not see the journal.
                 self._start_parent(self.store(config), config)
