@@ -10,7 +10,7 @@ training    a group of runs: problem, descent, search, rows, record, budget, ear
 pictures    figures of one run; tracking: MLflow, the files of a run, the journal; results: recorded runs as tables
 stats       intervals, tests, verdicts, tuning; inside: loss planes and weights over time; figures, report, notebooks
 sweep       plan, workers, resume, tuning; compose: jobs; engines: processes, Dask, Ray; recording
-cli         the command line, entered by run and command; replay: recorded runs trained again; guide: how to
+cli         the command line, entered by run and command; replay: recorded runs trained again; sync; guide
 """
 
 __version__ = "0.1.0"

@@ -20,7 +20,8 @@ import pytest
 from conftest import surroundings
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from nnexp.sweep.engines.engine import BACKENDS, EngineError, blas_threads, check_engine, run_tasks
+from nnexp.sweep.engines.calls import pin
+from nnexp.sweep.engines.engine import BACKENDS, EngineError, check_engine, run_tasks
 from nnexp.tracking.environment import environment
 
 LOCAL = ("loky", "threading", "sequential")
@@ -184,7 +185,7 @@ def test_workers_do_not_outlive_a_parent_that_was_killed(tmp_path: Path) -> None
 def test_blas_threads_are_cores_by_jobs_and_no_more_than_here(most: int) -> None:
     with threadpool_limits(most, user_api="blas"):
         expected = max(1, min(most, joblib.cpu_count() // 2))
-        assert blas_threads(2) == expected
+        assert pin(2).threads == expected
         for _, (counts, variable) in run_tasks(functions.threads, range(2), n_jobs=2):
             assert set(counts) == {expected}
             assert variable == str(expected)
@@ -200,7 +201,7 @@ def test_libraries_are_looked_through_once_and_not_while_threads_import(
         raise AssertionError("the loaded libraries were looked through again")
 
     monkeypatch.setattr(ThreadpoolController, "__init__", look)
-    assert environment()["threads"] == blas_threads(1)
+    assert environment()["threads"] == pin(1).threads
     assert dict(run_tasks(functions.square, [2, 3], backend="threading", n_jobs=2)) == {0: 4, 1: 9}
 
 

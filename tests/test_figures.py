@@ -218,7 +218,6 @@ def test_all_draw_as_png_and_as_svg_without_pyplot(tmp_path: Path) -> None:
         "weights": figures.histograms_over_time(inside.weight_histograms(paths[0])),
         "gradients": figures.histograms_over_time(inside.gradient_histograms(paths[0]), True, "sgd"),
         "curves": figures.curves(history()),
-        "overview": figures.overview(history(), paths, "loss"),
     }
     for name, figure in drawn.items():
         png, svg = figure.save(tmp_path / name)

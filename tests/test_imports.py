@@ -19,7 +19,7 @@ ROOMS = {
     "network": "calls config",
     "losses": "calls config network",
     "optim": "calls config",
-    "notebook": "data network optim",
+    "notebook": "config data network optim",
     "training": "calls config data losses network notebook optim",
     "testing": "calls config data losses network optim training",
     "config/schema": "config training",
@@ -30,7 +30,7 @@ ROOMS = {
     "stats": "losses results",
     "inside": "network training config/schema pictures results",
     "figures": "training pictures results stats inside",
-    "report": "nnexp process losses pictures tracking results stats inside figures",
+    "report": "nnexp process config losses pictures tracking results stats inside figures",
     "sweep": "nnexp process config data losses training config/schema pictures tracking results stats "
     "sweep/compose sweep/engines sweep/recording",
     "sweep/compose": "process config training config/schema sweep",

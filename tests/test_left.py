@@ -147,3 +147,40 @@ def test_a_report_brings_in_what_was_left(
     assert "nnexp.report: 1 run of earlier commands recorded" in capsys.readouterr().err
     assert len(runs(tmp_path)) == 5
     assert not place.exists()
+
+
+def test_of_two_commands_in_different_folders_that_start_the_same_sweep_one_remains(tmp_path: Path) -> None:
+    from nnexp.tracking.locations import SweepTaken
+    from nnexp.tracking.mlflow_store import Store
+
+    made_store(tmp_path)
+    told: dict[str, str] = {}
+
+    def begin(name: str, started: int) -> None:
+        store = Store.open(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}", "nnexp")
+        try:
+            store.start_only_parent(KEY, name, {}, {KEY: "same", "nnexp.sweep_id": name}, started)
+        except SweepTaken as error:
+            told[name] = str(error)
+
+    both = [threading.Thread(target=begin, args=one) for one in (("one", 2), ("two", 1))]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    # One that had looked before the first existed, and was slow.
+    begin("late", 0)
+    assert list(told) == ["one", "late"]
+    assert all("has started it at the same time; this command ends" in line for line in told.values())
+    assert [run.data.tags["nnexp.sweep_id"] for run in runs(tmp_path, "sweep")] == ["two"]
+
+
+def test_auto_starts_one_sweep_in_a_store_outside_its_folder(tmp_path: Path) -> None:
+    uri = f"tracking.uri=sqlite:///{tmp_path / 'runs' / 'mlflow.db'}"
+    for name, words in (("one", "FINISHED"), ("two", "2 runs are recorded and skipped")):
+        folder = tmp_path / name
+        folder.mkdir()
+        done = here(folder, *SWEEP, uri, "sweep.resume=auto")
+        assert done.returncode == 0, done.stderr
+        assert words in done.stdout or parents(tmp_path) == [words]
+    whole(tmp_path)

@@ -19,6 +19,8 @@ from required import need_module
 
 from nnexp.config.settings import ConfigError
 from nnexp.inside import load_trajectories
+from nnexp.report.insight import insights
+from nnexp.report.material import load_material
 from nnexp.results import load_history, load_runs
 
 SWEEP = (
@@ -192,6 +194,29 @@ def test_a_record_imports_own_parts_only_if_it_may(lab: Path, monkeypatch: pytes
         forget()
     assert len(paths) == 3
     assert np.isfinite(paths[0].theta).all()
+    material = load_material(uri=uri)
+    (refused,) = insights(material).values()
+    assert refused["why"].endswith("unless you allow it, with --trust my_lab.softsign")
+    material.trusted.append("my_lab.softsign")
+    try:
+        (shown,) = insights(material).values()
+    finally:
+        forget()
+    assert len(shown["boundary"]["training"]["x"]) == 60
+    assert shown["boundary"]["held_out"] is None
+
+
+def test_commands_that_a_sweep_prints_find_own_parts(lab: Path) -> None:
+    need_module("optuna", "optuna")
+    search = [*SWEEP, "optimizer.learning_rate=interval(0.001,0.1)", "sweep.trials=2"]
+    search = [text.replace("sgd,", "").replace("range(0,3)", "0") for text in search if text != SWEEP[3]]
+    done = command(lab, "--config-dir", "my_conf", *search)
+    assert re.search(r"^Compare: python -m nnexp.report \S+ --trust my_lab$", done.stdout, re.MULTILINE)
+    (words,) = re.findall(
+        r"^Compare them on other seeds: python -m nnexp.run (.*)$", done.stdout, re.MULTILINE
+    )
+    again = here(lab, "--dry-run", *shlex.split(words))
+    assert "20 jobs, nothing trained" in again.stdout, again.stderr
 
 
 def test_the_contracts_hold_for_the_readmes_parts(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +239,8 @@ def test_a_method_that_cannot_be_batched_runs_alone_and_is_said_once(lab: Path) 
     file.write_text(
         file.read_text().replace("    def rules(self)", "    batched = False\n\n    def rules(self)")
     )
-    done = command(lab, "--config-dir", "my_conf", *SWEEP)
+    # The second of these batches has runs of it too.
+    done = command(lab, "--config-dir", "my_conf", *SWEEP, "hydra.sweeper.max_batch_size=4")
     line = "sign_descent: trained one run at a time, because the method cannot be batched"
     assert done.stdout.count(line) == 1
     (log,) = lab.glob("runs/hydra/*/*/sweep.log")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from commands import SMALL, here, made_store, runs
 
@@ -34,3 +35,30 @@ def test_finished_runs_without_files_are_run_again_and_ghosts_go(tmp_path: Path)
     assert second.info.run_id in {run.info.run_id for run in after}
     for run in after:
         assert (tmp_path / "runs" / "artifacts" / run.info.run_id / "artifacts" / "history.parquet").is_file()
+
+
+def test_a_results_folder_that_was_moved_is_gone_on_with_where_it_is(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new & here"
+    old.mkdir()
+    assert here(old, "-m", "seed=0,1", *SMALL).returncode == 0
+    old.rename(new)
+    resumed = here(new, "-m", "seed=0,1", *SMALL, "sweep.resume=true")
+    assert "runs are recorded and skipped" in resumed.stdout
+    assert "files missing" not in resumed.stdout
+    assert here(new, "optimizer=sgd", *SMALL, "tracking.figures=true", "tracking.model=true").returncode == 0
+    assert not old.exists()
+    places = {Path(unquote(urlsplit(run.info.artifact_uri).path)) for run in runs(new)}
+    assert all((place / "history.parquet").is_file() for place in places)
+    assert {place.parents[1] for place in places} == {new / "runs" / "artifacts"}
+
+
+def test_files_that_were_left_elsewhere_stay_there(tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    # The folder next to the file exists too, as another experiment's.
+    assert here(tmp_path, "optimizer=sgd", *SMALL).returncode == 0
+    uri, elsewhere = f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}", tmp_path / "large disk" / "artifacts"
+    MlflowClient(tracking_uri=uri).create_experiment("elsewhere", artifact_location=elsewhere.as_uri())
+    assert here(tmp_path, "optimizer=sgd", *SMALL, "tracking.experiment=elsewhere").returncode == 0
+    assert here(tmp_path, "optimizer=random", *SMALL, "tracking.experiment=elsewhere").returncode == 0
+    assert len(list(elsewhere.glob("*/artifacts/history.parquet"))) == 2

@@ -46,7 +46,7 @@ def test_medians_of_few_runs_say_their_level():
         results(compare(*made_sweep(spread(seeds=n), METHODS)), dict.fromkeys(METHODS, "#000000")).note
         for n in (3, 5, 6)
     ]
-    assert ["Fewer runs have none." in note for note in shown] == [True, False, False]
+    assert ["A median of too few runs has no interval." in note for note in shown] == [True, False, False]
     assert ["medians' intervals hold 93.75%." in note for note in shown] == [False, True, False]
 
 

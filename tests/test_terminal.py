@@ -42,6 +42,21 @@ def printed(rows: list[Row], width: int = 80, terminal: bool = False, every: boo
     return out.getvalue()
 
 
+def test_runs_without_held_out_data_show_their_training_measures() -> None:
+    rows = [row(at, method, 0, 0.25) for at, method in enumerate(("sgd", "perturb"))]
+    rows = [
+        one._replace(
+            overrides=f"{one.overrides} a_long_setting=and_its_value_{one.job} another_one={one.job}",
+            measures={name: math.nan if "_" in name else value for name, value in one.measures.items()},
+        )
+        for one in rows
+    ]
+    text = printed(rows)
+    assert "0.2500" in text
+    assert "0.5000" in text
+    assert "validation" not in text.split("Not enough")[0]
+
+
 MANY = [
     row(10 * at + seed, method, seed, at + seed / 50)
     for at, method in enumerate(("sgd", "differential_evolution", "perturb"))

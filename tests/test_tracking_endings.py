@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import recorded
+from memory_store import MemoryRun, MemoryStore
 from recorded import group, settings
 
 from nnexp.pictures import one_run as plots
-from nnexp.tracking.memory import MemoryRun, MemoryStore
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.recorder import flatten, record_run
 

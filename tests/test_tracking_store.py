@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from memory_store import MemoryStore
 from recorded import group, settings
 
 from nnexp.tracking import connections, files
 from nnexp.tracking.locations import StoreError
-from nnexp.tracking.memory import MemoryStore
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.parent import finish_parent
 from nnexp.tracking.recorder import RunResult, record_run
@@ -140,6 +140,8 @@ def test_figures_are_pictures(folder: Path) -> None:
 def test_the_model_predicts_what_the_network_does(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow.pyfunc
 
+    # A loaded model's copy of nnexp, which is a part of it, is no place for later tests to import from.
+    monkeypatch.setattr(sys, "path", list(sys.path))
     # Else MLflow 3.10 makes a store where it loads a model.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", case.store.uri)
     run = case.store.client.get_run(case.result.run_id)

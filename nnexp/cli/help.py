@@ -80,7 +80,7 @@ def of_group(name: str, option: str = "") -> str:
         if option and option not in names:
             continue
         title = ", ".join(names)
-        summary = " ".join(str(inspect.getdoc(kind)).split("\n\n")[0].split())
+        summary = " ".join(str(inspect.getdoc(kind)).split("\n\n")[0].replace("``", "").split())
         prefix = f"{name.replace('/', '.')}."
         about = f"{title}: {summary}" if issubclass(kind, Part) else summary
         lines += ["", *_wrapped(about), *_settings(kind, prefix)]

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nnexp.losses.measures import BATCH_LOSS, described, measures, spoken
+from nnexp.losses.measures import BATCH_LOSS, PREFIXES, described, measures, spoken
 from nnexp.sweep.view import Row
 
 if TYPE_CHECKING:
@@ -130,11 +130,10 @@ def _estimate(line: Line) -> str:
 
 
 def _of_runs(rows: Sequence[Row]) -> list[Column]:
-    """Columns of single runs; test columns are left out where no dataset has both test and validation data."""
+    """Columns of single runs; where they are too many, those of the data that compare runs are kept."""
     shared = set.intersection(*(set(row.overrides.split(" ")) for row in rows))
-    names = _measures(rows)
+    names, judged = _measures(rows)
     about = measures(described(metric for row in rows for metric in row.config.metrics))
-    judged = [name for name in names if name.startswith("test_" if names[-1].startswith("test_") else "val_")]
     varied = any(_others(row, shared) for row in rows)
     return [
         ("method", lambda row: row.method, False),
@@ -153,17 +152,16 @@ def _of_runs(rows: Sequence[Row]) -> list[Column]:
     ]  # fmt: skip
 
 
-def _measures(rows: Sequence[Row]) -> list[str]:
-    """The table's measures: loss and accuracy of each kind of data, metrics of the kind that compares runs.
+def _measures(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
+    """The table's measures, and those of them on the data that compare runs: test, else validation, else training data.
 
-    Test columns are left out where no dataset has both test and validation data.
+    They are those with a number: loss and accuracy of each kind of data, metrics of the kind that compares runs.
     """
-    names = dict.fromkeys(name for row in rows for name in row.measures)
-    tested = any(math.isfinite(_value(row, "test_loss")) for row in rows)
+    names = dict.fromkeys(name for row in rows for name in row.measures if math.isfinite(_value(row, name)))
     usual = [name for name in measures() if name in names and name != BATCH_LOSS]
-    usual = [name for name in usual if tested or not name.startswith("test_")]
-    kind = "test_" if tested else "val_"
-    return [*usual, *(name for name in names if name.startswith(kind) and name not in measures())]
+    kind = next(prefix for prefix in reversed(PREFIXES) if f"{prefix}loss" in usual or not prefix)
+    shown = [*usual, *(name for name in names if name.startswith(kind) and name not in measures())]
+    return shown, [name for name in shown if name.startswith(kind)]
 
 
 def _value(row: Row, name: str) -> float:

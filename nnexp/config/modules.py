@@ -33,9 +33,7 @@ def import_target(described: str, target: Any, modules: Sequence[str] | None = N
     module, _, name = target.rpartition(".")
     top = module.partition(".")[0]
     if modules is not None and top not in (PACKAGE, *modules):
-        raise OutsideModule(
-            f"{described}: module {top} is not part of nnexp and is not imported unless you allow it"
-        )
+        raise OutsideModule(described, module)
     try:
         found = importlib.import_module(module)
     except Exception as error:

@@ -6,7 +6,6 @@ from nnexp.figures.curves import bands, curves
 from nnexp.figures.distributions import final_distributions
 from nnexp.figures.histograms import histograms_over_time
 from nnexp.figures.hyperparameters import expected_best, heat_map, importance_bars, parallel_coordinates
-from nnexp.figures.overview import overview
 from nnexp.figures.plane import loss_landscape
 from nnexp.figures.profiles import performance_profiles
 from nnexp.figures.ranks import rank_diagram
@@ -24,7 +23,6 @@ __all__ = [
     "histograms_over_time",
     "importance_bars",
     "loss_landscape",
-    "overview",
     "parallel_coordinates",
     "performance_profiles",
     "rank_diagram",

@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from nnexp.network.architecture import MLP
+from nnexp.config.settings import ConfigError
+from nnexp.network.architecture import MLP, Architecture
 from nnexp.network.network import Network
+from nnexp.optim import Method, RandomPerturbation
 from nnexp.optim.draws import Draws, Stream
 
 Array = np.ndarray[Any, Any]
 
 
 def notebook_start(
-    seed: int, architecture: MLP, network: Network, earlier_candidates: int
+    seed: int, architecture: Architecture, network: Network, method: Method, iterations: int | None
 ) -> tuple[Array, Draws]:
     """Initial theta ``(P,)`` and noise in the order of the notebook's draws, all from one legacy generator.
 
@@ -23,8 +25,20 @@ def notebook_start(
     network and candidates; perturbation's network and steps.
 
     Args:
-        earlier_candidates: of random search, if perturbation comes after it, else 0.
+        iterations: of the budget, as many as random search had before perturbation.
+
+    Raises:
+        ConfigError: an architecture that the notebook does not have, or perturbation without a number of iterations.
     """
+    if not isinstance(architecture, MLP):
+        raise ConfigError(f"architecture={architecture.name}: expected dense layers for streams=notebook")
+    # The notebook has these two searches, in this order.
+    after_random_search = isinstance(method, RandomPerturbation)
+    if after_random_search and iterations is None:
+        raise ConfigError(
+            "budget.iterations=null: expected a number with streams=notebook, where perturbation's draws follow "
+            "random search's"
+        )
     state = np.random.RandomState(seed)
     layout, scale = network.layout, network.dtype.type(architecture.init_scale or 0)
 
@@ -41,8 +55,8 @@ def notebook_start(
     for _ in range(2):
         initial()
     theta = initial()
-    if earlier_candidates:
-        for _ in range(earlier_candidates):
+    if after_random_search:
+        for _ in range(iterations or 0):
             state.randn(layout.size)
         theta = initial()
     return architecture.given(layout, theta), legacy_draws(state, layout.order, network.dtype, seed)

@@ -55,8 +55,7 @@ def config_of(recorded: Recorded, trusted: Sequence[str]) -> Config:
     try:
         return from_mapping(recorded.config, [name.partition(".")[0] for name in trusted])
     except OutsideModule as error:
-        target = str(error).partition(":")[0].partition("=")[2]
-        raise ConfigError(f"{error}, with --trust {target.rpartition('.')[0]}") from error
+        raise ConfigError(error.advice) from error
 
 
 def changed_data(recorded: Recorded, config: Config) -> str:

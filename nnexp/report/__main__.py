@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from nnexp.config.places import add_module_folders
 from nnexp.process import blas, leave
 from nnexp.tracking.locations import StoreError, database, resolve
 
@@ -82,6 +83,10 @@ def parser() -> argparse.ArgumentParser:
         help="setting whose values are tasks; may be repeated; default: all other settings that vary",
     )
     made.add_argument("--confidence", type=float, default=0.95, help="level of intervals and tests")
+    made.add_argument(
+        "--trust", action="append", default=[], metavar="MODULE",
+        help="module outside nnexp that may be imported to show weights of its parts; may be repeated",
+    )  # fmt: skip
     made.add_argument("--open", action="store_true", help="open the page in a browser")
     made.add_argument(
         "--no-record", action="store_true", help="do not record the page with the sweep in MLflow"
@@ -137,6 +142,8 @@ def _write_report(options: argparse.Namespace) -> int:
         options.sweep[0], options.uri, options.experiment[0], options.measure, options.confidence,
         options.task, options.method,
     )  # fmt: skip
+    material.trusted += options.trust
+    add_module_folders([])
     if options.format != "html":
         if material.judgement is None:
             raise ValueError(f"sweep={material.sweep}: its methods cannot be compared ({material.why})")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nnexp.config.error import OutsideModule
 from nnexp.figures.plane import contour_levels
 from nnexp.inside import (
     Frames,
@@ -45,7 +46,10 @@ def _insight(material: Material, task: str, size: int) -> dict[str, Any]:
     chosen.attrs["uri"] = material.uri
     seed = str(chosen["replicate"].iloc[0])
     try:
-        paths = load_trajectories(chosen, by="variant")
+        modules = [name.partition(".")[0] for name in material.trusted]
+        paths = load_trajectories(chosen, by="variant", modules=modules)
+    except OutsideModule as error:
+        return {"seed": seed, "why": f"Weights cannot be shown: {error.advice}"}
     except (StoreError, ValueError) as error:
         return {"seed": seed, "why": f"Weights cannot be shown: {error}"}
     paths = [path for path in paths if len(path.theta)]
@@ -108,6 +112,7 @@ def _clocks(paths: list[Trajectory]) -> dict[str, Any]:
 def _boundary(paths: list[Trajectory], size: int) -> dict[str, Any]:
     problem = paths[0].problem
     left, right, low, high = extent(problem)
+    held_out = problem.validation if problem.test is None else problem.test
 
     def points(data: Any) -> dict[str, Any]:
         x, y = np.asarray(data.x, np.float64), np.asarray(data.y)
@@ -120,7 +125,7 @@ def _boundary(paths: list[Trajectory], size: int) -> dict[str, Any]:
         "colors": ["#" + bytes(color.astype(np.uint8)).hex() for color in COLORS],
         "strips": {path.label: _strip(boundary_frames(path, size)) for path in paths},
         "training": points(problem.train),
-        "test": points(problem.test) if problem.test is not None else None,
+        "held_out": None if held_out is None else points(held_out),
     }
 
 

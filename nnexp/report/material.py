@@ -54,6 +54,8 @@ class Material:
     selection: Selection | None = None
     tags: dict[str, str] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
+    trusted: list[str] = field(default_factory=list)
+    """Modules outside nnexp that may be imported for parts of the runs."""
 
     @property
     def uri_shown(self) -> str:

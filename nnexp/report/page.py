@@ -147,7 +147,7 @@ def commands(material: Material) -> list[tuple[str, str]]:
             "The beginning of the sweep's command, which is longer than MLflow keeps" if cut else "The sweep"
         )
         found.append((title, f"python -m nnexp.run -m {words}"))
-    found.append(("This page", f"python -m nnexp.report {material.sweep}{where}"))
+    found.append(("This page", f"python -m nnexp.report {material.sweep}{where}{trusted}"))
     found.append(("The paper's table", f"python -m nnexp.report {material.sweep}{where} --format latex"))
     found.append(("MLflow's pages", ui_command(public(material.uri))))
     return found

@@ -145,7 +145,7 @@ def _levels(levels: pd.Series, confidence: float) -> str:
     said = (
         f" Few runs: medians' intervals hold {', '.join(f'{level:.2%}' for level in below)}." if below else ""
     )
-    return said + (" Fewer runs have none." if levels.isna().any() else "")
+    return said + (" A median of too few runs has no interval." if levels.isna().any() else "")
 
 
 def failures(material: Material, colors: dict[str, str]) -> Table:

@@ -156,7 +156,7 @@ def _shapes(row: pd.Series, about: Measure) -> str:
     """A note where shapes differ, with the p of equal means."""
     if not row["shapes_differ"] or math.isnan(row["p"]):
         return ""
-    level = "which holds for any shapes" if about.share else "which holds roughly"
+    level = "which holds for any shapes" if about.share else "which is approximate"
     return (
         " The shapes of their answers differ, which affects p; for equal means alone p "
         f"{_p(row['p_mean'])}, {level}."

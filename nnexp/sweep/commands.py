@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnexp.config.settings import kinds_of
 from nnexp.tracking import locations
 
 if TYPE_CHECKING:
+    from nnexp.config.schema import Config
     from nnexp.tracking.pages import Pages
 
 GOING_ON = ("sweep.resume=", "sweep.extend=")
 """Overrides that choose the sweep to continue."""
 
 
-def compare(home: Pages, sweep_id: str) -> str:
-    """The command that reports a sweep of a store."""
+def compare(home: Pages, sweep_id: str, configs: Iterable[Config]) -> str:
+    """The command that reports a sweep of a store; it may import the modules of the runs' parts."""
     where = [] if home.uri == locations.resolve(None) else ["--uri", locations.public(home.uri)]
     where += [] if home.experiment == "nnexp" else ["--experiment", home.experiment]
+    modules = {kind.__module__.partition(".")[0] for config in configs for kind in kinds_of(config)}
+    where += [word for name in sorted(modules - {"nnexp"}) for word in ("--trust", name)]
     return shlex.join(["python", "-m", "nnexp.report", sweep_id, *where])
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from nnexp.config.schema import Config
 from nnexp.process import writing_to
 from nnexp.sweep.commands import sync
+from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.tracking import journal, locations
 from nnexp.tracking.bring_in import Stores, bring_in_each
+from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL
 from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.journal import Beginning
-from nnexp.tracking.left import alone, begin_parent
+from nnexp.tracking.left import RUNS, alone, begin_parent
 from nnexp.tracking.locations import StoreError
+from nnexp.tracking.parent import UNTIL
+from nnexp.training.checkpoint import FOLDER
 
 
 class OwnJournal:
@@ -23,9 +29,13 @@ class OwnJournal:
     def __init__(self) -> None:
         self._alone, self._in_use = ExitStack(), ExitStack()
 
-    def look_alone(self, key: str) -> None:
-        """Make other commands that search for the sweep of this key wait, until :meth:`known`."""
-        self._alone.enter_context(alone(f"begins-{key}"))
+    def look_alone(self, key: str, uri: str | None) -> None:
+        """Make other commands that search for the sweep of this key wait, until :meth:`known`.
+
+        They are those of the same SQLite file, or for a server those of this folder.
+        """
+        file = locations.database(locations.resolve(uri))
+        self._alone.enter_context(alone(f"begins-{key}", Path(RUNS) if file is None else file.parent))
 
     def known(self) -> None:
         """The sweep can now be found by other commands."""
@@ -58,3 +68,21 @@ class OwnJournal:
         """Allow other commands to continue the sweep."""
         self.known()
         self._in_use.close()
+
+
+def beginning(
+    config: Config,
+    folder: Path | None,
+    sweep_id: str,
+    token: str,
+    overrides: Sequence[str],
+    jobs: int | None,
+    started: int,
+) -> Beginning:
+    """What a sweep's parent run starts with; ``folder`` is its journal's, if it has one."""
+    words, key = shlex.join(overrides), sweep_key(overrides, config.sweep)
+    tags = {"nnexp.sweep_id": sweep_id, "nnexp.overrides": words, CLAIM: token, KEY: key}
+    if folder is not None:
+        tags |= {JOURNAL: str(folder), CHECKPOINTS: str(folder.with_name(FOLDER))}
+    tags |= {UNTIL: config.sweep.until} if config.sweep.until is not None else {}
+    return Beginning(f"sweep {sweep_id}", {"overrides": words, "jobs": str(jobs)}, tags, started)

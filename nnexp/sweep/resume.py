@@ -133,7 +133,7 @@ def choose(
 
     Args:
         store: None where there is none yet.
-        journals: of the experiment's sweeps, left by earlier commands.
+        journals: left by earlier commands.
 
     Raises:
         StoreError: there is none, or a process still works on it.
@@ -142,6 +142,7 @@ def choose(
         raise StoreError(
             f"sweep.extend={sweep.extend}: not allowed together with sweep.resume, as it continues a sweep itself"
         )
+    journals = [one for one in journals if one.sweep_id and one.experiment == experiment]
     wanted = sweep.extend if sweep.extend is not None else sweep.resume
     key = sweep_key(overrides, sweep)
 

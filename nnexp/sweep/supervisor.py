@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import shlex
 import shutil
 import threading
 from collections import Counter
@@ -23,7 +22,7 @@ from nnexp.sweep.identity import KEY, sweep_key
 from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.log_file import write_timings
 from nnexp.sweep.longer import continue_longer
-from nnexp.sweep.own_journal import OwnJournal
+from nnexp.sweep.own_journal import OwnJournal, beginning
 from nnexp.sweep.plan import unbatched
 from nnexp.sweep.summary import load_summary
 from nnexp.sweep.trial import Trial
@@ -31,11 +30,11 @@ from nnexp.sweep.view import View
 from nnexp.sweep.work import OPENING, Work
 from nnexp.tracking import journal, locations
 from nnexp.tracking.background_call import BackgroundCall
-from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL, Claim
+from nnexp.tracking.claim import CLAIM, Claim
 from nnexp.tracking.journal import Beginning
+from nnexp.tracking.left import is_visible
 from nnexp.tracking.left import left as left_journals
 from nnexp.tracking.locations import StoreError, StoreLost
-from nnexp.tracking.parent import UNTIL
 from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
 from nnexp.tracking.source import Sources
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from nnexp.sweep.recording.process import Recorder
     from nnexp.sweep.recording.recording import Recording
     from nnexp.sweep.resume import Earlier, Found
+    from nnexp.tracking.mlflow_run import MlflowRun
     from nnexp.tracking.mlflow_store import Store
 
 LOG = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class SweepWork(Work):
     ) -> None:
         super().__init__(view, overrides, jobs, flags)
         self._process = process
-        self._looked, self.chosen, self._extends = False, None, False
+        self._looked, self.chosen, self._extends, self._only = False, None, False, False
         self._skipped = 0
         self._why: Counter[str] = Counter()
         self._begun, self._started = perf_counter(), milliseconds()
@@ -85,6 +85,7 @@ class SweepWork(Work):
         self._sources = Sources()
         self._own = OwnJournal()
         self._copies: set[Path] = set()
+        self._alone: set[str] = set()  # methods of which it was said that they cannot be batched
         self.token = secrets.token_hex(8)
         self.closing: list[str] = []  # lines that the command ends with
         self.checked: dict[tuple[str, ...], Job] = {}  # jobs that were checked before, by their overrides
@@ -103,13 +104,12 @@ class SweepWork(Work):
         self._extends = config.sweep.extend is not None
         from nnexp.sweep.resume import AUTO, choose
 
-        if config.sweep.resume == AUTO:
+        self._only = config.sweep.resume == AUTO
+        if self._only:
             # Of two commands that start at once the second one finds the first one's sweep.
-            self._own.look_alone(sweep_key(self.overrides, config.sweep))
+            self._own.look_alone(sweep_key(self.overrides, config.sweep), config.tracking.uri)
         experiment = config.tracking.experiment
-        journals = [
-            one for one in left_journals(config.tracking.uri) if one.sweep_id and one.experiment == experiment
-        ]
+        journals = left_journals(config.tracking.uri)
         file = locations.database(locations.resolve(config.tracking.uri))
         # No store is created only to be searched.
         store = None if file is not None and not file.exists() and not journals else self.store(config)
@@ -149,20 +149,19 @@ class SweepWork(Work):
         self._sources.record(self._parent)
 
     def _beginning(self, config: Config) -> Beginning:
-        words, key = shlex.join(self.overrides), sweep_key(self.overrides, config.sweep)
-        tags = {"nnexp.sweep_id": self.sweep_id, "nnexp.overrides": words, CLAIM: self.token, KEY: key}
-        if self._journal is not None:
-            tags |= {JOURNAL: str(self._journal), CHECKPOINTS: str(self._journal.with_name(FOLDER))}
-        tags |= {UNTIL: config.sweep.until} if config.sweep.until is not None else {}
-        params = {"overrides": words, "jobs": str(self.jobs)}
-        return Beginning(f"sweep {self.sweep_id}", params, tags, self._started)
+        own = self.sweep_id, self.token, self.overrides, self.jobs, self._started
+        return beginning(config, self._journal, *own)
 
     def _open(self, config: Config) -> None:
         self._home = store = self.store(config)
-        self._parent = store.start_parent(*self._beginning(config))
+        self._parent = self._start_parent(store, config)
         self._own.known()
         self._claim = Claim(self._parent, self.token)
         self._sources.record(self._parent)
+
+    def _start_parent(self, store: Store, config: Config) -> MlflowRun:
+        begin = self._beginning(config)
+        return store.start_only_parent(KEY, *begin) if self._only else store.start_parent(*begin)
 
     def _follow(self, config: Config, folder: Path) -> Recorder:
         """Let, once, the recording process follow the sweep's journal, whose first record describes the parent run.
@@ -184,6 +183,9 @@ class SweepWork(Work):
         else:
             self._opened_with = config
             self.view.say(OPENING)
+            if self._only and not is_visible(folder, config.tracking.uri):
+                # Commands in other folders do not see the journal.
+                self._start_parent(self.store(config), config)
         process = self._process = self._process or recorder()
         self._own.begin(folder, config, self._parent_beginning())
         self._parent = JournalParent(process, folder, self._stopped)
@@ -271,7 +273,8 @@ class SweepWork(Work):
         outside = outside_files(kinds_of([job.config for job in rest]))
 
         recording = self._recording = Recording(process, tags, spool, runs)
-        if names := unbatched([job.config for job in rest]):
+        if names := [one for one in unbatched([job.config for job in rest]) if one not in self._alone]:
+            self._alone.update(names)
             self.view.say(
                 f"{', '.join(names)}: trained one run at a time, because the method cannot be batched"
             )
@@ -339,7 +342,8 @@ class SweepWork(Work):
         if self._journal is not None and not self.failed and all(row.status != "killed" for row in self.rows):
             shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
         if self.rows:
-            self.view.say(f"Compare: {commands.compare(self._home, self.sweep_id)}")
+            configs = [row.config for row in self.rows]
+            self.view.say(f"Compare: {commands.compare(self._home, self.sweep_id, configs)}")
         # Only what was recorded can be resumed.
         if self._parent is not None and (self.failed or any(row.status == "killed" for row in self.rows)):
             self.view.say(f"Resume: {commands.resume(self._flags, self.overrides, self.sweep_id)}")

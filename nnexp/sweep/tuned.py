@@ -6,9 +6,10 @@ import csv
 import math
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from nnexp.config.places import folders
 from nnexp.sweep.compose.yaml_text import block
 from nnexp.sweep.tuning import Tuned
 
@@ -54,9 +55,26 @@ def report(
         for argument in arguments
         if (key := argument.split("=")[0]) not in swept and key != "seed" and not key.startswith("sweep")
     ]
-    words = ["python", "-m", "nnexp.run", "-m", "--config-dir", str(place), "sweep=tuned"]
+    # The command line takes one folder of config files; where there is one already, the grid is written out.
+    own = folders()[:-1]
+    chosen = [str(own[0]), _grid_override(grid)] if own else [str(place), "sweep=tuned"]
+    words = ["python", "-m", "nnexp.run", "-m", "--config-dir", *chosen]
     lines.append(f"Compare them on other seeds: {shlex.join([*words, *lasting, FRESH])}")
     return lines
+
+
+def _grid_override(grid: Sequence[Mapping[str, str]]) -> str:
+    """The grid as an override; values are quoted, as a list would be several values.
+
+    >>> _grid_override([{"optimizer": "sgd", "architecture.hidden": "[8,8]"}])
+    'sweep.grid=[{optimizer:"sgd",architecture.hidden:"[8,8]"}]'
+    """
+
+    def quoted(text: str) -> str:
+        return '"' + text.replace('"', '\\"') + '"'
+
+    blocks = (",".join(f"{key}:{quoted(value)}" for key, value in one.items()) for one in grid)
+    return f"sweep.grid=[{','.join(f'{{{text}}}' for text in blocks)}]"
 
 
 def _table(made: Sequence[Tuned], file: Path, measure: str, sign: float) -> None:

@@ -1,7 +1,7 @@
 """Recording of runs: the store's location, what is written, and which process writes it.
 
-Only :mod:`nnexp.tracking.mlflow_store` and :mod:`nnexp.tracking.mlflow_model` import MLflow, with the
-model's own file :mod:`nnexp.tracking.model_code`; importing this package does not.
+Only the modules ``mlflow_*`` import MLflow, and the model's own file :mod:`nnexp.tracking.model_code`; importing this
+package does not.
 """
 
 import os

@@ -11,6 +11,9 @@ from nnexp.tracking.locations import StoreLost, SweepTaken
 CLAIM = "nnexp.claim"
 """The tag that holds the token."""
 
+ONLY = "nnexp.only"
+"""The tag of a parent run that remains, of those that were started for the same sweep at the same time."""
+
 JOURNAL = "nnexp.journal"
 """The tag with the place of the sweep's journal, on the machine of its process."""
 

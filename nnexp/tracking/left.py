@@ -73,6 +73,12 @@ def read(folder: Path) -> Left | None:
     return None
 
 
+def is_visible(folder: Path, uri: str | None) -> bool:
+    """Whether every command of the store finds a journal in this folder: it is next to the store's SQLite file."""
+    file = locations.database(locations.resolve(uri))
+    return file is not None and list(folder.parents)[2:3] == [file.parent / "hydra"]
+
+
 def begin_parent(folder: Path, record: bytes) -> int:
     """Create a sweep's journal; while the returned file descriptor is open, its sweep is :func:`in_use`.
 
@@ -130,10 +136,10 @@ def locked(folder: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def alone(name: str) -> Iterator[None]:
-    """A context in which no other command here has the same name; it waits for one that has."""
-    place = Path(RUNS).absolute() / f".{name}.lock"
-    place.parent.mkdir(exist_ok=True)
+def alone(name: str, folder: Path = Path(RUNS)) -> Iterator[None]:
+    """A context in which no other command has the same name in the folder; it waits for one that has."""
+    place = folder.absolute() / f".{name}.lock"
+    place.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with open(place, "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

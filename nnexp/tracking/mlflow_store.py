@@ -20,12 +20,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_TYPE, MLFLOW_USER
 
 from nnexp.tracking import locations
-from nnexp.tracking.claim import CLAIM, SETTLE_SECONDS, Claim
+from nnexp.tracking.claim import CLAIM, ONLY, SETTLE_SECONDS, Claim
 from nnexp.tracking.connections import PART, alias, close, look_after
 from nnexp.tracking.environment import environment, environment_tags
 from nnexp.tracking.heartbeat import heartbeat
-from nnexp.tracking.locations import StoreError, StoreFull, StoreLost
+from nnexp.tracking.locations import StoreError, StoreFull, StoreLost, SweepTaken
 from nnexp.tracking.mlflow_run import LONGEST_KEY, LONGEST_TAG, MlflowRun, cut
+from nnexp.tracking.moved import follow_move
 from nnexp.tracking.pages import Pages
 from nnexp.tracking.protocol import BROUGHT_IN, milliseconds
 from nnexp.tracking.servers import ask_health, refused
@@ -90,7 +91,7 @@ class Store(Pages):
                 elif not file.exists():
                     _make(file)
                 client = open_client(uri)
-                experiment_id = _experiment(client, experiment, locations.artifact_root(uri))
+                experiment_id = _experiment(client, experiment, file)
         except StoreError:
             raise
         except Exception as error:
@@ -190,6 +191,38 @@ class Store(Pages):
         own = environment_tags(environment()) | {"nnexp.kind": "sweep"} | heartbeat()
         return self.start(name, params, own | dict(tags), started=started)
 
+    def start_only_parent(
+        self,
+        key: str,
+        name: str,
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+        started: int | None = None,
+    ) -> MlflowRun:
+        """Start the parent run of a multirun that no parent run had before, by the tag ``key``.
+
+        Of processes that start one at the same time, one remains.
+
+        Raises:
+            SweepTaken: another process was faster.
+        """
+        begun = perf_counter()
+        run = self.start_parent(name, params, tags, started)
+        # By then a process that searched before this run existed has written that it remains.
+        sleep(SETTLE_SECONDS + 3 * (perf_counter() - begun))
+        for other in self.search("tags.`nnexp.kind` = 'sweep'"):
+            found, order = other.data.tags, (other.info.start_time, other.info.run_id)
+            if other.info.run_id == run.run_id or found.get(key) != tags[key]:
+                continue
+            if ONLY in found or order < (run.started, run.run_id):
+                self.client.delete_run(run.run_id)
+                raise SweepTaken(
+                    f"sweep {found['nnexp.sweep_id']}: {found['nnexp.process']} has started it at the same time; "
+                    f"this command ends"
+                )
+        run.record(tags={ONLY: "true"})
+        return run
+
     def resume_parent(self, run_id: str, token: str) -> MlflowRun:
         """The parent run of a multirun to continue: RUNNING again, and claimed.
 
@@ -234,7 +267,8 @@ def find_run(client: MlflowClient, run_id: str) -> Any:
         raise
 
 
-def _experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:
+def _experiment(client: MlflowClient, name: str, file: Path | None) -> str:
+    artifacts = None if file is None else file.parent / "artifacts"
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
@@ -250,6 +284,8 @@ def _experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:
             f"tracking.experiment={name}: the experiment was deleted in MLflow; restore it or "
             f"choose another name"
         )
+    if file is not None and artifacts is not None:
+        follow_move(file, artifacts, str(found.artifact_location))
     return str(found.experiment_id)
 
 

@@ -15,12 +15,11 @@ from nnexp.data.generated import Generated
 from nnexp.data.loading import load
 from nnexp.data.streams import streams
 from nnexp.losses.loss import Loss
-from nnexp.network.architecture import MLP
 from nnexp.network.limits import TooLarge, ask
 from nnexp.network.network import Network, as_shape
 from nnexp.notebook.data import notebook_data
 from nnexp.notebook.start import notebook_start
-from nnexp.optim import Draws, Method, RandomPerturbation, SearchMethod
+from nnexp.optim import Draws, Method, SearchMethod
 from nnexp.optim.draws import draws_from
 from nnexp.training.problem import Problem
 from nnexp.training.run_settings import RunSettings
@@ -212,21 +211,9 @@ def _start(
 ) -> tuple[Array, Draws | None]:
     architecture, searches = settings.architecture, not settings.optimizer.needs_gradient
     if settings.streams == "notebook":
-        if not isinstance(architecture, MLP):
-            raise ConfigError(f"architecture={architecture.name}: expected dense layers for streams=notebook")
-        theta, draws = notebook_start(settings.seed, architecture, network, _earlier_candidates(settings))
+        theta, draws = notebook_start(
+            settings.seed, architecture, network, settings.optimizer, settings.budget.iterations
+        )
         return theta, draws if searches else None
     theta = architecture.initial(network, source["init"])
     return theta, draws_from(source["method"], network.layout.trained, network.dtype) if searches else None
-
-
-def _earlier_candidates(settings: RunSettings) -> int:
-    """Candidates that the notebook's random search drew before its perturbation."""
-    if not isinstance(settings.optimizer, RandomPerturbation):
-        return 0
-    if settings.budget.iterations is None:
-        raise ConfigError(
-            "budget.iterations=null: expected a number with streams=notebook, where perturbation's draws follow "
-            "random search's"
-        )
-    return settings.budget.iterations

@@ -15,7 +15,7 @@
     band: [["interval", "mean and its 95% interval"], ["spread", "median, 10 to 90% of runs"]],
     clock: [["iteration", "iterations"], ["evaluations", "evaluations"], ["seconds", "seconds"]]
       .sort((one, two) => axes.indexOf(one[0]) - axes.indexOf(two[0])),
-    points: [["training", "training"], ["test", "test"], ["none", "none"]],
+    points: [["training", "training"], ["held_out", "held-out"], ["none", "none"]],
     equal: equal.map((name) => [name, (data.axes[name] || name).split(" (")[0]]),
   };
   // Pages without a look inside have none of its controls.

@@ -18,7 +18,7 @@ import joblib
 
 from nnexp.sweep.engines.calls import Engine, EngineError, Outcome, call, interrupts_blocked, package, pin
 
-__all__ = ["BACKENDS", "EngineError", "blas_threads", "check_engine", "run_tasks"]
+__all__ = ["BACKENDS", "EngineError", "check_engine", "run_tasks"]
 
 LOG = logging.getLogger(__name__)
 
@@ -87,11 +87,6 @@ def check_engine(backend: str, n_jobs: int = 1, address: str | None = None, ask:
     if ask and address is not None:
         with interrupts_blocked():
             _open(backend, n_jobs, address, 1).close()
-
-
-def blas_threads(n_jobs: int) -> int:
-    """BLAS threads of each of ``n_jobs`` workers here: cores / jobs, at most as many as this process uses."""
-    return pin(_jobs(n_jobs)).threads
 
 
 def _here(

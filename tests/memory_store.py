@@ -1,4 +1,4 @@
-"""A store in memory: the same protocol without MLflow."""
+"""A store in memory, with the protocol of stores and without MLflow."""
 
 from __future__ import annotations
 
