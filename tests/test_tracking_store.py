@@ -162,10 +162,12 @@ def test_the_model_predicts_what_the_network_does(case: Case, monkeypatch: pytes
     ("dtype", "accumulate"), [("float32", None), ("float32", "float64"), ("float64", None)]
 )
 def test_the_models_own_forward_pass_is_the_networks(
-    tmp_path: Path, output: str, dtype: str, accumulate: str | None
+    tmp_path: Path, output: str, dtype: str, accumulate: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from nnexp.tracking.model_code import NetworkModel
 
+    # As above.
+    monkeypatch.setattr(sys, "path", list(sys.path))
     rng = np.random.default_rng(5)
     x = rng.normal(size=(7, 3))
     for activation, hidden, outputs in (("tanh", [4, 5], 9), ("sigmoid", [3], 2), ("relu", [], 3)):
