@@ -59,6 +59,28 @@ def test_a_run_that_was_begun_twice_is_gone_at_the_end(tmp_path: Path) -> None:
     }
 
 
+def test_a_run_whose_file_is_damaged_has_failed_and_stays_in_the_store(tmp_path: Path) -> None:
+    case = short(tmp_path)
+    begin = Beginning("sweep", {}, {"nnexp.sweep_id": "one"}, 1)
+    said = {"uri": None, "store": case.store.uri, "experiment": "nnexp", "begin": begin}
+    last = journal.framed("end", status="FINISHED", tags={})
+    journal.append(case.folder / journal.PARENT, [journal.framed("begin", b"", **said), last])
+    (file,) = journal.left(case.folder)
+    damaged = bytearray(file.read_bytes())
+    damaged[len(damaged) // 2] ^= 255
+    file.write_bytes(damaged)
+    case.store.start(
+        "live", {}, {"nnexp.sweep_id": "one", "nnexp.kind": "run", "nnexp.job": str(int(file.stem))}
+    )
+    brought = bring_in(lambda *_: case.store, tmp_path)
+    assert (brought.runs, brought.there) == (0, 0)
+    assert any("damaged from byte" in problem for problem in brought.problems)
+    (run,) = case.store.search("tags.`nnexp.kind` = 'run'")
+    assert (run.info.run_name, run.info.status) == ("live", "FAILED")
+    assert "damaged from byte" in run.data.tags["nnexp.reason"]
+    assert file.exists()
+
+
 def test_a_run_of_long_ago_that_comes_late_is_among_the_results(tmp_path: Path) -> None:
     case = short(tmp_path)
     case.store.start("another", {"seed": "1"}, {"nnexp.kind": "run"}).finish("FINISHED")

@@ -68,7 +68,7 @@ class Delivery:
         self._read_to: dict[Path, int] = {}
         self._live: dict[Path, _Live] = {}
         self._failures: dict[Path, int] = {}
-        self._aside: set[Path] = set()
+        self._aside: dict[Path, str] = {}
         self._to_fail: list[tuple[Any, str]] = []
         self._parent_file: ParentFile | None = None
         self._done: deque[Path] = deque()
@@ -153,19 +153,28 @@ class Delivery:
             raise refused[0]
         if last is not None and self._parent_file is not None:
             self._fail()
-            self._delete_ghosts()
+            self._end_rest()
             self._parent_file.end(last)
         return last is not None
 
-    def _delete_ghosts(self) -> None:
-        """Delete runs of the sweep that were created twice because the store's response was lost."""
+    def _end_rest(self) -> None:
+        """End runs of the sweep that are still RUNNING in the store.
+
+        Those whose file cannot be delivered have failed; others were created twice, because the store's response was
+        lost, and are deleted.
+        """
         known = {self.parent.run_id, *(run.run_id for run, _ in self._to_fail)}
+        kept = {file.stem.lstrip("0") or "0": why for file, why in self._aside.items()}
         try:
             for store in self._stores:
                 for run in store.search(f"{self._sweep} and attributes.status = 'RUNNING'"):
-                    if run.info.run_id not in known:
-                        LOG.warning("run %s was created twice and is deleted", run.info.run_id)
-                        store.client.delete_run(run.info.run_id)
+                    run_id, why = run.info.run_id, kept.get(run.data.tags.get("nnexp.job", ""))
+                    if why is not None and run_id not in known:
+                        self._to_fail.append((store.run(run_id), f"not recorded ({why})"))
+                    elif run_id not in known:
+                        LOG.warning("run %s was created twice and is deleted", run_id)
+                        store.client.delete_run(run_id)
+            self._fail()
         except StoreError:
             raise
         except Exception as error:
@@ -219,7 +228,7 @@ class Delivery:
         self._limit(file.rename(file.with_suffix(DONE)))
 
     def _set_aside(self, file: Path, why: str) -> None:
-        self._aside.add(file)
+        self._aside[file] = why
         self._tell("kept", name=file.stem, why=why)
 
     def _end_as_failed(self, file: Path, error: Exception) -> None:
