@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import importlib
-import os
 import shutil
 import sys
 import tempfile
@@ -44,24 +43,12 @@ def _kept(package: Path, outside: tuple[tuple[str, Path], ...]) -> tuple[Path, d
 
 
 def _copy(package: Path, outside: Mapping[str, Path], folder: Path) -> None:
-    # Compiled files belong to the copy: their sources' times are the same, so workers need not compile.
+    # Compiled files are copied too; their times are still valid, so workers need not compile.
     ignored = shutil.ignore_patterns("*.ipynb", "conf")
-    shutil.copytree(package, folder / "nnexp", ignore=ignored, copy_function=_copy_file, dirs_exist_ok=True)
+    shutil.copytree(package, folder / "nnexp", ignore=ignored, dirs_exist_ok=True)
     for place, file in outside.items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(file, folder / place)
-
-
-def _copy_file(file: str, copy: str) -> str:
-    """Copy a file; one that Python compiled is linked, which is faster: Python replaces it but never changes it."""
-    if file.endswith(".pyc"):
-        try:
-            os.link(file, copy)
-            return copy
-        except OSError:
-            # It exists, or links cannot be made there.
-            pass
-    return shutil.copy2(file, copy)
 
 
 def import_from(folder: str, places: Sequence[str]) -> None:
