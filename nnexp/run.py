@@ -127,6 +127,8 @@ def _guarded(given: Arguments, process: Recorder | None) -> int:
     except (HydraException, OmegaConfBaseException, ConfigError, StoreError, Stop) as error:
         if wants_traceback:
             raise
+        if code := _interrupted(error):
+            return code
         cause = error.__cause__ if isinstance(error, Stop) and error.__cause__ else error
         code = _refused(one_line(cause, given.settings, given.sweep))
         return 1 if isinstance(cause, SweepTaken | StoreFull) else code
@@ -311,6 +313,18 @@ def _print(given: Arguments) -> None:
         hydra.main(str(conf()), "config", version_base="1.3")(lambda config: None)()
     finally:
         sys.argv = before
+
+
+def _interrupted(error: BaseException | None) -> int:
+    """The exit code of the signal that an error comes from, else 0.
+
+    OmegaConf restores flags of objects that a signal left half made, and that fails with an error of its own.
+    """
+    from nnexp.sweep.interrupts import Terminated
+
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return 0 if error is None else 143 if isinstance(error, Terminated) else 130
 
 
 def _refused(line: str) -> int:

@@ -124,6 +124,18 @@ def test_a_signal_ends_the_run_and_its_sweep_as_killed(tmp_path, launcher, numbe
     assert run.data.metrics["loss"] > 0
 
 
+@pytest.mark.parametrize(("signal_error", "code"), [("KeyboardInterrupt", 130), ("Terminated", 143)])
+def test_a_signal_that_left_something_half_made_is_no_bad_input(tmp_path, signal_error, code):
+    """As in OmegaConf: what is done at the end fails with another error, in place of the signal's."""
+    (tmp_path / "conf" / "optimizer").mkdir(parents=True)
+    (tmp_path / "conf" / "optimizer" / "half.yaml").write_text("_target_: half.Made\nname: half\n")
+    (tmp_path / "half.py").write_text(
+        f"from nnexp.sweep.interrupts import Terminated\ntry:\n    raise {signal_error}\nfinally:\n    None.flags\n"
+    )
+    done = here(tmp_path, "--config-dir", "conf", "optimizer=half")
+    assert (done.returncode, done.stderr) == (code, "")
+
+
 def test_a_dry_run_lists_and_checks_the_jobs(tmp_path):
     done = here(tmp_path, "--dry-run", "-m", "optimizer=random,sgd", "seed=range(0,3)")
     assert done.returncode == 0
