@@ -17,7 +17,7 @@ from nnexp.config.schema import Config, ConfigError, Sweep, from_mapping
 from nnexp.losses.measures import BATCH_LOSS, measures
 from nnexp.sweep.checkpoints import move
 from nnexp.sweep.identity import KEY, code_hash, config_hash, sweep_key
-from nnexp.sweep.view import Row
+from nnexp.sweep.view import Row, row
 from nnexp.tracking.bring_in import Stores, bring_in_each, deliver
 from nnexp.tracking.claim import CHECKPOINTS, JOURNAL
 from nnexp.tracking.files import HISTORY_FILE
@@ -79,8 +79,6 @@ class Earlier:
 
     def others(self) -> list[Row]:
         """Rows of the finished runs that no job of this command has claimed or replaced."""
-        from nnexp.sweep.work import row
-
         rows = []
         for run in (run for runs in self._done.values() for run in runs):
             tags, seed = run.data.tags, int(run.data.params["seed"])
@@ -158,11 +156,8 @@ def choose(
     all_parents = search()
     known = {parent.data.tags.get("nnexp.sweep_id") for parent in all_parents}
     alone = [one for one in journals if one.sweep_id not in known and is_wanted(one.begin.tags)]
-    # Those of jobs that were trained one by one hold what their sweep's parent does not know of.
-    if first := [*alone, *(one for one in journals if not one.has_parent)]:
-        for problem in bring_in_each(
-            Stores(known=store), dict.fromkeys(one.folder for one in first)
-        ).problems:
+    if alone:
+        for problem in bring_in_each(Stores(known=store), [one.folder for one in alone]).problems:
             LOG.warning("%s", problem)
         all_parents = search()
         known = {parent.data.tags.get("nnexp.sweep_id") for parent in all_parents}

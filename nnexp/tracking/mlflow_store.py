@@ -98,16 +98,6 @@ class Store(Pages):
             raise _refused(uri, error) from error
         return cls(uri, experiment, experiment_id, client)
 
-    def beat(self) -> None:
-        """Check that the store and the sweep are still ours, and record the sweep's heartbeat.
-
-        Raises:
-            StoreLost, SweepTaken: see :meth:`check`.
-        """
-        self.check()
-        if self.claim is not None:
-            self.claim.beat()
-
     def answer(self) -> None:
         """Check that the store can be reached.
 
