@@ -140,10 +140,10 @@ class Work:
             self._add(job, claim.result)
             self.view.say(f"run {claim.result.run_id} is already recorded and has finished")
             return claim.result
-        own = [one for one in job.overrides if not one.startswith("resume=")]
-        return self.batch([job._replace(overrides=own)], EngineChoice("sequential", 1), place, 0.0).get(
-            job.number
-        )
+        if job.config.sweep.fail_fast and any(row.status == "failed" for row in self.rows):
+            return None
+        job = job._replace(overrides=[one for one in job.overrides if not one.startswith("resume=")])
+        return self.batch([job], EngineChoice("sequential", 1), place, 0.0).get(job.number)
 
     def batch(
         self, jobs: Sequence[Trial], choice: EngineChoice, place: Path, composing: float
@@ -177,7 +177,6 @@ class Work:
         spool.make()
         for note in self._goes_on(rest, spool.checkpoints):
             self.view.say(note)
-        self._copies.add(spool.code)
         by_number = {job.number: job for job in rest}
         outside = outside_files(kinds_of([job.config for job in rest]))
         recording = self._recording = Recording(process, self._tags(spool), spool, runs, self._files(rest))
@@ -191,10 +190,11 @@ class Work:
             forget()
         start = perf_counter()
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
-        several = sweep.until is not None or sweep.trials is not None
+        anew = spool.code not in self._copies
+        self._copies.add(spool.code)
         try:
             with (
-                frozen_source(spool.code, outside, several),
+                frozen_source(spool.code, outside, anew),
                 self.view.sweep(max(runs, len(self.rows) + len(rest)), len(self.rows)) as progress,
                 Interrupts(spool.stop, self.view.say) as interrupts,
             ):
