@@ -20,7 +20,6 @@ from nnexp.sweep.identity import KEY, code_hash, config_hash, sweep_key
 from nnexp.sweep.view import Row, row
 from nnexp.tracking.bring_in import Stores, bring_in_each, deliver
 from nnexp.tracking.claim import CHECKPOINTS, JOURNAL
-from nnexp.tracking.files import HISTORY_FILE
 from nnexp.tracking.heartbeat import stale, worked_on
 from nnexp.tracking.left import Left, in_use, locked
 from nnexp.tracking.locations import StoreError
@@ -66,7 +65,7 @@ class Earlier:
         self._data = dict.fromkeys(run.data.tags.get("nnexp.data", "") for run in children)
         for run in children:
             good = run.info.status == "FINISHED"
-            if good and not store.has_file(run, HISTORY_FILE):
+            if good and not store.has_results(run):
                 good = False
                 self._without_files.add(run.info.run_id)
             place = self._done if good else self._others
@@ -106,7 +105,7 @@ class Earlier:
             if before:
                 return Found(None, "of other data", before)
         if any(run.info.run_id in self._without_files for run in before):
-            return Found(None, "files missing", before)
+            return Found(None, "files missing or cut short", before)
         return Found(None, why_again(before[-1] if before else None), before)
 
     def _take(self, config: str) -> list[Any]:
