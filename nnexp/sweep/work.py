@@ -174,7 +174,8 @@ class Work:
         if not rest:
             return results
         sweep, runs = jobs[0].config.sweep, self.jobs or 1
-        self._temporary.add(spool.folder)
+        anew = spool.code not in self._temporary
+        self._temporary |= {spool.code, spool.folder}
         spool.make()
         for note in self._goes_on(rest, spool.checkpoints):
             self.view.say(note)
@@ -191,8 +192,6 @@ class Work:
             forget()
         start = perf_counter()
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
-        anew = spool.code not in self._temporary
-        self._temporary.add(spool.code)
         try:
             with (
                 frozen_source(spool.code, outside, anew),
@@ -259,9 +258,7 @@ class Work:
         if self._journal is not None and ended:
             shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
         if self.jobs is None and all(row.status == "killed" for row in self.rows):
-            from nnexp.sweep.resume import LATEST
-
-            run_id = self.rows[0].run_id if self.rows else LATEST
+            run_id = self.rows[0].run_id if self.rows else "latest"
             given = [o for o in self.overrides if not o.lstrip("+").startswith("resume=")]
             words = ["python", "-m", "nnexp.run", *self._flags, *given, f"resume={run_id}"]
             self.view.say(f"Resume: {shlex.join(words)}")
