@@ -94,10 +94,10 @@ def _help(words: list[str]) -> int:
 
 
 def _hydra(given: Arguments) -> int:
-    from nnexp.sweep.recording.process import begun
+    from nnexp.sweep.recording.process import recorder
 
     # Started first, because the imports below are slow.
-    process = begun(given.settings) if given.sweep and not given.command else None
+    process = None if given.command else recorder()
     try:
         return _guarded(given, process)
     finally:
@@ -205,7 +205,7 @@ def _train(given: Arguments, process: Recorder | None, hydra: Hydra) -> int:
     else:
         first = jobs.single(overrides, path, main)
         _check_store(first)
-        work = Work(view, overrides, None, given.kept())
+        work = Work(view, overrides, None, process, given.kept())
     with closing(work):
         work.find_earlier(first)
         if isinstance(work, SweepWork):
@@ -292,7 +292,8 @@ def _job(work: Work) -> Callable[[DictConfig], float]:
             plain: Any = OmegaConf.to_container(composed, resolve=True)
             config = from_mapping(plain)
             trial = Trial(number, config, list(hydra_config.overrides.task), log, code_hash(config))
-            return objective(config, work.run(trial))
+            place = log.parent if work.jobs is None else Path(hydra_config.sweep.dir)
+            return objective(config, work.run(trial, place))
         except (ConfigError, StoreError) as error:
             raise Stop(str(error)) from error
 

@@ -1,6 +1,6 @@
 """``python -m nnexp.sync [FOLDER ...]``: record runs in their MLflow store that only a local journal has yet.
 
-A sweep has its own process for this, which follows its journal while runs are trained: :func:`follow`.
+A command that trains has its own process for this, which follows its journal: :func:`follow`.
 """
 
 from __future__ import annotations
@@ -64,29 +64,29 @@ def sync(folders: Sequence[str], uri: str | None) -> int:
     return code
 
 
-class _ToSweep(logging.Handler):
-    """Sends log records to the sweep's process."""
+class _ToCommand(logging.Handler):
+    """Sends log records to the command's process."""
 
     def emit(self, record: logging.LogRecord) -> None:
         tell("log", name=record.name, level=record.levelno, text=record.getMessage())
 
 
 def tell(what: str, **said: Any) -> None:
-    """Write one JSON line to the sweep's process."""
+    """Write one JSON line to the command's process."""
     try:
         os.write(1, json.dumps({"what": what, **said}).encode() + b"\n")
     except OSError:
-        # The sweep's process has ended, and another one may take over its journal.
+        # The command's process has ended, and another one may take over its journal.
         os._exit(1)
 
 
 def follow() -> int:
-    """Deliver a sweep's journal as it is written, until the sweep has ended.
+    """Deliver a command's journal as it is written, until the command has ended.
 
     The first line of stdin says where the journal is; every further line asks for a look at it. At the end of stdin the
-    sweep's process has ended, and this one ends at once. Events go to stdout, one JSON line each.
+    command's process has ended, and this one ends at once. Events go to stdout, one JSON line each.
     """
-    logging.getLogger().addHandler(_ToSweep())
+    logging.getLogger().addHandler(_ToCommand())
     logging.getLogger("nnexp").setLevel(logging.INFO)
     # Imported before the first request.
     import nnexp.tracking.bring_in
@@ -125,7 +125,7 @@ def bring() -> int:
 
 
 def deliver_live(folder: Path, again: bool, tell: Callable[..., None], wait: Callable[[float], bool]) -> None:
-    """Deliver a journal as it is written, until its sweep has ended or recording is no longer allowed.
+    """Deliver a journal as it is written, until its command has ended or recording is no longer allowed.
 
     Args:
         again: whether an earlier process already delivered a part.

@@ -163,7 +163,7 @@ def running(place: Path) -> list[Any]:
     )
 
 
-def wait_for(fact: Callable[[], object], seconds: float = 90) -> None:
+def wait_for(fact: Callable[[], object], seconds: float = 180) -> None:
     """Wait until ``fact()`` is true."""
     until = time.monotonic() + seconds
     while not fact():

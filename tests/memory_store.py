@@ -87,9 +87,6 @@ class MemoryStore:
         self.runs.append(run)
         return run
 
-    def beat(self) -> None:
-        pass
-
     def run_url(self, run_id: str) -> str:
         return f"memory:{run_id}"
 

@@ -1,12 +1,16 @@
-"""Small runs for the tests of the record, and a program that records one in a process of its own."""
+"""Small runs for the tests of the record, recorded without a command."""
 
 from __future__ import annotations
 
-import signal
-import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nnexp.config.schema import Config, from_mapping
+from nnexp.tracking.environment import environment, environment_tags
+from nnexp.tracking.outcome import outcome, per_decade
+from nnexp.tracking.plain import flatten
+from nnexp.tracking.protocol import milliseconds
+from nnexp.tracking.recorder import RunResult, Thinning, last_tags, publish, result, start_tags
 from nnexp.training import Group, prepare
 
 
@@ -34,22 +38,32 @@ def group(config: Config) -> Group:
     return Group([prepare(config, config.tracking.log_every, config.tracking.snapshots)])
 
 
-def main(uri: str) -> None:
-    """Record an endless run, saying when rows are out; SIGTERM stops it as Ctrl-C does."""
-    from nnexp.tracking import recorder
-    from nnexp.tracking.mlflow_store import Store
+def record_run(
+    store: Any,
+    group: Group,
+    config: Config,
+    name: str,
+    tags: Mapping[str, str],
+    parent: str | None = None,
+    overrides: Sequence[str] = (),
+    on_rows: Callable[[Any], None] | None = None,
+) -> RunResult:
+    """Train a group of one run and record its outcome in a store at once, without journal and processes.
 
-    def stop(*_: Any) -> None:
-        raise SystemExit(143)
-
-    signal.signal(signal.SIGTERM, stop)
-    config = settings(budget__iterations=None, budget__seconds=60.0, tracking__flush_seconds=0.3)
-    store = Store.open(uri, "nnexp")
-    print("opened", flush=True)
-    recorder.record_run(
-        store, group(config), config, "endless", {}, on_rows=lambda rows: print(len(rows.loss), flush=True)
-    )
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+    An error of ``on_rows`` ends training, and is raised again when the run is recorded.
+    """
+    trained, machine, started, error = group.runs[0], environment(), milliseconds(), None
+    try:
+        for parts in group.train(config.tracking.flush_seconds):
+            if parts and on_rows is not None:
+                on_rows(parts[0][1])
+    except BaseException as caught:
+        error = caught
+        trained.stop()
+    made = outcome(trained, config, machine, started, milliseconds(), error=error)
+    own = environment_tags(machine) | start_tags(config, overrides) | dict(tags)
+    run = store.start(name, flatten(config), own, parent, started)
+    publish(run, made, Thinning(per_decade(config.tracking.points, 1)), last_tags(made, config))
+    if error is not None:
+        raise error
+    return result(run.run_id, store.run_url(run.run_id), made)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import children, here, in_store, runs, start, wait_for
+from commands import children, here, in_store, runs, start, sync, wait_for
 from whole_runs import artifacts, assert_whole, config_of, saved
 
 from nnexp.config.schema import from_mapping
@@ -85,6 +85,10 @@ def test_a_single_run_goes_on(lab: Path) -> None:
     process.communicate()
     (left,) = runs(lab)
     assert left.info.status == "RUNNING"
+    assert "runs: 1 runs recorded" in sync(lab).stdout
+    (left,) = runs(lab)
+    assert left.info.status == "KILLED"
+    assert int(left.data.tags["nnexp.iterations"]) > 2000
     # What it would leave if it ended there.
     assert {"history.parquet", "config.yaml", "weights.npz"} <= {
         one.name for one in artifacts(left).iterdir()

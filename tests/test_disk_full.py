@@ -141,7 +141,7 @@ def test_a_run_that_nobody_can_keep_ends_the_sweep(tmp_path: Path) -> None:
         spool = Spool(tmp_path / "other" / "spool")
         spool.make()
         fill(tmp_path / "other")
-        recording = Recording(RecordingHere(), {journal.ENTRY: "token"}, spool, 1)
+        recording = Recording(RecordingHere(), {journal.ENTRY: "token"}, spool, 1, {})
         made = lost(RuntimeError("no worker"))._replace(files={"a": b"0" * 9999})
         ((_, result),) = recording.take_all([(job, made)])
         # Also for workers, which look for a file.

@@ -6,13 +6,13 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+from recorded import record_run
 from test_group import alone, assert_equal_alone, config
 
 from nnexp.config.schema import from_mapping
 from nnexp.results import MEASURES, load_runs
 from nnexp.stats import select_best
 from nnexp.tracking.mlflow_store import Store
-from nnexp.tracking.recorder import record_run
 from nnexp.training.group import Group
 
 

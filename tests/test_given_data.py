@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from recorded import record_run
 
 from nnexp.config.schema import from_mapping
 from nnexp.results import label, load_history, load_runs
 from nnexp.stats import compare, judge, select_best
 from nnexp.tracking.mlflow_store import Store
-from nnexp.tracking.recorder import record_run
 from nnexp.training.group import Group
 
 INPUTS = [[at / 600, 1 - at / 600] for at in range(600)]

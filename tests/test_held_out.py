@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from recorded import record_run
 
 from nnexp.config.schema import Config, Tracking
 from nnexp.data import Sine, Spiral, Table
@@ -22,7 +23,6 @@ from nnexp.stats import default_measure, select_best
 from nnexp.sweep.trial import objective
 from nnexp.tracking.files import history_table, rows_of
 from nnexp.tracking.mlflow_store import Store
-from nnexp.tracking.recorder import record_run
 from nnexp.training import Budget, Group, RunSettings, train
 
 SETTINGS = RunSettings(

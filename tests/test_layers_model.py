@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import surroundings
+from recorded import record_run
 
 from nnexp.config.places import options
 from nnexp.config.schema import Config, Tracking
@@ -19,7 +20,6 @@ from nnexp.network import Layers
 from nnexp.optim import SGD
 from nnexp.tracking import files
 from nnexp.tracking.mlflow_store import Store
-from nnexp.tracking.recorder import record_run
 from nnexp.training import Budget, Group, RunSettings, train
 from tests.layer_cases import CASES, CONV, DENSE, Images, Words, built
 

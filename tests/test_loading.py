@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded import record_run
 
 from nnexp.config.schema import Config, Tracking
 from nnexp.data import MNIST, Spiral, loading
@@ -17,7 +18,6 @@ from nnexp.network import MLP, Linear
 from nnexp.optim import SGD
 from nnexp.results import load_history, load_runs
 from nnexp.tracking.mlflow_store import Store
-from nnexp.tracking.recorder import record_run
 from nnexp.training import Budget, Group, RunSettings
 from nnexp.training.prepare import prepare, prepare_group
 from tests.data_files import images, write_idx

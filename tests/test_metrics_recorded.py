@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from recorded import record_run
 
 from nnexp.config.schema import Config, Tracking
 from nnexp.figures import curves
@@ -22,7 +23,6 @@ from nnexp.results import known_measures, load_history, load_runs, measure_of, o
 from nnexp.stats import compare, higher_is_better
 from nnexp.testing import SMALL
 from nnexp.tracking.mlflow_store import Store
-from nnexp.tracking.recorder import record_run
 from nnexp.training import Group
 from tests.test_metrics import Sureness
 

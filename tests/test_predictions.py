@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recorded import record_run
 
 from nnexp.config.schema import Config, Tracking
 from nnexp.data import Digits, Sine, Wine
@@ -22,7 +23,6 @@ from nnexp.report.material import load_material
 from nnexp.testing import SMALL
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.pictures import figures
-from nnexp.tracking.recorder import record_run
 from nnexp.training import Budget, Group, train
 
 SHORT = replace(SMALL, budget=Budget(iterations=5))

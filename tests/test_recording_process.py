@@ -76,7 +76,7 @@ def recording_of(process: RecordingProcess, tmp_path: Path, uri: str) -> tuple[R
     spool = Spool(tmp_path / "spool")
     spool.make()
     tags = {"nnexp.sweep_id": "one", journal.ENTRY: "token"}
-    return Recording(process, tags, spool, 1), job
+    return Recording(process, tags, spool, 1, {}), job
 
 
 def test_it_delivers_a_journal_and_closes_its_store(process: RecordingProcess, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_job_whose_worker_was_lost_after_it_wrote_its_run_is_not_trained_again
     assert opened(process, folder, uri)
     recording, job = recording_of(process, tmp_path, uri)
     task = Task(
-        pickle.dumps([job]), recording.tags, 1, True, str(recording.spool.folder), package_hash(), None, (),
+        pickle.dumps([job]), recording.tags, {}, 1, True, str(recording.spool.folder), package_hash(), None, (),
         os.getpid(),
     )  # fmt: skip
     # Its answer is lost, be the run in the journal alone or in the store already.

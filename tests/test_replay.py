@@ -20,7 +20,7 @@ from barred import BARRED
 from commands import runs
 from conftest import ROOT, surroundings
 from mlflow import MlflowClient
-from recorded import group, settings
+from recorded import group, record_run, settings
 
 from nnexp.config.schema import from_mapping
 from nnexp.config.settings import plain
@@ -28,7 +28,6 @@ from nnexp.network.layout import Layout
 from nnexp.replay.__main__ import main
 from nnexp.report.material import load_material
 from nnexp.report.page import commands
-from nnexp.tracking import recorder
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.plain import to_yaml
 
@@ -188,7 +187,7 @@ def test_interrupted_runs_have_equal_bits_up_to_their_last_rows(
                 raise error
 
         with pytest.raises(error):
-            recorder.record_run(store, group(config), config, "", {}, on_rows=interrupt)
+            record_run(store, group(config), config, "", {}, on_rows=interrupt)
 
     for error, changes in INTERRUPTED:
         train(error, changes)
@@ -211,7 +210,7 @@ def test_runs_that_ended_by_their_clock_a_target_or_themselves_have_equal_bits(
         {"optimizer": "sgd", "optimizer__learning_rate": 1e9},
     ):
         config = settings(**changes)
-        ends.append(recorder.record_run(store, group(config), config, "", {}).run_id)
+        ends.append(record_run(store, group(config), config, "", {}).run_id)
     code, out, _ = replayed(own, *ends, capsys=capsys)
     assert code == 0, out
     assert "4 runs: 4 equal, bit for bit" in out
@@ -226,7 +225,7 @@ def test_given_data_that_changed_or_are_missing_are_one_line(
         "x,y,kind\n" + "".join(f"{i * 37 % 101},{i * 71 % 101},{'ab'[i % 2]}\n" for i in range(40))
     )
     config = settings(dataset={"name": "table", "path": str(file), "target": "kind"})
-    recorder.record_run(Store.open(uri(own), "nnexp"), group(config), config, "", {})
+    record_run(Store.open(uri(own), "nnexp"), group(config), config, "", {})
     assert replayed(own, capsys=capsys)[0] == 0
     file.write_text(file.read_text().replace("37", "38"))
     code, out, err = replayed(own, capsys=capsys)

@@ -15,21 +15,24 @@ from nnexp.tracking.mlflow_store import Store
 
 def test_finished_runs_without_files_are_run_again_and_ghosts_go(tmp_path: Path) -> None:
     made_store(tmp_path)
-    assert here(tmp_path, "-m", "seed=0,1", *SMALL).returncode == 0
-    first, second = runs(tmp_path)
+    assert here(tmp_path, "-m", "seed=0,1,2,3", *SMALL).returncode == 0
+    first, second, third, fourth = runs(tmp_path)
     shutil.rmtree(tmp_path / "runs" / "artifacts" / first.info.run_id)
+    for run, name in ((third, "history.parquet"), (fourth, "weights.npz")):
+        file = tmp_path / "runs" / "artifacts" / run.info.run_id / "artifacts" / name
+        file.write_bytes(file.read_bytes()[:-1])
     store = Store.open(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}", "nnexp")
     ghost = store.start("ghost", {}, {key: text for key, text in second.data.tags.items() if "nnexp." in key})
     close()
     # Until then results leave it out, and count it.
     found = load_runs(store.uri)
-    assert sorted(found["run_id"]) == sorted([first.info.run_id, second.info.run_id])
+    assert sorted(found["run_id"]) == sorted(run.info.run_id for run in (first, second, third, fourth))
     assert found.attrs["without_params"] == 1
-    done = here(tmp_path, "-m", "seed=0,1", *SMALL, "sweep.resume=true")
+    done = here(tmp_path, "-m", "seed=0,1,2,3", *SMALL, "sweep.resume=true")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 run is recorded and skipped; run again: 1 files missing" in done.stdout
+    assert "1 run is recorded and skipped; run again: 3 files missing or cut short" in done.stdout
     after = runs(tmp_path)
-    assert len(after) == 2
+    assert len(after) == 4
     assert {run.info.status for run in after} == {"FINISHED"}
     assert not {first.info.run_id, ghost.run_id} & {run.info.run_id for run in after}
     assert second.info.run_id in {run.info.run_id for run in after}

@@ -26,7 +26,7 @@ def test_it_is_frozen_while_another_thread_imports(tmp_path: Path) -> None:
                 sys.modules.pop(f"nnexp_test_module_{(number - 500) % 1000}", None)
 
     code = tmp_path / "code"
-    with frozen_source(code, {}):
+    with frozen_source(code, {}, anew=True):
         assert (code / "nnexp" / "run.py").exists()
     thread = threading.Thread(target=importing)
     before, interval = dict(sys.modules), sys.getswitchinterval()
@@ -55,7 +55,7 @@ def test_modules_from_outside_are_copied_and_loaded_from_the_copy(
     monkeypatch.syspath_prepend(tmp_path / "lab")
     before, copy = list(sys.path), str(tmp_path / "code")
     try:
-        with frozen_source(tmp_path / "code", {name: tmp_path / "lab" / name for name in files}):
+        with frozen_source(tmp_path / "code", {name: tmp_path / "lab" / name for name in files}, anew=True):
             pass
         assert sys.path == before
         assert importlib.import_module("deep_lab.part").__file__ == str(
@@ -78,9 +78,11 @@ def test_later_batches_have_the_source_that_the_first_one_found(tmp_path: Path) 
     module.parent.mkdir()
     module.write_text("STEP = 1\n")
     found = []
-    for number in range(2):
-        with frozen_source(tmp_path / f"batch {number}", {"method.py": module}, keep=True):
-            found.append((tmp_path / f"batch {number}" / "method.py").read_text())
-            assert (tmp_path / f"batch {number}" / "nnexp" / "run.py").is_file()
+    # The first one finds what another command left there.
+    for anew, more in ((True, {}), (False, {}), (False, {"other.py": module}), (True, {})):
+        with frozen_source(tmp_path / "code", {"method.py": module, **more}, anew):
+            found.append((tmp_path / "code" / "method.py").read_text())
+            assert (tmp_path / "code" / "nnexp" / "run.py").is_file()
         module.write_text("STEP = 2\n")
-    assert found == ["STEP = 1\n"] * 2
+    assert found == ["STEP = 1\n"] * 3 + ["STEP = 2\n"]
+    assert (tmp_path / "code" / "other.py").read_text() == "STEP = 2\n"

@@ -65,6 +65,19 @@ def test_the_first_failure_ends_a_sweep_that_wants_it(tmp_path, failing):
     assert "sweep.resume=" in done.stdout
 
 
+def test_the_first_failure_ends_jobs_that_are_trained_one_by_one(tmp_path, failing):
+    done, _ = failing(
+        99,
+        "seed=0,1,2",
+        "optimizer=sgd",
+        "hydra/launcher=basic",
+        "hydra/sweeper=basic",
+        "sweep.fail_fast=true",
+    )
+    assert done.returncode == 1
+    assert [run.info.status for run in runs(tmp_path)] == ["FINISHED", "FAILED"]
+
+
 @pytest.fixture
 def own_source(tmp_path):
     """A copy of the package that a test may edit, and the environment that uses it."""

@@ -18,13 +18,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from memory_store import MemoryStore
-from recorded import group, settings
+from recorded import group, record_run, settings
 
 from nnexp.tracking import connections, files
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.mlflow_store import Store
 from nnexp.tracking.parent import finish_parent
-from nnexp.tracking.recorder import RunResult, record_run
+from nnexp.tracking.recorder import RunResult
 from nnexp.training import prepare
 
 SERIES = ("loss", "accuracy", "val_loss", "val_accuracy", "evaluations")

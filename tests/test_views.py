@@ -117,6 +117,15 @@ def test_the_end_of_a_sweep_makes_its_views(store: Store) -> None:
     assert "[decision boundaries]" in tags[NOTE].splitlines()[0]
 
 
+def test_a_sweep_of_which_no_run_was_recorded_has_views_without_pictures(store: Store) -> None:
+    parent, sweep = store.start_parent("sweep", {}, {"nnexp.sweep_id": "s1"}), "s1"
+    finish_parent(parent, TABLE.assign(run_id=""), "FAILED", None, sweep)
+    run, tags = store.client.get_run(parent.run_id), store.client.get_experiment(store.experiment_id).tags
+    assert (run.info.status, run.data.tags.get("nnexp.warning")) == ("FAILED", None)
+    assert PREFIX + sweep in tags
+    assert f"{PREFIX}{sweep}-boundaries" not in tags
+
+
 def test_a_summary_is_short_and_names_no_folder() -> None:
     text = markdown(TABLE)
     assert "/home" not in text

@@ -1,4 +1,4 @@
-"""Progress of a sweep that is trained in groups: a bar on a terminal, lines elsewhere."""
+"""Progress of a command's runs: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MOST_LINES = 4
 
 
 class SweepProgress:
-    """A context in which a sweep's jobs end one after another.
+    """A context in which a command's jobs end one after another.
 
     Args:
         total: jobs of the command.
@@ -112,7 +112,8 @@ class SweepProgress:
 
     def _drawing(self) -> RenderableType:
         head = Table.grid(padding=(0, 1), expand=False)
-        bar = ProgressBar(total=self._total, completed=self.done, width=max(10, self._console.width // 4))
+        width = max(10, self._console.width // 4)
+        bar = ProgressBar(total=self._total, completed=self._trained(), width=width)
         head.add_row("runs", bar, f"{self.done}/{self._total}", Text(self._state(), no_wrap=True))
         lines = [*self._groups(), *filter(None, [self._bests()])]
         return Group(head, *(Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in lines))
@@ -120,14 +121,19 @@ class SweepProgress:
     def _state(self) -> str:
         elapsed = monotonic() - self._start
         words = [f"{self.failed} failed", f"{min(self.running(), self._total - self.done)} running"]
-        trained = self.done - self._begun
-        # The first two runs are not enough for an estimate.
-        if trained > 2 and self.done < self._total:
-            left = elapsed / trained * (self._total - self.done)
+        trained = self._trained() - self._begun
+        # The first two runs of many are not enough for an estimate.
+        if trained > min(2.0, 0.05 * self._total) and self.done < self._total:
+            left = elapsed / trained * (self._total - self._begun - trained)
             words.append(f"about {_time(left)} left")
         else:
             words.append(_time(elapsed))
         return ", ".join(words)
+
+    def _trained(self) -> float:
+        """How many runs are trained, including parts of those in training."""
+        parts = [one.iteration / one.of * (one.runs - one.done) for one in self.live() if one.of]
+        return min(self.done + sum(parts), float(self._total))
 
     def _groups(self) -> list[str]:
         found = list(self.live())
@@ -152,7 +158,8 @@ def _group(one: Live) -> str:
 def _line(number: int, total: int, one: Ended) -> str:
     result = one.result
     assert result is not None
-    head = f"[{number}/{total}] {one.job.name}: {result.status}"
+    of = f"[{number}/{total}] " if total > 1 else ""
+    head = f"{of}{one.job.name}: {result.status}"
     if result.status == "failed":
         return f"{head}: {result.reason}"
     accuracy = "" if math.isnan(result.accuracy) else f", accuracy {result.accuracy:.3f}"

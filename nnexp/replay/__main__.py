@@ -112,6 +112,10 @@ def _command(options: argparse.Namespace) -> int:
         from nnexp.tracking.servers import ask_health
 
         ask_health(resolve(options.uri))
+    from nnexp.tracking.bring_in import bring_in_left
+
+    if said := bring_in_left(options.uri):
+        print(f"nnexp.replay: {said}", file=sys.stderr)
     add_module_folders([])
     source = connect(options.uri)
     runs = [run for wanted in options.runs for run in find(source, options.experiment, wanted)]

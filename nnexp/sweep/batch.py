@@ -129,6 +129,7 @@ class Batch:
             Task(
                 pickle.dumps(group),
                 self.recording.tags,
+                self.recording.files,
                 self.runs,
                 last,
                 str(self.spool.folder),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from nnexp.sweep.identity import run_key
 from nnexp.sweep.longer import continue_longer
 from nnexp.sweep.trial import Trial
 from nnexp.tracking.claim import CHECKPOINTS
-from nnexp.training.checkpoint import FOLDER, find
+from nnexp.training.checkpoint import find
 
 if TYPE_CHECKING:
     from nnexp.sweep.resume import Found
@@ -19,16 +19,14 @@ if TYPE_CHECKING:
 OTHER = "of other code or of another tracking.log_every"
 
 
-def where(job: Trial, claim: Found | None, store: Any) -> tuple[Path, Mapping[str, Any] | None, list[str]]:
-    """For a job that is trained alone: the folder for its checkpoints, its saved state, and messages about it."""
-    new = job.log.parent.absolute() / FOLDER
+def carry(job: Trial, claim: Found | None, store: Any, folder: Path) -> list[str]:
+    """Copy the checkpoints of the runs that a run outside sweeps continues to its folder; return messages about it."""
     if claim is None:
-        return new, None, []
-    places = [Path(place) for run in claim.before if (place := run.data.tags.get(CHECKPOINTS))]
-    folder, key = (
-        next((place for place in reversed(places) if place.is_dir()), new),
-        run_key(job.config, job.code),
-    )
+        return []
+    for place in (run.data.tags.get(CHECKPOINTS, "") for run in claim.before):
+        if place and Path(place) != folder and Path(place).is_dir():
+            shutil.copytree(place, folder, ignore=shutil.ignore_patterns("*.part"), dirs_exist_ok=True)
+    key = run_key(job.config, job.code)
     states, said = find(folder)
     if key not in states and claim.shorter is not None:
         said += continue_longer(store, [claim.shorter], [job], folder)
@@ -46,7 +44,7 @@ def where(job: Trial, claim: Found | None, store: Any) -> tuple[Path, Mapping[st
         said.append(
             f"the run starts from the beginning: there is no checkpoint{f' but one {OTHER}' if states else ''}"
         )
-    return folder, saved, said
+    return said
 
 
 def notes(folder: Path, jobs: Sequence[Trial]) -> list[str]:

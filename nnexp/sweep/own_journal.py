@@ -1,4 +1,4 @@
-"""The journal of this command's sweep: created once, and in use until the command ends."""
+"""The journal of this command: created once, and in use until the command ends."""
 
 from __future__ import annotations
 
@@ -51,8 +51,9 @@ class OwnJournal:
         if folder.exists():
             bring_in_each(Stores(), [folder])
         if folder.exists():
+            setting = "hydra.sweep.dir" if "nnexp.sweep_id" in begin.tags else "hydra.run.dir"
             raise StoreError(
-                f"hydra.sweep.dir={folder.parent}: the folder has runs of an earlier sweep that are not recorded; "
+                f"{setting}={folder.parent}: the folder has runs of an earlier command that are not recorded; "
                 f"to record them: {sync(folder)}"
             )
         uri = config.tracking.uri and locations.public(config.tracking.uri)
@@ -72,17 +73,16 @@ class OwnJournal:
 
 def beginning(
     config: Config,
-    folder: Path | None,
+    folder: Path,
     sweep_id: str,
     token: str,
     overrides: Sequence[str],
     jobs: int | None,
     started: int,
 ) -> Beginning:
-    """What a sweep's parent run starts with; ``folder`` is its journal's, if it has one."""
+    """What a sweep's parent run starts with; ``folder`` is its journal's."""
     words, key = shlex.join(overrides), sweep_key(overrides, config.sweep)
     tags = {"nnexp.sweep_id": sweep_id, "nnexp.overrides": words, CLAIM: token, KEY: key}
-    if folder is not None:
-        tags |= {JOURNAL: str(folder), CHECKPOINTS: str(folder.with_name(FOLDER))}
+    tags |= {JOURNAL: str(folder), CHECKPOINTS: str(folder.with_name(FOLDER))}
     tags |= {UNTIL: config.sweep.until} if config.sweep.until is not None else {}
     return Beginning(f"sweep {sweep_id}", {"overrides": words, "jobs": str(jobs)}, tags, started)

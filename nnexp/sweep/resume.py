@@ -17,10 +17,9 @@ from nnexp.config.schema import Config, ConfigError, Sweep, from_mapping
 from nnexp.losses.measures import BATCH_LOSS, measures
 from nnexp.sweep.checkpoints import move
 from nnexp.sweep.identity import KEY, code_hash, config_hash, sweep_key
-from nnexp.sweep.view import Row
+from nnexp.sweep.view import Row, row
 from nnexp.tracking.bring_in import Stores, bring_in_each, deliver
 from nnexp.tracking.claim import CHECKPOINTS, JOURNAL
-from nnexp.tracking.files import HISTORY_FILE
 from nnexp.tracking.heartbeat import stale, worked_on
 from nnexp.tracking.left import Left, in_use, locked
 from nnexp.tracking.locations import StoreError
@@ -66,7 +65,7 @@ class Earlier:
         self._data = dict.fromkeys(run.data.tags.get("nnexp.data", "") for run in children)
         for run in children:
             good = run.info.status == "FINISHED"
-            if good and not store.has_file(run, HISTORY_FILE):
+            if good and not store.has_results(run):
                 good = False
                 self._without_files.add(run.info.run_id)
             place = self._done if good else self._others
@@ -79,8 +78,6 @@ class Earlier:
 
     def others(self) -> list[Row]:
         """Rows of the finished runs that no job of this command has claimed or replaced."""
-        from nnexp.sweep.work import row
-
         rows = []
         for run in (run for runs in self._done.values() for run in runs):
             tags, seed = run.data.tags, int(run.data.params["seed"])
@@ -108,7 +105,7 @@ class Earlier:
             if before:
                 return Found(None, "of other data", before)
         if any(run.info.run_id in self._without_files for run in before):
-            return Found(None, "files missing", before)
+            return Found(None, "files missing or cut short", before)
         return Found(None, why_again(before[-1] if before else None), before)
 
     def _take(self, config: str) -> list[Any]:
@@ -158,11 +155,8 @@ def choose(
     all_parents = search()
     known = {parent.data.tags.get("nnexp.sweep_id") for parent in all_parents}
     alone = [one for one in journals if one.sweep_id not in known and is_wanted(one.begin.tags)]
-    # Those of jobs that were trained one by one hold what their sweep's parent does not know of.
-    if first := [*alone, *(one for one in journals if not one.has_parent)]:
-        for problem in bring_in_each(
-            Stores(known=store), dict.fromkeys(one.folder for one in first)
-        ).problems:
+    if alone:
+        for problem in bring_in_each(Stores(known=store), [one.folder for one in alone]).problems:
             LOG.warning("%s", problem)
         all_parents = search()
         known = {parent.data.tags.get("nnexp.sweep_id") for parent in all_parents}

@@ -9,7 +9,6 @@ from nnexp.sweep.identity import config_hash, start_key
 from nnexp.sweep.longer import START
 from nnexp.sweep.resume import LATEST, Found, give_up, recorded_config, recorded_result, why_again
 from nnexp.tracking.claim import RESUMES
-from nnexp.tracking.files import HISTORY_FILE
 from nnexp.tracking.heartbeat import stale
 from nnexp.tracking.locations import StoreError
 
@@ -41,7 +40,7 @@ def find_run(store: Any, config: Config, code: str) -> Found:
                 f"resume={wanted}: expected a run that has ended; {process} still works on {run_id}"
             )
         give_up(store, run)
-    whole = run.info.status == "FINISHED" and store.has_file(run, HISTORY_FILE)
+    whole = run.info.status == "FINISHED" and store.has_results(run)
     if whole and _hash(run) == own and tags.get("nnexp.code_hash") == code:
         return Found(recorded_result(store, run), "", [])
     before = [run]

@@ -2,53 +2,37 @@
 
 from __future__ import annotations
 
-import atexit
 import importlib
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 import nnexp
 
 
 @contextmanager
-def frozen_source(folder: Path, outside: Mapping[str, Path], keep: bool = False) -> Iterator[None]:
+def frozen_source(folder: Path, outside: Mapping[str, Path], anew: bool) -> Iterator[None]:
     """A context in which modules of the package are loaded from a copy in ``folder``, here and in new processes.
 
     So an edit of the source does not change the jobs of a running sweep. Processes inherit ``sys.path``.
 
     Args:
         outside: further source files, by their path in the copy.
-        keep: whether the sweep has several batches, which must all use the source of the first one.
+        anew: whether to copy what is there already; all batches of a sweep use the source of the first one.
     """
-    package = Path(nnexp.__file__).resolve().parent
-    if keep:
-        package, outside = _kept(package, tuple(outside.items()))
-    _copy(package, dict(outside), folder)
+    if anew:
+        package = Path(nnexp.__file__).resolve().parent
+        # Compiled files are copied too; their times are still valid, so workers need not compile.
+        ignored = shutil.ignore_patterns("*.ipynb", "conf")
+        shutil.copytree(package, folder / "nnexp", ignore=ignored, dirs_exist_ok=True)
+    for place, file in outside.items():
+        if anew or not (folder / place).exists():
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, folder / place)
     with loaded_from(folder):
         yield
-
-
-@cache
-def _kept(package: Path, outside: tuple[tuple[str, Path], ...]) -> tuple[Path, dict[str, Path]]:
-    """A copy of the source that is kept until this process ends."""
-    folder = Path(tempfile.mkdtemp(prefix="nnexp-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _copy(package, dict(outside), folder)
-    return folder / "nnexp", {place: folder / place for place, _ in outside}
-
-
-def _copy(package: Path, outside: Mapping[str, Path], folder: Path) -> None:
-    # Compiled files are copied too; their times are still valid, so workers need not compile.
-    ignored = shutil.ignore_patterns("*.ipynb", "conf")
-    shutil.copytree(package, folder / "nnexp", ignore=ignored, dirs_exist_ok=True)
-    for place, file in outside.items():
-        (folder / place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(file, folder / place)
 
 
 def import_from(folder: str, places: Sequence[str]) -> None:

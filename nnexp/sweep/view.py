@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from nnexp.config.schema import Config
 from nnexp.sweep.trial import Ended
+from nnexp.tracking.recorder import RunResult
 
 
 class Row(NamedTuple):
@@ -35,6 +36,21 @@ class Row(NamedTuple):
         at = list(row).index("measures")
         columns = list(row.items())
         return dict([*columns[:at], *self.measures.items(), *columns[at + 1 :]])
+
+
+def row(
+    number: int,
+    method: str,
+    seed: int,
+    overrides: Sequence[str],
+    result: RunResult,
+    config: Config,
+    log: str = "",
+) -> Row:
+    """A job's row of the table, without overrides of the sweep as a whole."""
+    numbers = {name: getattr(result, name) for name in Row._fields if hasattr(result, name)}
+    own = " ".join(text for text in overrides if not text.startswith("sweep."))
+    return Row(number, method, seed, own, log=log, config=config, **numbers)
 
 
 class Live(NamedTuple):

@@ -1,40 +1,53 @@
-"""The jobs of one command: trained and recorded, with their parent run."""
+"""The runs of one command: trained in groups, and recorded from its journal."""
 
 from __future__ import annotations
 
 import logging
-import math
-import os
 import secrets
 import shlex
 import shutil
 import threading
-import traceback
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING
 
+from nnexp.config.modules import outside_files
 from nnexp.config.schema import Config
+from nnexp.config.settings import kinds_of
+from nnexp.data.loading import forget
 from nnexp.sweep import commands
-from nnexp.sweep.identity import code_hash, config_hash, run_key
+from nnexp.sweep.checkpoints import carry
+from nnexp.sweep.identity import code_hash
+from nnexp.sweep.interrupts import Interrupts
+from nnexp.sweep.log_file import write_timings
+from nnexp.sweep.own_journal import OwnJournal
+from nnexp.sweep.plan import unbatched
+from nnexp.sweep.summary import load_summary
 from nnexp.sweep.trial import Trial
-from nnexp.sweep.view import Row, View
-from nnexp.tracking import locations
+from nnexp.sweep.view import Row, View, row
+from nnexp.tracking import journal, locations
 from nnexp.tracking.bring_in import Stores, bring_in_each
-from nnexp.tracking.claim import CHECKPOINTS, CONTINUED, RESUMES
-from nnexp.tracking.journal import FOLDER, RUN
-from nnexp.tracking.journal import left as left_in
+from nnexp.tracking.claim import CHECKPOINTS, RESUMES
+from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.left import left
-from nnexp.tracking.locations import SweepTaken, conceal
+from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken
 from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.parent import finish_parent
+from nnexp.tracking.protocol import milliseconds
 from nnexp.tracking.recorder import RunResult
+from nnexp.tracking.source import source_files
+from nnexp.training.checkpoint import FOLDER
 
 if TYPE_CHECKING:
-    from nnexp.sweep.recording.recording import JournalParent
+    from nnexp.sweep.batch import EngineChoice
+    from nnexp.sweep.recording.process import Recorder
+    from nnexp.sweep.recording.recording import JournalParent, Recording
+    from nnexp.sweep.recording.spool import Spool
     from nnexp.sweep.resume import Found
-    from nnexp.tracking.mlflow_store import MlflowRun, Store
+    from nnexp.tracking.journal import Beginning
+    from nnexp.tracking.mlflow_store import Store
     from nnexp.tracking.pages import Pages
 
 LOG = logging.getLogger(__name__)
@@ -43,32 +56,45 @@ OPENING = "opening the store ..."
 
 
 class Work:
-    """One command's runs.
+    """One command's runs: a process of their own records them from the command's journal.
 
     Args:
         view: shows progress and the table.
         overrides: of the whole command.
         jobs: their number; None for a single run, which has no parent.
+        process: records the runs; None: one is started for them.
         flags: the command's, which change the meaning of its settings.
     """
 
     def __init__(
-        self, view: View, overrides: Sequence[str], jobs: int | None, flags: Sequence[str] = ()
+        self,
+        view: View,
+        overrides: Sequence[str],
+        jobs: int | None,
+        process: Recorder | None = None,
+        flags: Sequence[str] = (),
     ) -> None:
         self._flags = list(flags)
         self.view, self.overrides, self.jobs = view, list(overrides), jobs
         self.sweep_id = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        self.token = secrets.token_hex(8)
         self.rows: list[Row] = []
         self.results: dict[int, RunResult] = {}
         self.verdict = ""
         """The answer of a sweep that chooses its seeds; empty for others, which are compared by the view."""
+        self._begun, self._started = perf_counter(), milliseconds()
         self._limits: set[float | None] = set()
         self._stores: dict[tuple[str | None, str], Store] = {}
-        self._opening = threading.Lock()
-        self._parent: MlflowRun | JournalParent | None = None
+        self._process = process
+        self._own = OwnJournal()
+        self._journal: Path | None = None
+        self._parent: JournalParent | None = None
+        self._recording: Recording | None = None
         self._home: Pages | None = None
         self._unfinished = False
         self._resumed: Found | None = None
+        self._copies: set[Path] = set()
+        self._alone: set[str] = set()  # methods of which it was said that they cannot be batched
 
     def store(self, config: Config) -> Store:
         """The store that a config names, opened once; MLflow is loaded here and not before.
@@ -77,16 +103,15 @@ class Work:
             StoreError: it cannot be written or reached.
         """
         key = (config.tracking.uri, config.tracking.experiment)
-        with self._opening:
-            if key not in self._stores:
-                # An impossible store is refused at once, before MLflow takes a second to import.
-                locations.resolve(config.tracking.uri)
-                if not self._stores:
-                    self.view.say(OPENING)
-                from nnexp.tracking.mlflow_store import Store
+        if key not in self._stores:
+            # An impossible store is refused at once, before MLflow takes a second to import.
+            locations.resolve(config.tracking.uri)
+            if not self._stores:
+                self.view.say(OPENING)
+            from nnexp.tracking.mlflow_store import Store
 
-                self._stores[key] = Store.open(*key)
-            return self._stores[key]
+            self._stores[key] = Store.open(*key)
+        return self._stores[key]
 
     def find_earlier(self, config: Config) -> None:
         """Find the run that ``resume`` means, before anything is written.
@@ -104,102 +129,107 @@ class Work:
         store = None if file is not None and not file.exists() and not journals else self.store(config)
         for problem in bring_in_each(Stores(), journals).problems:
             LOG.warning("%s", problem)
-        self._resumed = find_run(store, config, code_hash(config))
+        self._resumed, self._home = find_run(store, config, code_hash(config)), store
 
-    def run(self, job: Trial) -> RunResult:
-        """Train and record one job here; an error fails only this job, and is shown in the table.
+    def run(self, job: Trial, place: Path) -> RunResult | None:
+        """Train and record one job in this process; see :meth:`batch`."""
+        from nnexp.sweep.batch import EngineChoice
+
+        claim = self._resumed
+        if claim is not None and claim.result is not None:
+            self._add(job, claim.result)
+            self.view.say(f"run {claim.result.run_id} is already recorded and has finished")
+            return claim.result
+        if job.config.sweep.fail_fast and any(row.status == "failed" for row in self.rows):
+            return None
+        job = job._replace(overrides=[one for one in job.overrides if not one.startswith("resume=")])
+        return self.batch([job], EngineChoice("sequential", 1), place, 0.0).get(job.number)
+
+    def batch(
+        self, jobs: Sequence[Trial], choice: EngineChoice, place: Path, composing: float
+    ) -> dict[int, RunResult]:
+        """Train jobs in groups by an engine and record them as they end; results by the job's number.
+
+        An error fails only its own job, and is shown in the table.
+
+        Args:
+            place: the command's folder.
+            composing: seconds spent on composing the jobs.
 
         Raises:
-            ConfigError: settings that do not go together.
             StoreError: the store cannot be opened.
-            KeyboardInterrupt: on a signal, after the run was ended as KILLED.
+            EngineError: the engine cannot be used.
+            KeyboardInterrupt: on a signal, after what was running was recorded as KILLED.
         """
-        from nnexp.sweep.checkpoints import where
-        from nnexp.sweep.longer import end_of
-        from nnexp.training.checkpoint import Checkpoint, go_on
-        from nnexp.training.prepare import Prepared, prepare
+        from nnexp.sweep.batch import Batch
+        from nnexp.sweep.recording.recording import Recording
+        from nnexp.sweep.recording.spool import Spool
+        from nnexp.sweep.source import frozen_source
 
-        config = job.config
-
-        def prepared() -> list[Prepared]:
-            return [prepare(config, config.tracking.log_every, config.tracking.snapshots)]
-
-        group = go_on(prepared, [], config.tracking.keep_state)
-        self._ready()
-        store = self.store(config)
-        self._home = self._home or store
-        claim = self._found(job)
-        if claim is not None and claim.result is not None:
-            return claim.result
-        folder, saved, notes = where(job, claim, store)
-        for note in notes:
+        spool = Spool(place.absolute() / "spool")
+        process = self._follow(jobs, spool)
+        known = {job.number: self._found(job) for job in jobs}
+        rest = [job for job in jobs if (claim := known[job.number]) is None or claim.result is None]
+        results = {number: claim.result for number, claim in known.items() if claim and claim.result}
+        if not rest:
+            return results
+        sweep, runs = jobs[0].config.sweep, self.jobs or 1
+        spool.make()
+        for note in self._goes_on(rest, spool.checkpoints):
             self.view.say(note)
-        if saved is not None:
-            group = go_on(prepared, [saved], config.tracking.keep_state)
-        checkpoint = Checkpoint(
-            folder, group, [run_key(config, job.code)], config.tracking.checkpoint_seconds
-        )
-        of = f"[{len(self.rows) + 1}/{self.jobs}] " if self.jobs else ""
-        title = f"{of}{config.optimizer.name} seed {config.seed}"
-        begun = {"id": "", "url": ""}
-        tags = {"nnexp.config_hash": config_hash(config), "nnexp.code_hash": job.code}
-        tags |= {CHECKPOINTS: str(folder)}
-        if self.jobs is None and claim is not None:
-            tags[RESUMES] = (claim.before or [claim.shorter])[-1].info.run_id
-        if group.runs[0].iterations:
-            tags |= {CONTINUED: str(group.runs[0].iterations)}
-        if self.jobs is not None:
-            tags |= {"nnexp.sweep_id": self.sweep_id, "nnexp.job": str(job.number)}
-
-        def started(run_id: str, url: str) -> None:
-            begun.update(id=run_id, url=url)
-
-        try:
-            from nnexp.tracking.recorder import record_run
-            from nnexp.tracking.source import source_files
-
-            with self.view.run(group.runs[0], title) as progress:
-                result = record_run(
-                    store,
-                    group,
-                    config,
-                    job.name,
-                    tags,
-                    parent=self._parent_in(store),
-                    overrides=[o for o in job.overrides if not o.startswith("resume=")],
-                    on_rows=progress.rows,
-                    on_start=started,
-                    runs=self.jobs or 1,
-                    place=self._journal_of(job.log) / f"{job.number:06}{RUN}",
-                    source=source_files(config, job.code) if self.jobs is None else None,
-                    checkpoint=checkpoint,
-                    at_end=lambda: end_of(config, job.code, group.runs[0].end),
-                )
-        except SweepTaken:
-            raise
-        except Exception as error:
-            LOG.error("job failed\n%s", conceal(traceback.format_exc()))
-            reason = reason_of(error)
-            result = _nothing(begun, "failed", reason)
-            self._add(job, result)
-            self.view.say(f"{title}: failed: {reason}")
-        except BaseException:
-            self._add(job, _nothing(begun, "killed", ""))
-            raise
-        else:
-            self._add(job, result)
-            shutil.rmtree(folder, ignore_errors=True)
-            if result.status in ("finished", "diverged"):
-                self._replace(claim)
-            accuracy = "" if math.isnan(result.accuracy) else f", accuracy {result.accuracy:.3f}"
+        by_number = {job.number: job for job in rest}
+        outside = outside_files(kinds_of([job.config for job in rest]))
+        recording = self._recording = Recording(process, self._tags(spool), spool, runs, self._files(rest))
+        if names := [one for one in unbatched([job.config for job in rest]) if one not in self._alone]:
+            self._alone.update(names)
             self.view.say(
-                f"{title}: {result.status}, loss {result.loss:.4f}{accuracy} in {result.seconds:.2f} s"
+                f"{', '.join(names)}: trained one run at a time, because the method cannot be batched"
             )
-        return result
+        if choice.elsewhere:
+            # Workers import what was checked here.
+            forget()
+        start = perf_counter()
+        batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
+        anew = spool.code not in self._copies
+        self._copies.add(spool.code)
+        try:
+            with (
+                frozen_source(spool.code, outside, anew),
+                self.view.sweep(max(runs, len(self.rows) + len(rest)), len(self.rows)) as progress,
+                Interrupts(spool.stop, self.view.say) as interrupts,
+            ):
+                progress.live, progress.running = spool.told, lambda: batch.running
+                if choice.elsewhere:
+                    # Importing the summary's packages takes a second, and this process only waits.
+                    threading.Thread(target=load_summary, args=(self.view,), name="nnexp-load").start()
+                batch.run(progress.ended)
+                if self.jobs is not None:
+                    # Not from a source that has been edited since.
+                    load_summary(self.view)
+                recording.settle()
+        finally:
+            recording.close()
+            for number, result in recording.results().items():
+                results[number] = result
+                self._add(by_number[number], result)
+                if result.status in ("finished", "diverged") and process.error is None:
+                    self._replace(known[number])
+        times = {
+            "runs": len(rest), "composing": composing, "training": batch.training, "working": batch.working,
+            "recording": recording.seconds, "batch": perf_counter() - start,
+            "workers": choice.workers, "wall": perf_counter() - self._begun,
+        }  # fmt: skip
+        write_timings(place / "timings.json", times)
+        if count := batch.broken_groups:
+            self.view.say(
+                f"{count} group{'s' if count != 1 else ''} of runs failed when trained together; these runs were "
+                f"trained one at a time: see {place / 'sweep.log'}"
+            )
+        interrupts.raise_if_any()
+        return results
 
     def attach(self, folder: Path) -> None:
         """Record a folder's files with the parent run."""
-        self._ready()
         if self._parent is None:
             return
         try:
@@ -213,24 +243,20 @@ class Work:
         Raises:
             StoreError: the store could not be opened.
         """
-        self._ready()
+        try:
+            self._ready()
+        except BaseException:
+            # Jobs were trained while the store was opened.
+            self._say_unrecorded()
+            raise
         self.rows.sort(key=lambda row: row.job)
-        if self._parent is not None and self._home is not None:
-            import pandas as pd
-
-            status = status or ("FAILED" if self.failed else "FINISHED")
-            table = pd.DataFrame([row.values() for row in self.rows])
-            try:
-                limits = self._limits
-                limit = limits.pop() if len(limits) == 1 else None
-                finish_parent(self._parent, table, status, limit, self.sweep_id)
-            except SweepTaken:
-                raise
-            except Exception as error:
-                self._unfinished = True
-                self.view.say(f"the sweep's parent run could not be finished: {reason_of(error)}")
         if self._home is None:
             return
+        if self._parent is not None:
+            self._finish(self._parent, status or ("FAILED" if self.failed else "FINISHED"))
+        ended = not self.failed and all(row.status != "killed" for row in self.rows)
+        if self._journal is not None and ended:
+            shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
         if self.jobs is None and any(row.status == "killed" and row.run_id for row in self.rows):
             given = [o for o in self.overrides if not o.lstrip("+").startswith("resume=")]
             words = ["python", "-m", "nnexp.run", *self._flags, *given, f"resume={self.rows[0].run_id}"]
@@ -239,19 +265,35 @@ class Work:
         self.view.summary(self.rows, self._home.ui_command(), page, self.verdict)
         self._say_unrecorded()
 
+    def _finish(self, parent: JournalParent, status: str) -> None:
+        """End the command's record in its store."""
+        if self.jobs is None and not all(row.run_id for row in self.rows):
+            # The next command delivers it.
+            return
+        try:
+            if self.jobs is None:
+                parent.finish(status)
+                return
+            import pandas as pd
+
+            table = pd.DataFrame([row.values() for row in self.rows])
+            limit = self._limits.pop() if len(self._limits) == 1 else None
+            finish_parent(parent, table, status, limit, self.sweep_id)
+        except SweepTaken:
+            raise
+        except Exception as error:
+            self._unfinished = True
+            what = "run's record" if self.jobs is None else "sweep's parent run"
+            self.view.say(f"the {what} could not be finished: {reason_of(error)}")
+
     def _say_unrecorded(self) -> None:
         """Print the command that records runs which the store does not have."""
-        folders = {self._journal_of(Path(row.log)) for row in self.rows if not row.run_id}
-        if runs := sum(len(left_in(folder)) for folder in folders):
-            self._say_left(runs, Path(os.path.commonpath(folders)))
-
-    def _journal_of(self, log: Path) -> Path:
-        """The folder for what cannot be recorded of the job that has this log; one for all jobs of a sweep."""
-        return log.absolute().parents[0 if self.jobs is None else 1] / FOLDER
-
-    def _say_left(self, runs: int, folder: Path) -> None:
-        said = f"Not recorded: {runs} run{'s' if runs != 1 else ''}. To record them: {commands.sync(folder)}"
-        self.view.say(said)
+        if self._journal is None:
+            return
+        lost = self._process is not None and isinstance(self._process.error, StoreLost)
+        if runs := len(journal.entries(self._journal) if lost else journal.left(self._journal)):
+            said = f"Not recorded: {runs} run{'s' if runs != 1 else ''}. To record them: "
+            self.view.say(said + commands.sync(self._journal))
 
     @property
     def failed(self) -> bool:
@@ -264,21 +306,78 @@ class Work:
         return ""
 
     def close(self) -> None:
-        """Allow other commands to continue the work of this one."""
+        """Allow other commands to continue the work of this one, and remove the copies of the source."""
+        self._own.close()
+        for copy in self._copies:
+            shutil.rmtree(copy, ignore_errors=True)
+
+    def _follow(self, jobs: Sequence[Trial], spool: Spool) -> Recorder:
+        """Let the recording process follow the command's journal, which is created here.
+
+        Raises:
+            StoreError: the folder has an earlier journal that cannot be delivered.
+            OSError: the journal cannot be written.
+        """
+        from nnexp.sweep.recording.process import recorder
+        from nnexp.sweep.recording.recording import JournalParent
+
+        config, folder = jobs[0].config, spool.journal
+        self._journal = folder
+        if not self._stores:
+            self.view.say(OPENING)
+        process = self._process = self._process or recorder()
+        self._own.begin(folder, config, self._beginning(jobs[0], spool))
+        self._parent = JournalParent(process, folder, self._stopped)
+        if self.jobs is None:
+            # So the store has it from its start, and another process can tell that it is trained here.
+            spool.begin(jobs[0], self._tags(spool), 1, self._started)
+        process.begin(folder, config.tracking.experiment)
+        return process
+
+    def _beginning(self, job: Trial, spool: Spool) -> Beginning:
+        """The first record of the command's journal: a single run's own, or its sweep's parent run."""
+        from nnexp.sweep.recording.spool import beginning
+
+        return beginning(job, self._tags(spool), self._started)
+
+    def _tags(self, spool: Spool) -> dict[str, str]:
+        """Tags of all runs of the command."""
+        tags = {journal.ENTRY: self.token, CHECKPOINTS: str(spool.checkpoints)} | heartbeat()
+        if self._resumed is not None:
+            tags[RESUMES] = (self._resumed.before or [self._resumed.shorter])[-1].info.run_id
+        return tags
+
+    def _files(self, jobs: Sequence[Trial]) -> dict[str, bytes]:
+        """Files that each run is recorded with, besides its own."""
+        return source_files(jobs[0].config, jobs[0].code)
+
+    def _goes_on(self, jobs: Sequence[Trial], checkpoints: Path) -> list[str]:
+        """Bring the checkpoints of an earlier start here; return messages about them."""
+        return carry(jobs[0], self._resumed, self._home, checkpoints)
+
+    def _stopped(self) -> bool:
+        return self._recording is not None and self._recording.stopped
 
     def _ready(self) -> None:
-        """Wait until the store is open."""
+        """Wait until the store is open, and has the parent run if there is one.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        process = self._process
+        if self._journal is not None and process is not None and self._home is None:
+            process.wait(lambda: process.parent is not None, self._stopped)
+            if process.parent is None:
+                kept = f"the store does not answer; all trained runs are kept in {self._journal}"
+                raise process.error or StoreError(kept)
+            self._home = process.parent[0]
 
     def _found(self, job: Trial) -> Found | None:
         """What an earlier command left of the job; a result is added to the table."""
-        claim = self._resumed
-        if claim is not None and claim.result is not None:
-            self._add(job, claim.result)
-            self.view.say(f"run {claim.result.run_id} is already recorded and has finished")
-        return claim
+        return self._resumed
 
     def _replace(self, claim: Found | None) -> None:
-        """Remove the runs that a finished job replaces."""
+        """Remove the runs that a finished job replaces, and their checkpoints."""
         if claim is None:
             return
         from nnexp.sweep.resume import replace
@@ -289,31 +388,11 @@ class Work:
             except Exception as error:
                 # The new run is recorded; the old one stays too.
                 LOG.warning("run %s could not be removed (%s)", run.info.run_id, reason_of(error))
-
-    def _parent_in(self, store: Store) -> str | None:
-        return None if self._parent is None or store is not self._home else self._parent.run_id
+            if place := run.data.tags.get(CHECKPOINTS):
+                shutil.rmtree(place, ignore_errors=True)
 
     def _add(self, job: Trial, result: RunResult) -> None:
         self._limits.add(job.config.dataset.best_accuracy())
         self.results[job.number] = result
         method, seed = job.config.optimizer.name, job.config.seed
         self.rows.append(row(job.number, method, seed, job.overrides, result, job.config, str(job.log)))
-
-
-def row(
-    number: int,
-    method: str,
-    seed: int,
-    overrides: Sequence[str],
-    result: RunResult,
-    config: Config,
-    log: str = "",
-) -> Row:
-    """A job's row of the table, without overrides of the sweep as a whole."""
-    numbers = {name: getattr(result, name) for name in Row._fields if hasattr(result, name)}
-    own = " ".join(text for text in overrides if not text.startswith("sweep."))
-    return Row(number, method, seed, own, log=log, config=config, **numbers)
-
-
-def _nothing(begun: dict[str, str], status: str, reason: str) -> RunResult:
-    return RunResult(begun["id"], begun["url"], status, {}, 0, 0, math.nan, reason)

@@ -34,15 +34,17 @@ LOG = logging.getLogger(__name__)
 
 
 class Task(NamedTuple):
-    """Jobs to train together, pickled, and what they need of their sweep.
+    """Jobs to train together, pickled, and what they need of their command.
 
-    ``tags`` are those of all its runs, ``runs`` is their number, ``last`` says that a job that fails is not tried
-    again, ``spool`` is the folder beside the journal, ``code`` the hash of nnexp's code, ``git`` the state of its
-    source, ``outside`` the files of other modules in the sweep's copy of the source, ``process`` the sweep's own.
+    ``tags`` and ``files`` are those that all its runs are recorded with, ``runs`` is their number, ``last`` says that a
+    job that fails is not tried again, ``spool`` is the folder beside the journal, ``code`` the hash of nnexp's code,
+    ``git`` the state of its source, ``outside`` the files of other modules in the copy of the source, ``process`` the
+    command's own.
     """
 
     jobs: bytes
     tags: dict[str, str]
+    files: dict[str, bytes]
     runs: int
     last: bool
     spool: str
@@ -67,7 +69,7 @@ class Done(NamedTuple):
 
 
 class Stopped(BaseException):
-    """The sweep is being stopped."""
+    """The command is being stopped."""
 
 
 class OtherCode(RuntimeError):
@@ -151,7 +153,7 @@ def _together(task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpo
     def keep_so_far() -> None:
         for run, job in zip(group.runs, jobs, strict=True):
             if run.iterations > 0:
-                spool.keep_so_far(job, files_so_far(run, job.config, machine))
+                spool.keep_so_far(job, files_so_far(run, job.config, machine) | task.files)
 
     error: BaseException | None = None
     trace = ""
@@ -164,7 +166,7 @@ def _together(task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpo
                     spool.put(jobs[at], task.tags, task.runs, started, rows)
             checkpoint.look(keep_so_far)
             if spool.stopped:
-                error = Stopped("the sweep was stopped")
+                error = Stopped("training was stopped")
                 checkpoint.write()
                 break
     except Exception as caught:
@@ -188,7 +190,9 @@ def _together(task: Task, jobs: list[Trial], spool: Spool, written: list[Checkpo
         one = outcome(run, job.config, machine, started, ended, task.runs, cut, trace)
         kept, start = end_of(job.config, job.code, run.end)
         continued = {CONTINUED: str(first)} if first else {}
-        made.append(one._replace(tags=one.tags | shared | continued | start, files=one.files | kept))
+        made.append(
+            one._replace(tags=one.tags | shared | continued | start, files=one.files | kept | task.files)
+        )
     return made
 
 

@@ -1,4 +1,4 @@
-"""Delivery of the journals of ended sweeps to their stores."""
+"""Delivery of the journals of ended commands to their stores."""
 
 from __future__ import annotations
 
@@ -59,11 +59,12 @@ def bring_in(open_store: Callable[[str | None, str], Any], place: Path) -> Broug
 
 
 def bring_in_each(open_store: Callable[[str | None, str], Any], folders: Iterable[Path]) -> Brought:
-    """Record journals and remove them, each under its lock; journals of running sweeps stay."""
+    """Record journals and remove them, each under its lock; those of running commands stay."""
     total = Brought(0, 0, [])
     for folder in folders:
         if in_use(folder) and (one := read(folder)) is not None:
-            total.problems.append(f"{folder}: {one.process} still works on sweep {one.sweep_id}")
+            what = f"sweep {one.sweep_id}" if one.sweep_id else "its run"
+            total.problems.append(f"{folder}: {one.process} still works on {what}")
             continue
         try:
             with locked(folder) as there:

@@ -14,7 +14,7 @@ from typing import Any
 
 from nnexp.tracking import journal
 from nnexp.tracking.claim import CLAIM, Claim
-from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, worked_on
+from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat, worked_on
 from nnexp.tracking.journal import DONE, ENTRY, PARENT, RUN, Beginning, Entry
 from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken
 from nnexp.tracking.outcome import reason_of
@@ -77,11 +77,10 @@ class Delivery:
         self._began_parent = self._claimed = False
 
     def open(self) -> None:
-        """Open the sweep's store and start or find its parent run; does nothing for runs without one.
+        """Open the store and start or find the sweep's parent run, if there is one.
 
         Raises:
-            StoreError: the store cannot be opened.
-            SweepRuns: a process works on the sweep that is not live.
+            StoreError: the store cannot be opened, or a process works on the sweep that is not live.
             SweepTaken: another process has continued the sweep.
         """
         said = parent_record(self.folder / PARENT, "begin")
@@ -91,6 +90,10 @@ class Delivery:
         self._home_key = said["uri"], said["experiment"]
         store = self._home = self._open(said["store"], said["experiment"])
         self._stores.add(store)
+        if "nnexp.sweep_id" not in begin.tags:
+            self._parent_file = ParentFile(self.folder / PARENT, store, None)
+            self._tell("opened", uri=store.uri, experiment_id=store.experiment_id, run_id="")
+            return
         sweep = self._sweep = f"tags.`nnexp.sweep_id` = '{begin.tags['nnexp.sweep_id']}'"
         found = store.search(f"tags.`nnexp.kind` = 'sweep' and {sweep}")
         if self._again and not found:
@@ -118,7 +121,7 @@ class Delivery:
         does this one once another process continues it.
 
         Raises:
-            SweepRuns: another process works on it.
+            StoreError: another process works on it.
         """
         if self._home.claim is not None:
             # A process that continues a sweep has already claimed it.
@@ -126,7 +129,7 @@ class Delivery:
         if found:
             parent = self._home.client.get_run(self.parent.run_id)
             if process := worked_on(parent):
-                raise SweepRuns(f"{process} still works on sweep {parent.data.tags['nnexp.sweep_id']}")
+                raise StoreError(f"{process} still works on sweep {parent.data.tags['nnexp.sweep_id']}")
             self._began_parent = parent.info.status == "RUNNING"
         token = token_hex(8)
         self.parent.record(tags={CLAIM: token})
@@ -153,8 +156,9 @@ class Delivery:
             raise refused[0]
         if last is not None and self._parent_file is not None:
             self._fail()
-            self._end_rest()
-            self._parent_file.end(last)
+            if self.parent is not None:
+                self._end_rest()
+                self._parent_file.end(last)
         return last is not None
 
     def _end_rest(self) -> None:
@@ -190,9 +194,15 @@ class Delivery:
             self._read_to[file] = new[-1].place + 1
 
     def _alive(self) -> None:
-        if self._claim is not None and perf_counter() - self._beat >= HEARTBEAT_SECONDS:
-            self._beat = perf_counter()
+        if not self._is_live or perf_counter() - self._beat < HEARTBEAT_SECONDS:
+            return
+        self._beat = perf_counter()
+        if self._claim is not None:
             self._claim.beat()
+        elif self._home is not None:
+            for live in self._live.values():
+                if live.run is not None:
+                    live.run.record(tags=heartbeat())
 
     def _store(self, uri: str | None, experiment: str) -> Any:
         if (uri, experiment) == self._home_key:
@@ -291,7 +301,7 @@ class Delivery:
             found = store.search(
                 f"tags.`nnexp.sweep_id` = '{sweep}' and tags.`nnexp.config_hash` = '{config}'"
             )
-        elif unsure or store is not self._home:
+        elif unsure or store is not self._home or self.parent is None:
             found = store.search(f"tags.`{ENTRY}` = '{key}'")
         return next((run for run in found if run.info.status == "FINISHED"), found[-1] if found else None)
 
@@ -385,7 +395,3 @@ def _noted(errors: list[Exception]) -> Iterator[None]:
 def _what(tags: Mapping[str, str]) -> tuple[str, str]:
     """What determines a run's results: the hashes of its config and of the code."""
     return tags.get("nnexp.config_hash", ""), tags.get("nnexp.code_hash", "")
-
-
-class SweepRuns(StoreError):
-    """The sweep still runs; its own process delivers its journal."""

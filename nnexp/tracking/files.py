@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -112,6 +113,16 @@ def write(folder: Path, contents: Mapping[str, bytes]) -> None:
         part = places[name].with_name(f".{places[name].name}.part")
         part.write_bytes(content)
         part.replace(places[name])
+
+
+def are_whole(folder: Path) -> bool:
+    """Whether a folder has a run's history and weights, and neither is cut short: their formats end with a mark."""
+    try:
+        with open(folder / HISTORY_FILE, "rb") as file:
+            file.seek(-4, os.SEEK_END)
+            return file.read() == b"PAR1" and zipfile.is_zipfile(folder / WEIGHTS_FILE)
+    except OSError:
+        return False
 
 
 def named_arrays(layout: Layout, theta: Array) -> bytes:

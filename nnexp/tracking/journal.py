@@ -248,7 +248,12 @@ def read(file: Path) -> Entry:
     )
     said = next((one.said for one in mine if one.kind == "end"), None)
     if said is None:
-        said, files["file"] = _killed(begin, rows), _so_far(file)
+        files["file"] = _so_far(file)
+        if HISTORY_FILE in files["file"]:
+            # A checkpoint may be later than the last row that was sent.
+            later = rows_of(io.BytesIO(files["file"][HISTORY_FILE]))
+            rows = max(rows, later, key=lambda one: one["iteration"][-1:].tolist())
+        said = _killed(begin, rows)
     dataset = said["dataset"]
     if dataset is not None:
         name, digest, columns, profile, context = dataset

@@ -34,11 +34,6 @@ class Left(NamedTuple):
     process: str
 
     @property
-    def has_parent(self) -> bool:
-        """Whether it has a sweep's parent run, as where jobs are trained in groups."""
-        return (self.folder / PARENT).exists()
-
-    @property
     def sweep_id(self) -> str:
         """The id of its sweep, empty for a run outside sweeps."""
         return self.begin.tags.get("nnexp.sweep_id", "")
@@ -80,7 +75,7 @@ def is_visible(folder: Path, uri: str | None) -> bool:
 
 
 def begin_parent(folder: Path, record: bytes) -> int:
-    """Create a sweep's journal; while the returned file descriptor is open, its sweep is :func:`in_use`.
+    """Create a command's journal; while the returned file descriptor is open, it is :func:`in_use`.
 
     Raises:
         OSError: it cannot be written.
@@ -97,7 +92,7 @@ def begin_parent(folder: Path, record: bytes) -> int:
 
 
 def in_use(folder: Path) -> bool:
-    """Whether the journal's sweep still runs on this machine."""
+    """Whether the journal's command still runs on this machine."""
     try:
         with open(folder / PARENT, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_TYPE, MLFLOW_USER
 
-from nnexp.tracking import locations
+from nnexp.tracking import files, locations
 from nnexp.tracking.claim import CLAIM, ONLY, SETTLE_SECONDS, Claim
 from nnexp.tracking.connections import PART, alias, close, look_after
 from nnexp.tracking.environment import environment, environment_tags
@@ -98,16 +98,6 @@ class Store(Pages):
             raise _refused(uri, error) from error
         return cls(uri, experiment, experiment_id, client)
 
-    def beat(self) -> None:
-        """Check that the store and the sweep are still ours, and record the sweep's heartbeat.
-
-        Raises:
-            StoreLost, SweepTaken: see :meth:`check`.
-        """
-        self.check()
-        if self.claim is not None:
-            self.claim.beat()
-
     def answer(self) -> None:
         """Check that the store can be reached.
 
@@ -166,12 +156,13 @@ class Store(Pages):
             if not token:
                 return runs
 
-    def has_file(self, run: Any, name: str) -> bool:
-        """Whether a run (of MLflow) has an artifact of this name."""
+    def has_results(self, run: Any) -> bool:
+        """Whether a run (of MLflow) has its history and weights; local files are looked at, see :func:`are_whole`."""
         folder = locations.local_folder(run.info.artifact_uri)
         if folder is not None:
-            return (folder / name).is_file()
-        return any(file.path == name for file in self.client.list_artifacts(run.info.run_id))
+            return files.are_whole(folder)
+        there = {file.path for file in self.client.list_artifacts(run.info.run_id)}
+        return {files.HISTORY_FILE, files.WEIGHTS_FILE} <= there
 
     def file(self, run: Any, name: str, folder: Path) -> Path:
         """An artifact of a run (of MLflow) as a local file, downloaded to ``folder`` if the store is remote."""

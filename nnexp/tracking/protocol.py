@@ -116,9 +116,6 @@ class Store(Protocol):
     ) -> Run:
         """Start a run at ``started`` (ms since 1970), else now, as a child of ``parent`` if given."""
 
-    def beat(self) -> None:
-        """Check that runs may still be recorded here, and record the sweep's heartbeat."""
-
     def run_url(self, run_id: str) -> str:
         """The address of a run's page."""
 

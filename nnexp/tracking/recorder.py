@@ -1,48 +1,24 @@
-"""Recording runs in a store: one that is trained here, or the outcome of one trained elsewhere."""
+"""What is recorded of a run: its tags, which of its rows, and the parts of its outcome."""
 
 from __future__ import annotations
 
-import logging
 import math
 import shlex
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from copy import copy
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from time import perf_counter, sleep
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import numpy as np
 
 from nnexp.pictures.colors import method_color
-from nnexp.process import writing_to
-from nnexp.tracking import files, journal
-from nnexp.tracking.background_call import BackgroundCall
+from nnexp.tracking import files
 from nnexp.tracking.curve_names import TAG, curve_name
-from nnexp.tracking.environment import environment, environment_tags
-from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat
-from nnexp.tracking.journal import Beginning, Entry
-from nnexp.tracking.locations import StoreLost, SweepTaken, public
 from nnexp.tracking.metric_tag import metric_tag
-from nnexp.tracking.outcome import Outcome, files_so_far, optional, outcome, per_decade, reason_of
-from nnexp.tracking.plain import flatten
-from nnexp.tracking.protocol import Rows, Run, Store, milliseconds
-from nnexp.training.checkpoint import Checkpoint
+from nnexp.tracking.outcome import Outcome, optional
+from nnexp.tracking.protocol import Rows, Run
 from nnexp.training.columns import Columns
 from nnexp.training.marks import mark_after
-from nnexp.training.record import join
-
-__all__ = [
-    *("ENDINGS", "RunResult", "Thinning", "flatten", "last_tags", "publish"),
-    *("reason_of", "record_run", "result", "start_tags"),
-]
-
-LOG = logging.getLogger(__name__)
-
-PAUSES = (0.0, 0.5, 3.0, 8.0)
-"""Seconds before each retry to record a run, in addition to the retries of MLflow's client."""
 
 ENDINGS = {"finished": "FINISHED", "diverged": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 """MLflow's status of a run for each of ours."""
@@ -117,152 +93,6 @@ def start_tags(config: Any, overrides: Sequence[str]) -> dict[str, str]:
     return own | ({"nnexp.overrides": shlex.join(overrides)} if overrides else {})
 
 
-def record_run(
-    store: Store,
-    group: Any,
-    config: Any,
-    name: str,
-    tags: Mapping[str, str],
-    parent: str | None = None,
-    overrides: Sequence[str] = (),
-    on_rows: Callable[[Rows], None] | None = None,
-    on_start: Callable[[str, str], None] | None = None,
-    runs: int = 1,
-    place: Path | None = None,
-    source: Mapping[str, bytes] | None = None,
-    checkpoint: Checkpoint | None = None,
-    at_end: Callable[[], tuple[Mapping[str, bytes], Mapping[str, str]]] = lambda: ({}, {}),
-) -> RunResult:
-    """Train a group of one run to its end as one run of ``store``.
-
-    Rows are sent while training, in a thread of their own, so that training does not wait for the store. After an
-    interruption the state reached is recorded: the run ends as FAILED for an ``Exception`` and as KILLED for any other
-    ``BaseException``, which is raised again. A run that the store still refuses at the end is written to ``place``.
-
-    Args:
-        group: of one run that has not been trained.
-        config: the run's :class:`nnexp.config.schema.Config`.
-        tags: of the caller, such as ``nnexp.sweep_id``.
-        parent: id of the parent run of a multirun.
-        overrides: what was given on the command line.
-        on_rows: called with each batch of rows.
-        on_start: called with the run's id and page once it exists.
-        runs: how many the whole command has.
-        place: a journal's file for a run that could not be recorded; without it an error of the store is raised.
-        source: files of :func:`nnexp.tracking.source.source_files`, of a run without a parent.
-        checkpoint: of the group; whenever it is written, the run's files so far are recorded too.
-        at_end: returns files and tags for the run's end.
-    """
-    trained, machine = group.runs[0], environment()
-    started = milliseconds()
-    own = environment_tags(machine) | start_tags(config, overrides) | heartbeat()
-    own |= {journal.ENTRY: uuid4().hex} | dict(tags)
-    begin = Beginning(name, flatten(config), own, started)
-    run = store.start(name, begin.params, own, parent, started)
-    url = store.run_url(run.run_id)
-
-    thinning, is_whole = Thinning(per_decade(config.tracking.points, runs)), True
-    sending: BackgroundCall | None = None
-    unsent: list[Any] = []
-    so_far: dict[str, bytes] = {}
-
-    def send_part(chosen: Rows | None, alive: Mapping[str, str] | None, contents: dict[str, bytes]) -> None:
-        run.record(chosen, tags=alive)
-        if alive is not None:
-            store.beat()
-        if contents:
-            run.log_files(contents)
-
-    def wait() -> None:
-        """Wait until the last part was sent."""
-        nonlocal sending, is_whole
-        if sending is None:
-            return
-        try:
-            sending.result()
-        except Exception as error:
-            sending, is_whole = None, False
-            if place is None or isinstance(error, SweepTaken):
-                raise
-            LOG.warning(
-                "a part of the run could not be sent (%s); it is sent again at the end", reason_of(error)
-            )
-        sending = None
-
-    def send(made: Outcome) -> RunResult:
-        nonlocal thinning
-        wait()
-        if not is_whole:
-            thinning = Thinning(per_decade(config.tracking.points, runs))
-        more, tags = at_end()
-        made = made._replace(files={**made.files, **(source or {}), **more}, tags={**made.tags, **tags})
-        ends = last_tags(made, config)
-        error: Exception | None = None
-        for pause in PAUSES if place is not None else (0.0,):
-            sleep(pause)
-            try:
-                publish(run, made, copy(thinning), ends)
-                return result(run.run_id, url, made)
-            except SweepTaken:
-                raise
-            except Exception as caught:
-                error = caught
-                LOG.warning("the run could not be recorded (%s)", reason_of(error))
-                if isinstance(error, StoreLost):
-                    break
-        assert error is not None
-        if place is None:
-            raise error
-        where = config.tracking.uri and public(config.tracking.uri), config.tracking.experiment
-        entry = Entry(*where, begin, ends, per_decade(config.tracking.points, runs), made)
-        with writing_to(place.parent):
-            journal.append(place, journal.ended(entry), sync=True)
-        why = f"not recorded ({reason_of(error)})"
-        try:
-            run.finish("FAILED", {"nnexp.status": "failed", "nnexp.reason": why})
-        except SweepTaken:
-            raise
-        except Exception as still:
-            LOG.warning("the run could not be ended (%s)", reason_of(still))
-        reason = f"{why}; its files are in {place}"
-        return result("", "", made)._replace(status="failed", reason=reason)
-
-    def keep() -> None:
-        # After SIGKILL only they are left of it.
-        try:
-            so_far.update(files_so_far(trained, config, machine) | dict(source or {}))
-        except Exception as error:
-            LOG.warning("the run's files so far could not be recorded (%s)", reason_of(error))
-
-    try:
-        if on_start is not None:
-            on_start(run.run_id, url)
-        beat = perf_counter()
-        for parts in group.train(config.tracking.flush_seconds):
-            rows = parts[0][1] if parts else join([])
-            unsent += [rows] if len(rows["iteration"]) else []
-            if checkpoint is not None:
-                checkpoint.look(keep)
-            # Training does not wait for the store: what it has not taken yet is sent with the next part.
-            if sending is None or not sending.running:
-                wait()
-                chosen, alive = thinning.select(join(unsent)), None
-                unsent.clear()
-                if perf_counter() - beat >= HEARTBEAT_SECONDS:
-                    beat, alive = perf_counter(), heartbeat()
-                if chosen is not None or alive is not None or so_far:
-                    sending = BackgroundCall(partial(send_part, chosen, alive, dict(so_far)))
-                    so_far.clear()
-            if on_rows is not None:
-                on_rows(rows)
-        return send(outcome(trained, config, machine, started, milliseconds(), runs))
-    except SweepTaken:
-        raise
-    except BaseException as error:
-        _rescue(run, trained, config, machine, started, send, error)
-        raise
-
-
 def last_tags(made: Outcome, config: Any) -> dict[str, str]:
     """Tags that a run gets at its end."""
     own = made.tags | {"nnexp.status": made.status, "nnexp.iterations": str(made.iterations)}
@@ -325,37 +155,6 @@ def last_of(rows: Rows) -> dict[str, float]:
     """The measures of the last row, NaN where there is none."""
     known = len(rows["iteration"]) > 0
     return {name: float(rows[name][-1]) if known else math.nan for name in rows if name not in NO_MEASURES}
-
-
-def _rescue(
-    run: Run,
-    trained: Any,
-    config: Any,
-    machine: dict[str, Any],
-    started: int,
-    send: Callable[[Outcome], RunResult],
-    error: BaseException,
-) -> None:
-    """Record the state reached and end the run; nothing raised here may hide ``error``."""
-    status = "failed" if isinstance(error, Exception) else "killed"
-    tags = {"nnexp.status": status, "nnexp.reason": reason_of(error)}
-    done = False
-    try:
-        try:
-            trained.stop()
-        except Exception as caught:
-            LOG.warning("the run could not be marked as stopped (%s)", reason_of(caught))
-        send(outcome(trained, config, machine, started, milliseconds(), error=error))
-        done = True
-    except Exception as caught:
-        LOG.warning("the state that the run reached could not be recorded (%s)", reason_of(caught))
-    finally:
-        # A second interruption skips the rest, but the run is still ended.
-        if not done:
-            try:
-                run.finish(ENDINGS[status], tags)
-            except Exception as caught:
-                LOG.warning("the run's end could not be recorded (%s)", reason_of(caught))
 
 
 def _network(architecture: Any) -> str:

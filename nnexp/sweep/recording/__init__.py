@@ -1,1 +1,1 @@
-"""Recording a sweep's runs while others are trained."""
+"""Recording a command's runs while others are trained."""

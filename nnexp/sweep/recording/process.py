@@ -1,4 +1,4 @@
-"""The process that records a sweep: it follows the sweep's journal, and is restarted if it dies."""
+"""The process that records a command's runs: it follows their journal, and is restarted if it dies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -42,7 +42,7 @@ class Recorded(NamedTuple):
 
 
 class Recorder(ABC):
-    """Delivers a sweep's journal, with the state of the delivery.
+    """Delivers a command's journal, with the state of the delivery.
 
     Attributes:
         recorded: runs that the store has, by the names of their files.
@@ -256,16 +256,8 @@ class RecordingHere(Recorder):
             self._thread.join(HURRY_SECONDS)
 
 
-def begun(overrides: Sequence[str]) -> Recorder | None:
-    """The recorder of a multirun with these overrides, if it is trained in groups."""
-    settings = dict(override.lstrip("+").partition("=")[::2] for override in overrides)
-    if settings.get("hydra/launcher", "batched") != "batched":
-        return None
-    return recorder()
-
-
 def recorder() -> Recorder:
-    """The recorder of a sweep: a separate process, or a thread if no process can be started."""
+    """The recorder of a command: a separate process, or a thread if no process can be started."""
     try:
         return RecordingProcess()
     except (OSError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""Recording a sweep's outcomes: they are written to the journal, which another process delivers to the store."""
+"""Recording a command's outcomes: they are written to the journal, which another process delivers to the store."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOG = logging.getLogger(__name__)
 
 
 class JournalParent:
-    """The parent run of a sweep that another process records; its data are written to the sweep's journal."""
+    """The end of a command's journal and its parent run, if it has one, which another process records."""
 
     def __init__(self, process: Recorder, folder: Path, stopped: Any) -> None:
         self._process, self._file, self._stopped = process, folder / journal.PARENT, stopped
@@ -53,7 +53,7 @@ class JournalParent:
         journal.append(self._file, [journal.framed("views", shared=shared)])
 
     def finish(self, status: str, tags: Mapping[str, str] | None = None) -> None:
-        """Set the last tags and end the run.
+        """Set the last tags and end the run, and wait until the store has all of the journal.
 
         Raises:
             StoreError: it cannot be ended in its store.
@@ -67,15 +67,18 @@ class JournalParent:
 
 
 class Recording:
-    """Takes the outcomes of a sweep's jobs; training never waits for the store.
+    """Takes the outcomes of a command's jobs; training never waits for the store.
 
     Args:
         tags: of every run.
         runs: how many the whole command has.
+        files: by path, recorded with every run besides its own.
     """
 
-    def __init__(self, process: Recorder, tags: dict[str, str], spool: Spool, runs: int) -> None:
-        self.process, self.tags, self.spool, self.runs = process, tags, spool, runs
+    def __init__(
+        self, process: Recorder, tags: dict[str, str], spool: Spool, runs: int, files: dict[str, bytes]
+    ) -> None:
+        self.process, self.tags, self.spool, self.runs, self.files = process, tags, spool, runs, files
         self.seconds = 0.0
         self._taken: dict[int, RunResult] = {}
         self._stopped = False
@@ -84,7 +87,7 @@ class Recording:
 
     @property
     def stopped(self) -> bool:
-        """Whether the sweep is being stopped."""
+        """Whether the command is being stopped."""
         return self._stopped or self.spool.stopped
 
     def _stop_in_vain(self) -> None:

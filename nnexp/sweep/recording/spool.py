@@ -1,4 +1,4 @@
-"""A folder that workers on this machine share with their sweep: the flag to stop, and the groups' progress.
+"""A folder that workers on this machine share with their command: the flag to stop, and the groups' progress.
 
 Next to it are the journal (runs that the store does not have yet) and the checkpoints of runs in training.
 """
@@ -30,7 +30,7 @@ SYNC_SECONDS = 1.0
 
 
 class Spool:
-    """A folder that exists while its sweep is trained, and next to it the journal."""
+    """A folder that exists while its runs are trained, and next to it the journal."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -123,16 +123,24 @@ class Spool:
                 return _kept(entry.made, place)
         return None
 
+    def begin(self, job: Trial, tags: dict[str, str], runs: int, started: int) -> None:
+        """Write the first record of a run.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        begin = journal.begun(*_where(job), beginning(job, tags, started), _per_decade(job, runs))
+        journal.append(self._file(job.number), [begin])
+
     def put(self, job: Trial, tags: dict[str, str], runs: int, started: int, rows: History) -> None:
         """Append rows of a run in training; does nothing on a machine without the folder."""
         if not self.folder.is_dir():
             return
         file = self._file(job.number)
-        new = [journal.rows_record(rows)]
-        if not file.exists():
-            new.insert(0, journal.begun(*_where(job), beginning(job, tags, started), _per_decade(job, runs)))
         try:
-            journal.append(file, new)
+            if not file.exists():
+                self.begin(job, tags, runs, started)
+            journal.append(file, [journal.rows_record(rows)])
         except OSError as error:
             # The record of the run's end has them again.
             LOG.info("%s cannot be written: %s", file, error)

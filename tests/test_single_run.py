@@ -1,0 +1,137 @@
+"""A run outside sweeps: its journal, its end by an error, a signal or SIGKILL, and a store that does not answer."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import (
+    ENDLESS,
+    SMALL,
+    here,
+    in_store,
+    made_store,
+    recorders,
+    running,
+    runs,
+    start,
+    sync,
+    wait_for,
+)
+from whole_runs import artifacts, assert_whole, config_of
+
+from nnexp.config.schema import from_mapping
+from nnexp.results import load_history, load_runs
+from nnexp.tracking import journal
+from nnexp.training import train
+from nnexp.training.group import Group
+
+ROWS = ("tracking.points=null", "tracking.checkpoint_seconds=0.2")
+
+
+def journals(place: Path) -> list[Path]:
+    return list(place.rglob("journal"))
+
+
+def rows_in(place: Path) -> int:
+    """How many pieces of rows a run in training has written."""
+    files = list(place.glob("runs/hydra/*/*/journal/0*.run"))
+    return sum(record.kind == "rows" for file in files for record in journal.scan(file).records)
+
+
+def test_an_error_is_a_failed_run_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = Group.blocks
+
+    def blocks(self: Group) -> Any:
+        for block in inner(self):
+            yield block
+            raise RuntimeError("the first line\nthe second")
+
+    monkeypatch.setattr(Group, "blocks", blocks)
+    done = here(tmp_path, *SMALL, "optimizer=sgd", "hydra.run.dir=runs/hydra/a/b")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "failed: RuntimeError: the first line" in done.stdout
+    (run,) = runs(tmp_path)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["nnexp.reason"] == "RuntimeError: the first line"
+    assert "the second" in (tmp_path / "runs/hydra/a/b/run.log").read_text()
+    assert not journals(tmp_path)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_run_as_killed_with_what_it_reached(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    process = start(tmp_path, *ENDLESS, *ROWS)
+    wait_for(lambda: running(tmp_path))
+    process.send_signal(number)
+    out, error = process.communicate(timeout=90)
+    assert process.returncode == code, out + error
+    (run,) = runs(tmp_path)
+    assert run.info.status == "KILLED"
+    assert f"resume={run.info.run_id}" in out
+    table = load_runs(f"sqlite:///{tmp_path}/runs/mlflow.db")
+    history = load_history(table)
+    assert len(history) > 1
+    points = in_store(tmp_path, "select step from metrics where key = 'loss'")
+    assert sorted(step for (step,) in points) == history["iteration"].tolist()
+    with_files = {file.name for file in artifacts(run).iterdir()}
+    assert {"history.parquet", "weights.npz", "config.yaml"} <= with_files
+    assert not journals(tmp_path)
+
+
+def test_a_run_whose_processes_are_killed_is_delivered_once_and_gone_on_with(tmp_path: Path) -> None:
+    made_store(tmp_path)
+    words = ("optimizer=sgd", "budget.iterations=100000", *SMALL[1:], *ROWS, "tracking.flush_seconds=0.1")
+    process = start(tmp_path, *words)
+    wait_for(lambda: running(tmp_path))
+    # The store no longer takes anything, as if its server were gone.
+    (recorder,) = recorders(process.pid)
+    os.kill(recorder, signal.SIGSTOP)
+    before = rows_in(tmp_path)
+    wait_for(lambda: rows_in(tmp_path) > before + 3 and list(tmp_path.rglob("*.so_far")))
+    process.kill()
+    os.kill(recorder, signal.SIGKILL)
+    process.communicate()
+    (file,) = tmp_path.rglob("000000.run")
+    written = journal.read(file).made.rows["iteration"].tolist()
+    assert "runs: 1 runs recorded" in sync(tmp_path).stdout
+    assert "runs: 0 runs recorded" in sync(tmp_path).stdout
+    assert not journals(tmp_path)
+    (left,) = runs(tmp_path)
+    assert left.info.status == "KILLED"
+    assert left.data.tags["nnexp.iterations"] == str(written[-1])
+    points = in_store(tmp_path, "select step from metrics where key = 'loss'")
+    assert sorted(step for (step,) in points) == written
+    assert {"history.parquet", "weights.npz", "config.yaml"} <= {
+        file.name for file in artifacts(left).iterdir()
+    }
+    done = here(tmp_path, *words, "resume=latest")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"the run continues from iteration [\d,]+", done.stdout)
+    (run,) = runs(tmp_path)
+    (whole,) = train(from_mapping(config_of(run)))
+    assert_whole(tmp_path, run, whole)
+    assert not list(tmp_path.rglob("checkpoints"))
+
+
+def test_a_run_in_training_belongs_to_its_process(tmp_path: Path) -> None:
+    process = start(tmp_path, *ENDLESS)
+    try:
+        wait_for(lambda: running(tmp_path))
+        done = sync(tmp_path)
+        assert done.returncode == 1
+        assert re.search(rf"/journal: \S+:{process.pid} still works on its run", done.stderr)
+        other = here(tmp_path, *SMALL)
+        assert other.returncode == 0, other.stderr
+        assert "earlier commands" not in other.stdout
+    finally:
+        process.kill()
+        process.communicate()
+    assert "1 run of earlier commands recorded" in here(tmp_path, *SMALL).stdout
+    assert sorted(run.info.status for run in runs(tmp_path)) == ["FINISHED", "FINISHED", "KILLED"]
