@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stores import copy_new_stores
+from stores import copy_new_stores, new_store
 
 SMALL = ("budget.iterations=60", "dataset.samples=20", "dataset.test_samples=10", "tracking=lean")
 
@@ -118,10 +118,7 @@ def here(
 
 def made_store(place: Path) -> None:
     """Make the store of commands in ``place``, so that they can record as soon as they train."""
-    from nnexp.tracking.mlflow_store import Store
-
-    copy_new_stores()
-    Store.open(f"sqlite:///{place / 'runs' / 'mlflow.db'}", "nnexp")
+    new_store(place / "runs" / "mlflow.db")
 
 
 def runs(place: Path, kind: str = "run") -> list[Any]:

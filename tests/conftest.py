@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 from commands import here
 from hypothesis import settings
 from stores import copy_new_stores
+
+from nnexp.process import COLLECT
 
 # The same examples everywhere: a fresh clone passes or fails as any other. ``--hypothesis-profile=search`` looks on.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -29,6 +32,9 @@ def pytest_collection_finish() -> None:
     """Tests that load MLflow copy new stores; others need not wait until it is loaded."""
     if "nnexp.tracking.mlflow_store" in sys.modules:
         copy_new_stores()
+    # As in nnexp's own commands: MLflow makes very many objects, and those that are there now stay.
+    gc.freeze()
+    gc.set_threshold(COLLECT, *gc.get_threshold()[1:])
 
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

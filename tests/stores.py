@@ -20,6 +20,15 @@ def copy_new_stores() -> None:
         mlflow_store._make = partial(_copy, file.read_bytes())
 
 
+def new_store(file: Path) -> None:
+    """Make a store in a file, so that processes that use it need not."""
+    from nnexp.tracking import mlflow_store
+
+    copy_new_stores()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    mlflow_store._make(file)
+
+
 def _copy(content: bytes, file: Path) -> None:
     for end in ("-wal", "-shm"):
         # Left by a renamed or deleted file: SQLite would apply its transactions to the new one.

@@ -6,16 +6,26 @@ import os
 import signal
 import sqlite3
 import subprocess
+import threading
 from contextlib import closing
 from pathlib import Path
 
-from commands import here, in_store, made_store, runs, start, wait_for
+import pytest
+from commands import LONG, here, in_store, made_store, runs, start, wait_for
+
+from nnexp.tracking.claim import CLAIM
+from nnexp.tracking.locations import SweepTaken
+from nnexp.tracking.mlflow_store import Store
 
 SWEEP = (
-    "-m", "optimizer=random", "seed=range(0,6)", "architecture.hidden=[3]",
-    "budget.iterations=null", "budget.evaluations=100000",
-    "dataset.samples=50", "tracking=lean", "hydra.launcher.group=1", "hydra.launcher.n_jobs=1",
-)  # fmt: skip
+    "-m",
+    "optimizer=random",
+    "seed=range(0,6)",
+    *LONG,
+    "budget.evaluations=5000",
+    "hydra.launcher.n_jobs=1",
+)
+"""Runs of a second."""
 
 
 def each_once(place: Path) -> None:
@@ -59,6 +69,34 @@ def test_a_sweep_that_was_suspended_and_taken_over_stops_when_it_wakes_up(tmp_pa
     each_once(tmp_path)
 
 
+def test_of_two_that_claim_a_sweep_at_once_one_has_it(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}"
+    stores = [Store.open(uri, "nnexp") for _ in range(2)]
+    parent = stores[0].start_parent("sweep", {}, {"nnexp.sweep_id": "one", CLAIM: "killed"})
+    lost: list[str] = []
+
+    def claim(number: int) -> None:
+        try:
+            stores[number].resume_parent(parent.run_id, f"token {number}")
+        except SweepTaken as error:
+            lost.append(str(error))
+
+    both = [threading.Thread(target=claim, args=[number]) for number in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    (line,) = lost
+    assert line.startswith("sweep one: ")
+    assert line.endswith(" has continued it; this command ends")
+    (run,) = runs(tmp_path, "sweep")
+    owner = next(number for number, store in enumerate(stores) if run.data.tags[CLAIM] == f"token {number}")
+    stores[owner].check()
+    with pytest.raises(SweepTaken):
+        stores[1 - owner].check()
+
+
+@pytest.mark.soak
 def test_of_two_that_resume_at_once_one_goes_on(tmp_path: Path) -> None:
     made_store(tmp_path)
     first = start(tmp_path, *SWEEP)

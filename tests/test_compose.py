@@ -52,10 +52,12 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PLACE", "here")
+@pytest.fixture(scope="module", autouse=True)
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("place"))
+        patch.setenv("PLACE", "here")
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +66,18 @@ def sweep(own: Path) -> Iterator[tuple[Any, Any]]:
         yield made
 
 
-def assert_same(sweep: tuple[Any, Any], *jobs: list[str]) -> list[dict[str, Any]]:
+@pytest.fixture(scope="module")
+def composer(sweep: tuple[Any, Any]) -> Composer:
+    """One for all, as in a sweep: what jobs have in common is composed once."""
+    return Composer(*sweep)
+
+
+def assert_same(
+    sweep: tuple[Any, Any], *jobs: list[str], composer: Composer | None = None
+) -> list[dict[str, Any]]:
     """Each job is as Hydra makes it; what it made."""
     made = []
-    for job in Composer(*sweep).jobs(jobs, first=3):
+    for job in (composer or Composer(*sweep)).jobs(jobs, first=3):
         ours, theirs = by_job(job), by_hydra(*sweep, job.overrides, job.number)
         assert repr(ours) == repr(theirs)
         made.append(ours)
@@ -87,8 +97,8 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_options_of_every_group(option: str, sweep: Any) -> None:
-    (made,) = assert_same(sweep, [option, "seed=7", "budget.iterations=null"])
+def test_options_of_every_group(option: str, sweep: Any, composer: Composer) -> None:
+    (made,) = assert_same(sweep, [option, "seed=7", "budget.iterations=null"], composer=composer)
     assert made["task"]["seed"] == 7
     assert set(made["files"]) == set(FILES)
 
@@ -118,8 +128,8 @@ VALUES = [
 
 
 @pytest.mark.parametrize("overrides", VALUES, ids=" ".join)
-def test_every_kind_of_override(overrides: list[str], sweep: Any) -> None:
-    assert_same(sweep, [*overrides, "dataset.samples=7"])
+def test_every_kind_of_override(overrides: list[str], sweep: Any, composer: Composer) -> None:
+    assert_same(sweep, [*overrides, "dataset.samples=7"], composer=composer)
 
 
 @pytest.mark.parametrize("name", sorted(name[4:-5] for name in OWN if name.startswith("own/")))
@@ -217,8 +227,8 @@ SAMPLES = [
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(job=st.lists(st.one_of(SAMPLES), max_size=5), seed=st.integers(0, 9))
-def test_any_combination(sweep: Any, job: list[str], seed: int) -> None:
-    assert_same(sweep, [*job, f"seed={seed}"])
+def test_any_combination(sweep: Any, composer: Composer, job: list[str], seed: int) -> None:
+    assert_same(sweep, [*job, f"seed={seed}"], composer=composer)
 
 
 @settings(max_examples=250, deadline=None)

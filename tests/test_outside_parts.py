@@ -115,6 +115,7 @@ def test_an_edit_of_a_part_makes_resume_run_again_what_it_concerns(lab: Path) ->
     assert "3 runs are recorded and skipped; run again: 3 of other code" in edited.stdout
 
 
+@pytest.mark.soak
 def test_a_killed_sweep_over_own_parts_is_resumed(lab: Path) -> None:
     made_store(lab)
     long = [*SWEEP, "budget.iterations=10000", "hydra.launcher.n_jobs=2", "hydra.launcher.group=1"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from nnexp.config.schema import Config, ConfigError
 from nnexp.config.settings import Part, hints, load_part, part_hint, plain, settings_of
 from nnexp.network import Activation
 from nnexp.sweep.compose.jobs import compose, expand, representatives
+from nnexp.sweep.compose.loader import command_hydra
 from nnexp.training import train
 from tests.data_files import needs
 
@@ -87,6 +89,13 @@ OPTIONS = [
     # The experiments on MNIST are for images of its size.
     if group != "architecture/layer" and not option.startswith("mnist_")
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hydra() -> Iterator[None]:
+    """One Hydra for all tests, as for all jobs of a sweep: what they have in common is composed once."""
+    with command_hydra():
+        yield
 
 
 def composed(*overrides: str) -> Config:

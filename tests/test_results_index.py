@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import surroundings
 
 from nnexp import results
 from nnexp.results import client, index
+from nnexp.tracking.connections import close
 from nnexp.tracking.files import history_table, write
 from nnexp.tracking.mlflow_store import Store
 from nnexp.training import History
@@ -131,29 +129,17 @@ def test_deleted_runs_go_and_restored_ones_come_back(store, tmp_path):
     assert same_as_fresh(store)["run_id"].tolist() == names
 
 
-def test_a_store_made_anew_at_the_same_place_is_another(store, tmp_path):
-    # MLflow keeps a file open for as long as the process lives.
-    program = """if True:
-        import sys
-        from nnexp.results import load_runs
-        from nnexp.tracking.mlflow_store import Store
-        store = Store.open(sys.argv[1], "nnexp")
-        store.start(sys.argv[2], {"seed": "0"}, {"nnexp.kind": "run"}).finish("FINISHED")
-        print(load_runs(sys.argv[1])["name"].tolist())
-    """
-    file = tmp_path / "mlflow.db"
+def test_a_store_made_anew_at_the_same_place_is_another(tmp_path):
+    folder = tmp_path / "again"
     for name in ("first", "second"):
-        # A copy has its tables already; the experiment is made with the same id, at another moment.
-        shutil.copy(store.uri.removeprefix("sqlite:///"), file)
-        done = subprocess.run(
-            [sys.executable, "-c", program, f"sqlite:///{file}", name],
-            env=surroundings(),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert done.stdout.splitlines()[-1] == f"['{name}']"
-        file.unlink()
+        # The experiment is made with the same id, at another moment.
+        made = Store.open(f"sqlite:///{folder}/mlflow.db", "nnexp")
+        made.start(name, {"seed": "0"}, {"nnexp.kind": "run"}).finish("FINISHED")
+        assert results.load_runs(made.uri)["name"].tolist() == [name]
+        # MLflow keeps a file open until then.
+        close()
+        for file in folder.glob("mlflow.db*"):
+            file.unlink()
 
 
 def test_ended_histories_are_read_once(store, tmp_path):

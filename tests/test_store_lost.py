@@ -15,6 +15,8 @@ from commands import LONG, SMALL, here, in_store, made_store, recorders, runs, s
 
 from nnexp.tracking.connections import close
 from nnexp.tracking.journal import has_ended
+from nnexp.tracking.locations import StoreLost
+from nnexp.tracking.mlflow_store import Store
 
 SWEEP = ("-m", "optimizer=random", "seed=range(0,3)", *LONG, "hydra.launcher.n_jobs=1")
 
@@ -43,7 +45,21 @@ def ended(sweep: subprocess.Popen[str]) -> str:
     return out
 
 
-@pytest.mark.parametrize("change", [deleted, pytest.param(renamed, marks=pytest.mark.soak), replaced])
+@pytest.mark.parametrize("change", [deleted, renamed, replaced])
+def test_a_store_that_is_not_what_was_opened_is_lost(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    made_store(tmp_path)
+    shutil.copy(tmp_path / "runs" / "mlflow.db", tmp_path / "empty.db")
+    store = Store.open(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}", "nnexp")
+    store.check()
+    change(tmp_path)
+    with pytest.raises(StoreLost, match="the file was deleted or replaced while the command was running"):
+        store.check()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [pytest.param(deleted, marks=pytest.mark.soak), pytest.param(renamed, marks=pytest.mark.soak), replaced],
+)
 def test_what_was_trained_for_a_store_that_is_gone_is_kept_and_brought_in_once(
     tmp_path: Path, change: Callable[[Path], None]
 ) -> None:

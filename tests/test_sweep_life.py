@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import SMALL, children, here, made_store, nnexp, runs, start, wait_for
+from commands import LONG, SMALL, children, here, made_store, nnexp, runs, start, wait_for
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
@@ -89,11 +89,7 @@ def own_source(tmp_path):
 def test_an_edit_of_the_source_does_not_change_later_jobs(tmp_path, own_source):
     package, environment = own_source
     made_store(tmp_path)
-    process = start(
-        tmp_path, "-m", "optimizer=random", "seed=range(0,4)", "architecture.hidden=[3]",
-        "budget.iterations=50000", "tracking=lean",
-        "hydra.launcher.group=1", env=environment,
-    )  # fmt: skip
+    process = start(tmp_path, "-m", "optimizer=random", "seed=range(0,4)", *LONG, env=environment)
     wait_for(lambda: children(process.pid))
     for file in package.rglob("*.py"):
         file.write_text("raise RuntimeError('edited while a sweep runs')\n")

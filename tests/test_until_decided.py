@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import SMALL, here, runs, start, wait_for
+from commands import SMALL, here, made_store, runs, start, wait_for
 
 from nnexp.config.schema import Config, ConfigError, Sweep
 from nnexp.data import Moons
@@ -220,6 +220,7 @@ def test_two_tasks_are_one_observation_a_seed(tmp_path: Path) -> None:
 def test_a_killed_sweep_goes_on_to_the_same_verdict_with_the_same_runs(
     swept: tuple[Path, str], tmp_path: Path
 ) -> None:
+    made_store(tmp_path)
     begun = start(tmp_path, *SWEEP)
     design = tmp_path / "runs"
     wait_for(lambda: any("looks" in text and '"seeds": 10' in text for text in texts(design)))
