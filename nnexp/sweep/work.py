@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import shlex
 import shutil
 import threading
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import Row, View, row
 from nnexp.tracking import journal, locations
 from nnexp.tracking.bring_in import Stores, bring_in_each
-from nnexp.tracking.claim import CHECKPOINTS, RESUMES
+from nnexp.tracking.claim import CHECKPOINTS, CLAIM, RESUMES
 from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.left import left
 from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken
@@ -259,9 +258,7 @@ class Work:
             shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
         if self.jobs is None and all(row.status == "killed" for row in self.rows):
             run_id = self.rows[0].run_id if self.rows else "latest"
-            given = [o for o in self.overrides if not o.lstrip("+").startswith("resume=")]
-            words = ["python", "-m", "nnexp.run", *self._flags, *given, f"resume={run_id}"]
-            self.view.say(f"Resume: {shlex.join(words)}")
+            self.view.say(f"Resume: {commands.resume_run(self._flags, self.overrides, run_id)}")
         page = self._home.experiment_url() if self.jobs is None else self._home.sweep_url(self.sweep_id)
         self.view.summary(self.rows, self._home.ui_command(), page, self.verdict)
         self._say_unrecorded()
@@ -344,7 +341,8 @@ class Work:
 
     def _tags(self, spool: Spool) -> dict[str, str]:
         """Tags of all runs of the command."""
-        tags = {journal.ENTRY: self.token, CHECKPOINTS: str(spool.checkpoints)} | heartbeat()
+        tags = {journal.ENTRY: self.token, CLAIM: self.token, CHECKPOINTS: str(spool.checkpoints)}
+        tags |= heartbeat()
         if self._resumed is not None:
             tags[RESUMES] = (self._resumed.before or [self._resumed.shorter])[-1].info.run_id
         return tags
