@@ -162,6 +162,10 @@ def test_a_run_in_training_belongs_to_its_process(tmp_path: Path) -> None:
         done = sync(tmp_path)
         assert done.returncode == 1
         assert re.search(rf"/journal: \S+:{process.pid} still works on its run", done.stderr)
+        (own,) = journals(tmp_path)
+        done = here(tmp_path, *SMALL, f"hydra.run.dir={own.parent}")
+        assert done.returncode == 2
+        assert f"hydra.run.dir={own.parent}: another command still works in it" in done.stderr
         other = here(tmp_path, *SMALL)
         assert other.returncode == 0, other.stderr
         assert "earlier commands" not in other.stdout

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from nnexp.config.places import add_module_folders
 from nnexp.process import blas, leave
-from nnexp.tracking.locations import StoreError, database, refusal, resolve
+from nnexp.tracking.locations import StoreError, database, resolve
 
 FORMATS = ("html", "latex", "markdown", "csv")
 LONGEST_NAME = 120
@@ -104,11 +104,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"nnexp.report: --out: expected a file that can be written ({error})", file=sys.stderr)
         return 2
-    except Exception as error:
-        if not (said := refusal(error)):
-            raise
-        print(f"nnexp.report: {said}", file=sys.stderr)
-        return 1
 
 
 def _command(options: argparse.Namespace) -> int:

@@ -253,12 +253,12 @@ class Work:
             return
         if self._parent is not None:
             self._finish(self._parent, status or ("FAILED" if self.failed else "FINISHED"))
+            if self.jobs is None and all(row.status == "killed" for row in self.rows):
+                run_id = self.rows[0].run_id if self.rows else "latest"
+                self.view.say(f"Resume: {commands.resume_run(self._flags, self.overrides, run_id)}")
         ended = not self.failed and all(row.status != "killed" for row in self.rows)
         if self._journal is not None and ended:
             shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
-        if self.jobs is None and all(row.status == "killed" for row in self.rows):
-            run_id = self.rows[0].run_id if self.rows else "latest"
-            self.view.say(f"Resume: {commands.resume_run(self._flags, self.overrides, run_id)}")
         page = self._home.experiment_url() if self.jobs is None else self._home.sweep_url(self.sweep_id)
         self.view.summary(self.rows, self._home.ui_command(), page, self.verdict)
         self._say_unrecorded()
@@ -321,11 +321,11 @@ class Work:
         from nnexp.sweep.recording.recording import JournalParent
 
         config, folder = jobs[0].config, spool.journal
-        self._journal = folder
         if not self._stores:
             self.view.say(OPENING)
         process = self._process = self._process or recorder()
         self._own.begin(folder, config, self._beginning(jobs[0], spool))
+        self._journal = folder
         self._parent = JournalParent(process, folder, self._stopped)
         if self.jobs is None:
             # So the store has it from its start, and another process can tell that it is trained here.

@@ -219,7 +219,7 @@ class Delivery:
         try:
             entry = journal.read(file)
         except ValueError as error:
-            self._set_aside(file, str(error))
+            self._set_aside(file, str(error).removeprefix(f"{file}: "))
             return
         try:
             run_id, url = self._record(file, entry)
