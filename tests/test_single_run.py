@@ -143,6 +143,8 @@ def test_a_run_whose_processes_are_killed_is_delivered_once_and_gone_on_with(tmp
     assert left.data.tags["nnexp.iterations"] == str(written[-1])
     points = in_store(tmp_path, "select step from metrics where key = 'loss'")
     assert sorted(step for (step,) in points) == written
+    # Rows later than the checkpoint's, too.
+    assert load_history(load_runs(f"sqlite:///{tmp_path}/runs/mlflow.db"))["iteration"].tolist() == written
     assert {"history.parquet", "weights.npz", "config.yaml"} <= {
         file.name for file in artifacts(left).iterdir()
     }
