@@ -26,6 +26,7 @@ from whole_runs import artifacts, assert_whole, config_of
 
 from nnexp.config.schema import from_mapping
 from nnexp.results import load_history, load_runs
+from nnexp.sweep.recording.spool import Spool
 from nnexp.tracking import journal
 from nnexp.training import train
 from nnexp.training.group import Group
@@ -83,6 +84,36 @@ def test_a_signal_ends_a_run_as_killed_with_what_it_reached(
     with_files = {file.name for file in artifacts(run).iterdir()}
     assert {"history.parquet", "weights.npz", "config.yaml"} <= with_files
     assert not journals(tmp_path)
+
+
+def test_a_run_that_ends_at_once_is_killed_and_keeps_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (*SMALL, "optimizer=sgd", "budget.iterations=20000", "tracking.checkpoint_seconds=0.001")
+    inner = Group.blocks
+
+    def blocks(self: Group) -> Any:
+        # As a second signal does; the first one would stop training between two blocks.
+        for block in inner(self):
+            yield block
+            if list(tmp_path.rglob("checkpoints/*.npz")):
+                raise KeyboardInterrupt
+
+    def make(self: Spool) -> None:
+        raise KeyboardInterrupt
+
+    for place, name, interrupted in ((Spool, "make", make), (Group, "blocks", blocks)):
+        with monkeypatch.context() as patched:
+            patched.setattr(place, name, interrupted)
+            done = here(tmp_path, *words)
+        assert done.returncode == 130
+        assert "resume=latest" in done.stdout
+        assert "Not recorded" not in done.stdout
+        assert runs(tmp_path)[-1].info.status == "KILLED"
+        assert not [*journals(tmp_path), *tmp_path.rglob("spool")]
+    done = here(tmp_path, *words, "resume=latest")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"the run continues from iteration [\d,]+", done.stdout)
 
 
 def test_a_run_whose_processes_are_killed_is_delivered_once_and_gone_on_with(tmp_path: Path) -> None:

@@ -185,11 +185,6 @@ class SweepWork(Work):
         if self.closing:
             self.view.say("\n".join(self.closing))
 
-    @property
-    def failed(self) -> bool:
-        """Whether a job failed or was never started."""
-        return super().failed or len(self.rows) < (self.jobs or 0)
-
     def _found(self, job: Trial) -> Found | None:
         """What a resumed sweep already has of the job; a result is added to the table."""
         if self._earlier is None:

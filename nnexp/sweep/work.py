@@ -93,7 +93,7 @@ class Work:
         self._home: Pages | None = None
         self._unfinished = False
         self._resumed: Found | None = None
-        self._copies: set[Path] = set()
+        self._temporary: set[Path] = set()  # folders that are removed at the end
         self._alone: set[str] = set()  # methods of which it was said that they cannot be batched
 
     def store(self, config: Config) -> Store:
@@ -174,6 +174,8 @@ class Work:
         if not rest:
             return results
         sweep, runs = jobs[0].config.sweep, self.jobs or 1
+        anew = spool.code not in self._temporary
+        self._temporary |= {spool.code, spool.folder}
         spool.make()
         for note in self._goes_on(rest, spool.checkpoints):
             self.view.say(note)
@@ -190,8 +192,6 @@ class Work:
             forget()
         start = perf_counter()
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
-        anew = spool.code not in self._copies
-        self._copies.add(spool.code)
         try:
             with (
                 frozen_source(spool.code, outside, anew),
@@ -257,9 +257,10 @@ class Work:
         ended = not self.failed and all(row.status != "killed" for row in self.rows)
         if self._journal is not None and ended:
             shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
-        if self.jobs is None and any(row.status == "killed" and row.run_id for row in self.rows):
+        if self.jobs is None and all(row.status == "killed" for row in self.rows):
+            run_id = self.rows[0].run_id if self.rows else "latest"
             given = [o for o in self.overrides if not o.lstrip("+").startswith("resume=")]
-            words = ["python", "-m", "nnexp.run", *self._flags, *given, f"resume={self.rows[0].run_id}"]
+            words = ["python", "-m", "nnexp.run", *self._flags, *given, f"resume={run_id}"]
             self.view.say(f"Resume: {shlex.join(words)}")
         page = self._home.experiment_url() if self.jobs is None else self._home.sweep_url(self.sweep_id)
         self.view.summary(self.rows, self._home.ui_command(), page, self.verdict)
@@ -297,8 +298,9 @@ class Work:
 
     @property
     def failed(self) -> bool:
-        """Whether a job failed or was never started, or the sweep could not be ended."""
-        return self._unfinished or any(row.status == "failed" for row in self.rows)
+        """Whether a job failed or was never started, or the command's record could not be ended."""
+        missing = len(self.rows) < (self.jobs or 1)
+        return self._unfinished or missing or any(row.status == "failed" for row in self.rows)
 
     @property
     def goes_on_with(self) -> str:
@@ -306,10 +308,10 @@ class Work:
         return ""
 
     def close(self) -> None:
-        """Allow other commands to continue the work of this one, and remove the copies of the source."""
+        """Allow other commands to continue the work of this one, and remove its temporary folders."""
         self._own.close()
-        for copy in self._copies:
-            shutil.rmtree(copy, ignore_errors=True)
+        for folder in self._temporary:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _follow(self, jobs: Sequence[Trial], spool: Spool) -> Recorder:
         """Let the recording process follow the command's journal, which is created here.

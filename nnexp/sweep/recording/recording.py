@@ -53,12 +53,14 @@ class JournalParent:
         journal.append(self._file, [journal.framed("views", shared=shared)])
 
     def finish(self, status: str, tags: Mapping[str, str] | None = None) -> None:
-        """Set the last tags and end the run, and wait until the store has all of the journal.
+        """Set the last tags, end the run and those that have no end, and wait until the store has all of the journal.
 
         Raises:
             StoreError: it cannot be ended in its store.
             TimeoutError: the store does not answer.
         """
+        # A run that was interrupted before its first iteration has none.
+        end_cut_short(self._file.parent)
         journal.append(self._file, [journal.framed("end", status=status, tags=dict(tags or {}))], sync=True)
         if not self._process.wait(lambda: self._process.ended, self._stopped):
             raise self._process.error or TimeoutError(
@@ -131,19 +133,7 @@ class Recording:
         """Remove the spool, after which no worker writes, and end the runs that were cut short."""
         self._stopped = self.spool.stopped
         self.spool.remove()
-        self._end_cut_short()
-
-    def _end_cut_short(self) -> None:
-        """End the runs whose worker was ended."""
-        for file in journal.left(self.spool.journal):
-            try:
-                if not journal.has_ended(file):
-                    journal.append(file, journal.ended(journal.read(file)))
-            except FileNotFoundError:
-                # The store has it by now.
-                continue
-            except (OSError, ValueError) as error:
-                LOG.warning("a run that was cut short could not be ended (%s)", error)
+        end_cut_short(self.spool.journal)
 
     def settle(self) -> None:
         """Wait until the store has all outcomes, while it makes progress.
@@ -152,7 +142,7 @@ class Recording:
             SweepTaken, StoreError: recording is no longer allowed, or the store cannot be opened.
         """
         begun, process = perf_counter(), self.process
-        self._end_cut_short()
+        end_cut_short(self.spool.journal)
         wanted = {f"{number:06}" for number in self._taken}
         process.wait(lambda: wanted <= process.recorded.keys() | process.kept.keys(), lambda: self.stopped)
         error = process.error
@@ -193,6 +183,19 @@ class Recording:
                 )
         except OSError as error:
             LOG.warning("%s cannot be written: %s", job.log, error)
+
+
+def end_cut_short(folder: Path) -> None:
+    """End the runs of a journal whose worker was ended, or that never began."""
+    for file in journal.left(folder):
+        try:
+            if not journal.has_ended(file):
+                journal.append(file, journal.ended(journal.read(file)))
+        except FileNotFoundError:
+            # The store has it by now.
+            continue
+        except (OSError, ValueError) as error:
+            LOG.warning("a run that was cut short could not be ended (%s)", error)
 
 
 def lost(error: Exception) -> Outcome:
