@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +28,29 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+MEMORY, ROOM = Path("/dev/shm"), 4 * 2**30
+
+
+def in_memory() -> str | None:
+    """The folder in memory of all temporary files from now on; None where there is no room, or another was chosen."""
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ROOM:
+        return None
+    place = tempfile.mkdtemp(prefix="nnexp-tests-", dir=MEMORY)
+    # PostgreSQL's own user goes through it.
+    os.chmod(place, 0o711)
+    os.environ["TMPDIR"], tempfile.tempdir = place, None
+    return place
+
+
+# Tests and the commands that they start make very many small files, for which a disk may take a millisecond each.
+PLACE = in_memory()
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """What tests left is of use only if one has failed."""
+    if PLACE is not None and exitstatus == 0:
+        shutil.rmtree(PLACE, ignore_errors=True)
 
 
 def pytest_collection_finish() -> None:
