@@ -216,3 +216,18 @@ def test_a_store_that_the_recorder_cannot_open_ends_the_command(tmp_path: Path) 
         assert re.search(
             "nnexp: tracking.experiment=nnexp: the experiment was deleted in MLflow", done.stderr
         )
+
+
+def test_jobs_that_are_trained_one_by_one_do_not_wait_for_the_store(tmp_path: Path) -> None:
+    process = start(tmp_path, "-m", "hydra/launcher=basic", "seed=0,1", *SMALL, "optimizer=sgd")
+    wait_for(lambda: recorders(process.pid))
+    (recorder,) = recorders(process.pid)
+    os.kill(recorder, signal.SIGSTOP)
+    files = "runs/hydra/*/*/journal/0*.run"
+    # Sooner than a command gives its store up.
+    wait_for(lambda: sum(map(journal.has_ended, tmp_path.glob(files))) == 2, 50)
+    os.kill(recorder, signal.SIGCONT)
+    out, error = process.communicate(timeout=90)
+    assert process.returncode == 0, out + error
+    assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 2
+    assert [run.info.run_id[:8] in out for run in runs(tmp_path)] == [True] * 2

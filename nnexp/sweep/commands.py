@@ -1,4 +1,4 @@
-"""The commands that are suggested, and its message on skipped runs."""
+"""The commands that are suggested, and messages on runs."""
 
 from __future__ import annotations
 
@@ -42,6 +42,14 @@ def resume_run(flags: Sequence[str], overrides: Sequence[str], run_id: str) -> s
 def sync(folder: Path) -> str:
     """The command that delivers a journal."""
     return shlex.join(["python", "-m", "nnexp.sync", str(folder)])
+
+
+def broken(groups: int, log: Path) -> str:
+    """How many groups failed when their runs were trained together."""
+    return (
+        f"{groups} group{'s' if groups != 1 else ''} of runs failed when trained together; these runs were "
+        f"trained one at a time: see {log}"
+    )
 
 
 def skipped(sweep_id: str, runs: int, why: Mapping[str, int], extends: bool) -> str:

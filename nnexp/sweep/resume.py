@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shlex
+import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ from nnexp.tracking.heartbeat import stale, worked_on
 from nnexp.tracking.left import Left, in_use, locked
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.metric_tag import metrics_of
+from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.parent import EXTENDED, UNTIL
 from nnexp.tracking.recorder import RunResult
 from nnexp.training.checkpoint import FOLDER
@@ -342,6 +344,18 @@ def replace(store: Any, run: Any) -> None:
     """Delete a run that a new one replaces; MLflow can restore deleted runs."""
     store.run(run.info.run_id).record(tags={"nnexp.status": "replaced"})
     store.client.delete_run(run.info.run_id)
+
+
+def replace_before(store: Any, claim: Found | None) -> None:
+    """Remove the runs that a finished job replaces, and their checkpoints."""
+    for run in () if claim is None else claim.before:
+        try:
+            replace(store, run)
+        except Exception as error:
+            # The new run is recorded; the old one stays too.
+            LOG.warning("run %s could not be removed (%s)", run.info.run_id, reason_of(error))
+        if place := run.data.tags.get(CHECKPOINTS):
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def why_again(before: Any) -> str:

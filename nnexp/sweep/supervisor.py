@@ -87,12 +87,12 @@ class SweepWork(Work):
             self._own.known()
 
     def batch(
-        self, jobs: Sequence[Trial], choice: EngineChoice, place: Path, composing: float
+        self, jobs: Sequence[Trial], choice: EngineChoice, place: Path, composing: float, wait: bool = True
     ) -> dict[int, RunResult]:
         """Train jobs as :meth:`Work.batch` does, and record their source with the parent run."""
         self._sources.note({job.code: job.config for job in jobs})
         try:
-            return super().batch(jobs, choice, place, composing)
+            return super().batch(jobs, choice, place, composing, wait)
         finally:
             # Those of a later batch's parts.
             self._sources.record(self._parent)

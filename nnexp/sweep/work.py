@@ -91,6 +91,7 @@ class Work:
         self._recording: Recording | None = None
         self._home: Pages | None = None
         self._unfinished = False
+        self._unsettled: list[tuple[Recording, dict[int, Trial], dict[int, Found | None]]] = []
         self._resumed: Found | None = None
         self._temporary: set[Path] = set()  # folders that are removed at the end
         self._alone: set[str] = set()  # methods of which it was said that they cannot be batched
@@ -139,13 +140,15 @@ class Work:
             self._add(job, claim.result)
             self.view.say(f"run {claim.result.run_id} is already recorded and has finished")
             return claim.result
-        if job.config.sweep.fail_fast and any(row.status == "failed" for row in self.rows):
+        if job.config.sweep.fail_fast and any(one.status == "failed" for one in self.results.values()):
             return None
         job = job._replace(overrides=[one for one in job.overrides if not one.startswith("resume=")])
-        return self.batch([job], EngineChoice("sequential", 1), place, 0.0).get(job.number)
+        # The store may record it while later jobs are trained.
+        last = len(self.results) + 1 >= (self.jobs or 1)
+        return self.batch([job], EngineChoice("sequential", 1), place, 0.0, last).get(job.number)
 
     def batch(
-        self, jobs: Sequence[Trial], choice: EngineChoice, place: Path, composing: float
+        self, jobs: Sequence[Trial], choice: EngineChoice, place: Path, composing: float, wait: bool = True
     ) -> dict[int, RunResult]:
         """Train jobs in groups by an engine and record them as they end; results by the job's number.
 
@@ -154,6 +157,7 @@ class Work:
         Args:
             place: the command's folder.
             composing: seconds spent on composing the jobs.
+            wait: for the store, while it makes progress.
 
         Raises:
             StoreError: the store cannot be opened.
@@ -189,12 +193,13 @@ class Work:
         if choice.elsewhere:
             # Workers import what was checked here.
             forget()
-        start = perf_counter()
+        start, begun = perf_counter(), len(self.results)
+        self._unsettled.append((recording, by_number, known))
         batch = Batch(rest, runs, choice, spool, recording, sweep.retries, sweep.fail_fast, tuple(outside))
         try:
             with (
                 frozen_source(spool.code, outside, anew),
-                self.view.sweep(max(runs, len(self.rows) + len(rest)), len(self.rows)) as progress,
+                self.view.sweep(max(runs, begun + len(rest)), begun) as progress,
                 Interrupts(spool.stop, self.view.say) as interrupts,
             ):
                 progress.live, progress.running = spool.told, lambda: batch.running
@@ -205,14 +210,14 @@ class Work:
                 if self.jobs is not None:
                     # Not from a source that has been edited since.
                     load_summary(self.view)
-                recording.settle()
+                if wait or interrupts.number is not None:
+                    self._settle()
         finally:
             recording.close()
-            for number, result in recording.results().items():
-                results[number] = result
-                self._add(by_number[number], result)
-                if result.status in ("finished", "diverged") and process.error is None:
-                    self._replace(known[number])
+            if wait:
+                self._settle(wait=False)
+        results |= recording.results() if wait else recording.trained()
+        self.results |= results
         times = {
             "runs": len(rest), "composing": composing, "training": batch.training, "working": batch.working,
             "recording": recording.seconds, "batch": perf_counter() - start,
@@ -220,10 +225,7 @@ class Work:
         }  # fmt: skip
         write_timings(place / "timings.json", times)
         if count := batch.broken_groups:
-            self.view.say(
-                f"{count} group{'s' if count != 1 else ''} of runs failed when trained together; these runs were "
-                f"trained one at a time: see {place / 'sweep.log'}"
-            )
+            self.view.say(commands.broken(count, place / "sweep.log"))
         interrupts.raise_if_any()
         return results
 
@@ -248,6 +250,7 @@ class Work:
             # Jobs were trained while the store was opened.
             self._say_unrecorded()
             raise
+        self._settle()
         self.rows.sort(key=lambda row: row.job)
         if self._home is None:
             return
@@ -376,20 +379,19 @@ class Work:
         """What an earlier command left of the job; a result is added to the table."""
         return self._resumed
 
-    def _replace(self, claim: Found | None) -> None:
-        """Remove the runs that a finished job replaces, and their checkpoints."""
-        if claim is None:
-            return
-        from nnexp.sweep.resume import replace
+    def _settle(self, wait: bool = True) -> None:
+        """Take the results of all trained jobs, with ``wait`` once the store has them or makes no progress."""
+        from nnexp.sweep.resume import replace_before
 
-        for run in claim.before:
-            try:
-                replace(self._home, run)
-            except Exception as error:
-                # The new run is recorded; the old one stays too.
-                LOG.warning("run %s could not be removed (%s)", run.info.run_id, reason_of(error))
-            if place := run.data.tags.get(CHECKPOINTS):
-                shutil.rmtree(place, ignore_errors=True)
+        while self._unsettled:
+            recording, jobs, known = self._unsettled[0]
+            if wait:
+                recording.settle()
+            self._unsettled.pop(0)
+            for number, result in recording.results().items():
+                self._add(jobs[number], result)
+                if result.status in ("finished", "diverged") and recording.process.error is None:
+                    replace_before(self._home, known[number])
 
     def _add(self, job: Trial, result: RunResult) -> None:
         self._limits.add(job.config.dataset.best_accuracy())

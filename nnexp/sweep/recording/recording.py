@@ -155,6 +155,10 @@ class Recording:
             raise error
         self.seconds += perf_counter() - begun
 
+    def trained(self) -> dict[int, RunResult]:
+        """The results by job number, as they are before the store has them."""
+        return self._taken
+
     def results(self) -> dict[int, RunResult]:
         """The results by job number, with the pages of recorded runs."""
         return {number: self._settled(number, ended) for number, ended in self._taken.items()}
