@@ -116,7 +116,7 @@ def _guarded(given: Arguments, process: Recorder | None) -> int:
     from nnexp.cli.errors import Stop, one_line
     from nnexp.config.schema import ConfigError
     from nnexp.sweep.interrupts import Terminated
-    from nnexp.tracking.locations import StoreError, StoreFull, SweepTaken
+    from nnexp.tracking.locations import StoreError, StoreFull, SweepTaken, refusal
 
     def terminate(number: int, frame: Any) -> None:
         raise Terminated
@@ -137,6 +137,11 @@ def _guarded(given: Arguments, process: Recorder | None) -> int:
             raise
         where = error.filename or f"the disk of {Path.cwd() / RUNS}"
         _refused(f"{where}: cannot be written ({error.strerror or error})")
+        return 1
+    except Exception as error:
+        if wants_traceback or not (said := refusal(error)):
+            raise
+        _refused(said)
         return 1
     except SystemExit as error:
         # Hydra has printed an error about one of its flags.

@@ -153,7 +153,7 @@ def deliver_live(folder: Path, again: bool, tell: Callable[..., None], wait: Cal
                         return
                     failures = 0
                 except (SweepTaken, StoreLost, NotEnded) as error:
-                    if isinstance(error, SweepTaken):
+                    if isinstance(error, SweepTaken) and delivery.parent is not None:
                         delivery.forget()
                     raise
                 except Exception as error:

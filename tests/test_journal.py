@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from nnexp.sweep.recording.spool import Spool, journal_entry
 from nnexp.sweep.trial import Trial
 from nnexp.tracking import journal
 from nnexp.tracking.environment import environment
+from nnexp.tracking.files import about_rows, history_table, rows_of
 from nnexp.tracking.journal import ENTRY, Entry
 from nnexp.tracking.outcome import outcome
 from nnexp.training import History, train
@@ -86,11 +88,17 @@ def test_a_run_whose_process_is_gone_was_killed_and_has_its_rows(tmp_path: Path)
 
 
 def test_a_run_whose_process_is_gone_has_the_artifacts_of_its_last_checkpoint(tmp_path: Path) -> None:
-    file, _ = going_on(tmp_path)
+    file, rows = going_on(tmp_path)
     job, spool = trial(tmp_path, "tracking=lean"), Spool(tmp_path / "spool")
+    table = history_table(rows.each(lambda column: column[:3]), {"improvements": "{}"})
     for text in (b"first", b"second"):
-        spool.keep_so_far(job, {"weights.npz": text, "config.yaml": b"seed: 0"})
-    assert journal.read(file).made.files == {"weights.npz": b"second", "config.yaml": b"seed: 0"}
+        spool.keep_so_far(job, {"weights.npz": text, "config.yaml": b"seed: 0", "history.parquet": table})
+    files = journal.read(file).made.files
+    history = io.BytesIO(files.pop("history.parquet"))
+    assert files == {"weights.npz": b"second", "config.yaml": b"seed: 0"}
+    # All rows, and how far the weights go.
+    np.testing.assert_array_equal(rows_of(history)["iteration"], rows["iteration"])
+    assert about_rows(history) == {"improvements": "{}", "weights_at": str(rows["iteration"][2])}
     assert journal.entries(tmp_path) == [file]
     spool.keep(ended(job))
     assert {one.name for one in file.parent.iterdir()} == {file.name}, (

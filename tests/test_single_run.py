@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,10 @@ from whole_runs import artifacts, assert_whole, config_of
 from nnexp.config.schema import from_mapping
 from nnexp.results import load_history, load_runs
 from nnexp.sweep.recording.spool import Spool
-from nnexp.tracking import journal
+from nnexp.sweep.resume import recorded_config
+from nnexp.sweep.resume_run import find_run
+from nnexp.tracking import deliver, journal
+from nnexp.tracking.mlflow_store import Store
 from nnexp.training import train
 from nnexp.training.group import Group
 
@@ -139,6 +143,8 @@ def test_a_run_whose_processes_are_killed_is_delivered_once_and_gone_on_with(tmp
     assert left.data.tags["nnexp.iterations"] == str(written[-1])
     points = in_store(tmp_path, "select step from metrics where key = 'loss'")
     assert sorted(step for (step,) in points) == written
+    # Rows later than the checkpoint's, too.
+    assert load_history(load_runs(f"sqlite:///{tmp_path}/runs/mlflow.db"))["iteration"].tolist() == written
     assert {"history.parquet", "weights.npz", "config.yaml"} <= {
         file.name for file in artifacts(left).iterdir()
     }
@@ -158,6 +164,10 @@ def test_a_run_in_training_belongs_to_its_process(tmp_path: Path) -> None:
         done = sync(tmp_path)
         assert done.returncode == 1
         assert re.search(rf"/journal: \S+:{process.pid} still works on its run", done.stderr)
+        (own,) = journals(tmp_path)
+        done = here(tmp_path, *SMALL, f"hydra.run.dir={own.parent}")
+        assert done.returncode == 2
+        assert f"hydra.run.dir={own.parent}: another command still works in it" in done.stderr
         other = here(tmp_path, *SMALL)
         assert other.returncode == 0, other.stderr
         assert "earlier commands" not in other.stdout
@@ -166,3 +176,31 @@ def test_a_run_in_training_belongs_to_its_process(tmp_path: Path) -> None:
         process.communicate()
     assert "1 run of earlier commands recorded" in here(tmp_path, *SMALL).stdout
     assert sorted(run.info.status for run in runs(tmp_path)) == ["FINISHED", "FINISHED", "KILLED"]
+
+
+def test_a_suspended_process_whose_run_another_one_continues_records_no_more_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("optimizer=sgd", "budget.iterations=null", "budget.seconds=100", *SMALL[1:], *ROWS)
+    inner, store, found = Group.blocks, f"sqlite:///{tmp_path}/runs/mlflow.db", list[str]()
+
+    def blocks(self: Group) -> Any:
+        for block in inner(self):
+            yield block
+            if not found and (known := running(tmp_path)):
+                found.append(known[0][0])
+                other = Store.open(store, "nnexp")
+                (run,) = other.search("")
+                # Its process was suspended for long, and another one resumes the run.
+                other.client.set_tag(found[0], "nnexp.heartbeat", "0")
+                config = replace(recorded_config(run.data.params), resume="latest")
+                assert find_run(other, config, "").before[0].info.run_id == found[0]
+                # So the next look at the journal records a heartbeat.
+                monkeypatch.setattr(deliver, "HEARTBEAT_SECONDS", 0.0)
+
+    monkeypatch.setattr(Group, "blocks", blocks)
+    done = here(tmp_path, *words)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(rf"nnexp: run {found[0]}: \S+ has continued it; this command ends", done.stderr)
+    assert not journals(tmp_path)
+    assert [run.info.status for run in runs(tmp_path)] == ["KILLED"]

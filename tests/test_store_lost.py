@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -115,3 +117,23 @@ def test_what_ended_before_a_sweep_was_killed_is_there_when_it_is_resumed(tmp_pa
 def test_a_recorded_sweep_leaves_no_journal(tmp_path: Path) -> None:
     assert here(tmp_path, "-m", "seed=0,1", *SMALL).returncode == 0
     assert not list(tmp_path.rglob("journal"))
+
+
+def test_a_store_that_refuses_a_request_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nnexp.replay.__main__ import main as replay
+
+    made_store(tmp_path)
+    uri = f"sqlite:///{tmp_path}/runs/mlflow.db"
+    with contextlib.closing(sqlite3.connect(tmp_path / "runs" / "mlflow.db")) as store:
+        store.execute("alter table runs rename column user_id to other")
+    for words in (("resume=latest",), ("--end-stale",), ("-m", "seed=1", "sweep.resume=latest")):
+        done = here(tmp_path, *words)
+        assert done.returncode == 1, words
+        assert re.search(
+            r"nnexp: the store refused a request \(MlflowException: .*no such column", done.stderr
+        )
+        assert "Traceback" not in done.stderr
+    assert replay(["--uri", uri]) == 1
+    assert "nnexp.replay: the store refused a request (MlflowException" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from nnexp.config.error import ConfigError
 from nnexp.process import leave
-from nnexp.tracking.locations import StoreError, conceal, database, resolve
+from nnexp.tracking.locations import StoreError, conceal, database, refusal, resolve
 
 if TYPE_CHECKING:
     from nnexp.replay.again import Replayed
@@ -95,6 +95,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"nnexp.replay: {error.filename or 'the disk'}: {error.strerror or error}", file=sys.stderr)
         return 2
+    except Exception as error:
+        if not (said := refusal(error)):
+            raise
+        print(f"nnexp.replay: {said}", file=sys.stderr)
+        return 1
 
 
 def _command(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import numpy as np
 from nnexp.results import StoreError, load_config
 from nnexp.results.artifacts import read_artifact
 from nnexp.results.client import Source, find_experiment, search
-from nnexp.tracking.files import HISTORY_FILE, WEIGHTS_FILE, about_rows, rows_of
+from nnexp.tracking.files import HISTORY_FILE, WEIGHTS_AT, WEIGHTS_FILE, about_rows, rows_of
 from nnexp.tracking.source import FOLDER
 
 Array = np.ndarray[Any, Any]
@@ -126,11 +127,12 @@ def _read(read_numbers: Callable[[bytes], dict[str, Numbers]], file: Path) -> di
 
 
 def _of_history(content: bytes) -> dict[str, Numbers]:
-    """The rows without their times, which always differ, and a search's improvements."""
-    rows: Numbers = {
-        name: column for name, column in rows_of(io.BytesIO(content)).items() if name != "seconds"
-    }
-    pairs = json.loads(about_rows(io.BytesIO(content)).get("improvements", "{}"))
+    """The rows as far as the weights go, without their times, which always differ, and a search's improvements."""
+    about, rows = about_rows(io.BytesIO(content)), dict(rows_of(io.BytesIO(content)))
+    rows.pop("seconds")
+    known = rows["iteration"] <= float(about.get(WEIGHTS_AT, inf))
+    rows = {name: column[known] for name, column in rows.items()}
+    pairs = json.loads(about.get("improvements", "{}"))
     kinds = {"iteration": np.int64, "loss": np.float64}
     improvements = {name: np.array(column, kinds[name]) for name, column in pairs.items()}
     return {HISTORY: rows} | ({"improvements": improvements} if improvements else {})

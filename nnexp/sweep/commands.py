@@ -1,4 +1,4 @@
-"""The commands that a sweep suggests, and its message on skipped runs."""
+"""The commands that are suggested, and its message on skipped runs."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ def resume(flags: Sequence[str], overrides: Sequence[str], sweep_id: str) -> str
     """The command that resumes a sweep."""
     given = [text for text in overrides if not text.lstrip("+").startswith(GOING_ON)]
     return shlex.join(["python", "-m", "nnexp.run", *flags, "-m", *given, f"sweep.resume={sweep_id}"])
+
+
+def resume_run(flags: Sequence[str], overrides: Sequence[str], run_id: str) -> str:
+    """The command that resumes a run outside sweeps."""
+    given = [text for text in overrides if not text.lstrip("+").startswith("resume=")]
+    return shlex.join(["python", "-m", "nnexp.run", *flags, *given, f"resume={run_id}"])
 
 
 def sync(folder: Path) -> str:

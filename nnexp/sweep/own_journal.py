@@ -17,7 +17,7 @@ from nnexp.tracking.bring_in import Stores, bring_in_each
 from nnexp.tracking.claim import CHECKPOINTS, CLAIM, JOURNAL
 from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.journal import Beginning
-from nnexp.tracking.left import RUNS, alone, begin_parent
+from nnexp.tracking.left import RUNS, alone, begin_parent, in_use
 from nnexp.tracking.locations import StoreError
 from nnexp.tracking.parent import UNTIL
 from nnexp.training.checkpoint import FOLDER
@@ -45,13 +45,17 @@ class OwnJournal:
         """Create it in a folder.
 
         Raises:
-            StoreError: the folder has an earlier sweep's journal, which cannot be delivered.
+            StoreError: the folder has another command's journal, which is in use or cannot be delivered.
             OSError: it cannot be written.
         """
+        setting = "hydra.sweep.dir" if "nnexp.sweep_id" in begin.tags else "hydra.run.dir"
+        if in_use(folder):
+            raise StoreError(
+                f"{setting}={folder.parent}: another command still works in it; expected another folder"
+            )
         if folder.exists():
             bring_in_each(Stores(), [folder])
         if folder.exists():
-            setting = "hydra.sweep.dir" if "nnexp.sweep_id" in begin.tags else "hydra.run.dir"
             raise StoreError(
                 f"{setting}={folder.parent}: the folder has runs of an earlier command that are not recorded; "
                 f"to record them: {sync(folder)}"
@@ -62,6 +66,7 @@ class OwnJournal:
             begin=begin, process=heartbeat()["nnexp.process"],
         )  # fmt: skip
         with writing_to(folder):
+            folder.mkdir(parents=True)
             self._in_use.callback(os.close, begin_parent(folder, record))
         self.known()
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from secrets import token_hex
 from typing import Any
 
 from nnexp.config.schema import Config
 from nnexp.sweep.identity import config_hash, start_key
 from nnexp.sweep.longer import START
 from nnexp.sweep.resume import LATEST, Found, give_up, recorded_config, recorded_result, why_again
-from nnexp.tracking.claim import RESUMES
-from nnexp.tracking.heartbeat import stale
+from nnexp.tracking.claim import CLAIM, RESUMES
+from nnexp.tracking.heartbeat import heartbeat, stale
 from nnexp.tracking.locations import StoreError
 
 
@@ -39,6 +40,8 @@ def find_run(store: Any, config: Config, code: str) -> Found:
             raise StoreError(
                 f"resume={wanted}: expected a run that has ended; {process} still works on {run_id}"
             )
+        # If its process was only suspended, it ends when it sees this.
+        store.run(run_id).record(tags=heartbeat() | {CLAIM: token_hex(8)})
         give_up(store, run)
     whole = run.info.status == "FINISHED" and store.has_results(run)
     if whole and _hash(run) == own and tags.get("nnexp.code_hash") == code:

@@ -108,7 +108,6 @@ class SweepWork(Work):
             assert self._process is not None
             return self._process
         config, folder = jobs[0].config, spool.journal
-        self._journal = folder
         self.find_earlier(config)
         if self.chosen is not None:
             self._go_on_with(self.chosen, config, folder)

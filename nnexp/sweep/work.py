@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import shlex
 import shutil
 import threading
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from nnexp.sweep.trial import Trial
 from nnexp.sweep.view import Row, View, row
 from nnexp.tracking import journal, locations
 from nnexp.tracking.bring_in import Stores, bring_in_each
-from nnexp.tracking.claim import CHECKPOINTS, RESUMES
+from nnexp.tracking.claim import CHECKPOINTS, CLAIM, RESUMES
 from nnexp.tracking.heartbeat import heartbeat
 from nnexp.tracking.left import left
 from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken
@@ -254,14 +253,12 @@ class Work:
             return
         if self._parent is not None:
             self._finish(self._parent, status or ("FAILED" if self.failed else "FINISHED"))
+            if self.jobs is None and all(row.status == "killed" for row in self.rows):
+                run_id = self.rows[0].run_id if self.rows else "latest"
+                self.view.say(f"Resume: {commands.resume_run(self._flags, self.overrides, run_id)}")
         ended = not self.failed and all(row.status != "killed" for row in self.rows)
         if self._journal is not None and ended:
             shutil.rmtree(self._journal.with_name(FOLDER), ignore_errors=True)
-        if self.jobs is None and all(row.status == "killed" for row in self.rows):
-            run_id = self.rows[0].run_id if self.rows else "latest"
-            given = [o for o in self.overrides if not o.lstrip("+").startswith("resume=")]
-            words = ["python", "-m", "nnexp.run", *self._flags, *given, f"resume={run_id}"]
-            self.view.say(f"Resume: {shlex.join(words)}")
         page = self._home.experiment_url() if self.jobs is None else self._home.sweep_url(self.sweep_id)
         self.view.summary(self.rows, self._home.ui_command(), page, self.verdict)
         self._say_unrecorded()
@@ -324,11 +321,11 @@ class Work:
         from nnexp.sweep.recording.recording import JournalParent
 
         config, folder = jobs[0].config, spool.journal
-        self._journal = folder
         if not self._stores:
             self.view.say(OPENING)
         process = self._process = self._process or recorder()
         self._own.begin(folder, config, self._beginning(jobs[0], spool))
+        self._journal = folder
         self._parent = JournalParent(process, folder, self._stopped)
         if self.jobs is None:
             # So the store has it from its start, and another process can tell that it is trained here.
@@ -344,7 +341,8 @@ class Work:
 
     def _tags(self, spool: Spool) -> dict[str, str]:
         """Tags of all runs of the command."""
-        tags = {journal.ENTRY: self.token, CHECKPOINTS: str(spool.checkpoints)} | heartbeat()
+        tags = {journal.ENTRY: self.token, CLAIM: self.token, CHECKPOINTS: str(spool.checkpoints)}
+        tags |= heartbeat()
         if self._resumed is not None:
             tags[RESUMES] = (self._resumed.before or [self._resumed.shorter])[-1].info.run_id
         return tags

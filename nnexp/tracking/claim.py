@@ -1,4 +1,4 @@
-"""Ownership of a sweep: a token in a tag of its parent run, replaced by the process that continues the sweep."""
+"""Ownership of a sweep or of a run outside sweeps: a token in a tag, replaced by the process that continues it."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ SETTLE_SECONDS = 1.0
 
 
 class Claim:
-    """A sweep's parent ``run`` (of MLflow), started or continued under ``token``."""
+    """A ``run`` (of MLflow) that is a sweep's parent or outside sweeps, started or continued under ``token``."""
 
     def __init__(self, run: Any, token: str) -> None:
         self.run, self.token = run, token
         self._checked = -SETTLE_SECONDS
 
     def check(self, now: bool = False) -> None:
-        """Check that the sweep is still ours; at most one query in :data:`SETTLE_SECONDS`.
+        """Check that it is still ours; at most one query in :data:`SETTLE_SECONDS`.
 
         Raises:
-            StoreLost: the parent run no longer exists.
+            StoreLost: the run no longer exists.
             SweepTaken: the token has changed.
         """
         # A clock that continues while the machine, or this process, is suspended.
@@ -55,17 +55,18 @@ class Claim:
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-            raise StoreLost(f"the sweep's parent run {self.run.run_id} is no longer in the store") from error
+            raise StoreLost(f"run {self.run.run_id} is no longer in the store") from error
         tags = found.data.tags
         if tags.get(CLAIM) != self.token:
-            sweep, other = tags.get("nnexp.sweep_id", ""), tags.get("nnexp.process", "another process")
-            raise SweepTaken(f"sweep {sweep}: {other} has continued it; this command ends")
+            sweep, other = tags.get("nnexp.sweep_id"), tags.get("nnexp.process", "another process")
+            what = f"sweep {sweep}" if sweep else f"run {self.run.run_id}"
+            raise SweepTaken(f"{what}: {other} has continued it; this command ends")
         if found.info.lifecycle_stage != "active":
-            raise StoreLost(f"the sweep's parent run {self.run.run_id} was deleted")
+            raise StoreLost(f"run {self.run.run_id} was deleted")
         self._checked = begun
 
     def beat(self) -> None:
-        """Record a heartbeat, if the sweep is still ours.
+        """Record a heartbeat, if it is still ours.
 
         Raises:
             StoreLost, SweepTaken: see :meth:`check`.

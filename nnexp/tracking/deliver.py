@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from secrets import token_hex
@@ -16,6 +16,7 @@ from nnexp.tracking import journal
 from nnexp.tracking.claim import CLAIM, Claim
 from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat, worked_on
 from nnexp.tracking.journal import DONE, ENTRY, PARENT, RUN, Beginning, Entry
+from nnexp.tracking.left import clear
 from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken
 from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.parent_file import TRIES, ParentFile, parent_record, see_that_it_answers
@@ -218,7 +219,7 @@ class Delivery:
         try:
             entry = journal.read(file)
         except ValueError as error:
-            self._set_aside(file, str(error))
+            self._set_aside(file, str(error).removeprefix(f"{file}: "))
             return
         try:
             run_id, url = self._record(file, entry)
@@ -282,10 +283,17 @@ class Delivery:
                 last = None
             else:
                 live.run = store.run(there.info.run_id)
+                self._claim_alone(live)
+                store.check()
                 live.run.record(tags=entry.begin.tags)
         # A copy: if this fails, it is done again.
         publish(live.run, entry.made, copy(live.thinning), last, live.params)
         return live.run.run_id, store.run_url(live.run.run_id)
+
+    def _claim_alone(self, live: _Live) -> None:
+        """See to it that a run outside sweeps is no longer recorded here once another process continues it."""
+        if self._is_live and self.parent is None and (token := live.begin.tags.get(CLAIM)):
+            live.run.store.claim = self._claim = Claim(live.run, token)
 
     def _find(self, store: Any, live: _Live) -> Any:
         """The store's run for a file, if created before, perhaps by a request whose response was lost."""
@@ -324,6 +332,7 @@ class Delivery:
                 if there is None
                 else store.run(there.info.run_id)
             )
+            self._claim_alone(live)
         for record in new:
             if record.kind == "rows":
                 thinning = copy(live.thinning)
@@ -370,15 +379,6 @@ class Delivery:
             oldest = self._done.popleft()
             self._done_bytes -= oldest.stat().st_size
             oldest.unlink()
-
-
-def clear(folder: Path) -> None:
-    """Remove a journal."""
-    for file in folder.iterdir():
-        file.unlink()
-    # A waiting process may have created its lock again.
-    with suppress(OSError):
-        folder.rmdir()
 
 
 @contextmanager

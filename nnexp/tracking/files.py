@@ -28,6 +28,9 @@ MODEL_CODE = ("__init__.py", "calls.py", "config", "network")
 HISTORY_FILE = "history.parquet"
 """The file of all rows; every trained run has it."""
 
+WEIGHTS_AT = "weights_at"
+"""In the metadata of :data:`HISTORY_FILE`: the iteration of the weights, if a killed process left later rows."""
+
 WEIGHTS_FILE = "weights.npz"
 """The file of snapshots, best and final weights, and their layout."""
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnexp.tracking.files import HISTORY_FILE, rows_of
+from nnexp.tracking.files import HISTORY_FILE, WEIGHTS_AT, about_rows, history_table, rows_of
 from nnexp.tracking.outcome import Outcome
 from nnexp.tracking.protocol import DatasetRecord
 from nnexp.training.record import History, join
@@ -249,10 +249,9 @@ def read(file: Path) -> Entry:
     said = next((one.said for one in mine if one.kind == "end"), None)
     if said is None:
         files["file"] = _so_far(file)
-        if HISTORY_FILE in files["file"]:
-            # A checkpoint may be later than the last row that was sent.
-            later = rows_of(io.BytesIO(files["file"][HISTORY_FILE]))
-            rows = max(rows, later, key=lambda one: one["iteration"][-1:].tolist())
+        rows, table = _with_later(files["file"].get(HISTORY_FILE), rows)
+        if len(rows["iteration"]):
+            files["file"][HISTORY_FILE] = table
         said = _killed(begin, rows)
     dataset = said["dataset"]
     if dataset is not None:
@@ -265,6 +264,17 @@ def read(file: Path) -> Entry:
     return Entry(
         first.said["uri"], first.said["experiment"], begin, said["last"], first.said["per_decade"], made
     )
+
+
+def _with_later(table: bytes | None, rows: History) -> tuple[History, bytes]:
+    """The rows of a history's file at a checkpoint, and then those of ``rows`` that are later; and a file of all."""
+    about = {}
+    if table is not None:
+        file = io.BytesIO(table)
+        first, last = rows_of(file), int(rows_of(file)["iteration"][-1])
+        about = about_rows(file) | {WEIGHTS_AT: str(last)}
+        rows = join([first, rows.each(lambda column: column[rows["iteration"] > last])])
+    return rows, history_table(rows, about)
 
 
 def _killed(begin: Beginning, rows: History) -> dict[str, Any]:
@@ -309,7 +319,8 @@ def _so_far(file: Path) -> dict[str, bytes]:
         return {}
     for note in notes:
         LOG.warning("%s", note)
-    return {one.said["path"]: one.content for one in found}
+    # The rest of a damaged file may not fit together.
+    return {} if notes else {one.said["path"]: one.content for one in found}
 
 
 def has_ended(file: Path) -> bool:

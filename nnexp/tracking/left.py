@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import NamedTuple
@@ -128,6 +128,15 @@ def locked(folder: Path) -> Iterator[bool]:
                     raise StoreError(f"{folder}: another process delivers this journal") from error
                 sleep(0.1)
         yield _is(lock.fileno(), folder / ".lock")
+
+
+def clear(folder: Path) -> None:
+    """Remove a journal."""
+    for file in folder.iterdir():
+        file.unlink()
+    # A waiting process may have created its lock again.
+    with suppress(OSError):
+        folder.rmdir()
 
 
 @contextmanager

@@ -41,6 +41,14 @@ class SweepTaken(StoreError):
     """Another process has continued the sweep."""
 
 
+def refusal(error: Exception) -> str:
+    """A line about an error of MLflow's client (a server fails, an SQLite file is locked); empty for other errors."""
+    from nnexp.tracking.outcome import reason_of
+
+    known = type(error).__module__.partition(".")[0] == "mlflow"
+    return f"the store refused a request ({reason_of(error)})" if known else ""
+
+
 _CREDENTIALS: dict[str, str] = {}
 """User and password of addresses, only in memory: nothing stored, printed or sent contains them."""
 

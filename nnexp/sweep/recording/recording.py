@@ -13,6 +13,7 @@ from nnexp.sweep.recording.process import PATIENCE_SECONDS, Recorder
 from nnexp.sweep.recording.spool import Spool, journal_entry
 from nnexp.sweep.trial import Trial
 from nnexp.tracking import journal
+from nnexp.tracking.left import clear
 from nnexp.tracking.locations import SweepTaken
 from nnexp.tracking.outcome import FEW_RUNS, Outcome, reason_of
 from nnexp.tracking.protocol import Shared, milliseconds
@@ -133,7 +134,11 @@ class Recording:
         """Remove the spool, after which no worker writes, and end the runs that were cut short."""
         self._stopped = self.spool.stopped
         self.spool.remove()
-        end_cut_short(self.spool.journal)
+        if isinstance(self.process.error, SweepTaken) and "nnexp.sweep_id" not in self.tags:
+            # The process that continues the run records all of it.
+            clear(self.spool.journal)
+        else:
+            end_cut_short(self.spool.journal)
 
     def settle(self) -> None:
         """Wait until the store has all outcomes, while it makes progress.
