@@ -328,9 +328,14 @@ def _interrupted(error: BaseException | None) -> int:
     """
     from nnexp.sweep.interrupts import Terminated
 
-    while error is not None and not isinstance(error, KeyboardInterrupt):
+    seen = set[int]()
+    # An error that is raised again while its consequence is handled is among its own contexts.
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return 143 if isinstance(error, Terminated) else 130
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return 0 if error is None else 143 if isinstance(error, Terminated) else 130
+    return 0
 
 
 def _refused(line: str) -> int:

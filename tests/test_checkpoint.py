@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from memory_store import MemoryStore
 
 from nnexp import testing
 from nnexp.data import Spiral
 from nnexp.network import MLP, BatchNorm, Dense, Dropout, Layers
 from nnexp.optim import SGD, Adam, RandomPerturbation, RandomSearch
 from nnexp.optim.schedules import OneCycle
+from nnexp.sweep import checkpoints
 from nnexp.testing import SMALL, check_method
 from nnexp.training import Budget, Group, Run, RunSettings
 from nnexp.training.checkpoint import Checkpoint, Key, find, go_on
@@ -170,6 +173,29 @@ def test_it_is_written_at_its_moments_and_removed(tmp_path: Path) -> None:
     assert file.stat().st_mtime_ns == before
     checkpoint.remove()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_copy_that_is_cut_short_leaves_no_half_of_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, (there, folder) = variants()[:1], (tmp_path / "there", tmp_path / "here")
+    stopped(there, settings, 20)
+
+    def half(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes()[:100])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "copyfile", half)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoints.move(str(there), folder, MemoryStore().start("", {}, {}))
+    monkeypatch.undo()
+    assert find(folder) == ({}, [])
+    for _ in range(2):
+        checkpoints.move(str(there), folder, MemoryStore().start("", {}, {}))
+        assert list(find(folder)[0]) == keys(settings)
+        there.mkdir(exist_ok=True)
+    checkpoints.move(str(folder), folder, MemoryStore().start("", {}, {}))
+    assert list(find(folder)[0]) == keys(settings)
 
 
 def test_a_folder_that_cannot_be_written_ends_no_training(

@@ -204,3 +204,15 @@ def test_a_suspended_process_whose_run_another_one_continues_records_no_more_of_
     assert re.search(rf"nnexp: run {found[0]}: \S+ has continued it; this command ends", done.stderr)
     assert not journals(tmp_path)
     assert [run.info.status for run in runs(tmp_path)] == ["KILLED"]
+
+
+def test_a_store_that_the_recorder_cannot_open_ends_the_command(tmp_path: Path) -> None:
+    made_store(tmp_path)
+    store = Store.open(f"sqlite:///{tmp_path}/runs/mlflow.db", "nnexp")
+    store.client.delete_experiment(store.experiment_id)
+    for words in ((), ("-m", "hydra/launcher=basic", "seed=0,1")):
+        done = here(tmp_path, *SMALL, "optimizer=sgd", *words)
+        assert done.returncode == 2
+        assert re.search(
+            "nnexp: tracking.experiment=nnexp: the experiment was deleted in MLflow", done.stderr
+        )

@@ -25,7 +25,7 @@ def carry(job: Trial, claim: Found | None, store: Any, folder: Path) -> list[str
         return []
     for place in (run.data.tags.get(CHECKPOINTS, "") for run in claim.before):
         if place and Path(place) != folder and Path(place).is_dir():
-            shutil.copytree(place, folder, ignore=shutil.ignore_patterns("*.part"), dirs_exist_ok=True)
+            _copy(Path(place), folder)
     key = run_key(job.config, job.code)
     states, said = find(folder)
     if key not in states and claim.shorter is not None:
@@ -67,7 +67,16 @@ def move(earlier: str | None, folder: Path, parent: Any) -> None:
     """Move the checkpoints of an earlier start of a sweep to the folder of this one, and tag its parent run."""
     there = None if earlier is None or not Path(earlier).is_dir() else Path(earlier)
     if there is not None:
-        shutil.copytree(there, folder, ignore=shutil.ignore_patterns("*.part"), dirs_exist_ok=True)
+        _copy(there, folder)
     parent.record(tags={CHECKPOINTS: str(folder)})
     if there is not None and there != folder:
         shutil.rmtree(there, ignore_errors=True)
+
+
+def _copy(place: Path, folder: Path) -> None:
+    """Copy all checkpoints; each is whole whenever it is read, and if this process is killed meanwhile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in place.glob("*.npz"):
+        part = folder / f"{file.stem}.part"
+        shutil.copyfile(file, part)
+        part.replace(folder / file.name)

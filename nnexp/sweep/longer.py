@@ -67,8 +67,10 @@ def continue_longer(store: Any, runs: Sequence[Any], jobs: Sequence[Trial], fold
                 continue
             if state is not None and _shorter(state, job.config):
                 folder.mkdir(parents=True, exist_ok=True)
-                with open(folder / f"{uuid4().hex}.npz", "wb") as file:
+                part = folder / f"{uuid4().hex}.part"
+                with open(part, "wb") as file:
                     write({run_key(job.config, job.code): state}, file)
+                part.replace(part.with_suffix(".npz"))
                 break
     return said + [
         f"{count} run{'s start' if count != 1 else ' starts'} from the beginning: {setting} depends on the "
