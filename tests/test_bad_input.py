@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from nnexp.config import places
 from nnexp.run import main
+from nnexp.sweep.recording import process
 
 SECONDS = 5.0
 """What a refusal may take of this process's time, however loaded the machine is."""
@@ -28,7 +29,11 @@ BYTES = 2**30
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder where a command runs that knows nothing of those before it."""
+    """An empty folder where a command runs that knows nothing of those before it.
+
+    It starts no process that records: that a refused command leaves none is a test of test_recording_process.
+    """
+    monkeypatch.setattr(process, "recorder", process.RecordingHere)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(places, "_ADDED", [])
     monkeypatch.syspath_prepend(str(tmp_path))

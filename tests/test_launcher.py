@@ -161,7 +161,7 @@ def test_a_worker_that_is_killed_costs_no_run(tmp_path):
 
 def test_ctrl_c_records_what_runs_and_resuming_completes_the_sweep(tmp_path):
     made_store(tmp_path)
-    arguments = ("-m", "optimizer=random,perturb", "seed=range(0,3)", *LONG)
+    arguments = ("-m", "optimizer=random,perturb", "seed=0,1", *LONG)
     process = start(tmp_path, *arguments)
     wait_for(lambda: running(tmp_path))
     process.send_signal(signal.SIGINT)
@@ -179,7 +179,7 @@ def test_ctrl_c_records_what_runs_and_resuming_completes_the_sweep(tmp_path):
     assert re.search(r"run again: .*killed", done.stdout)
     found = by_config(tmp_path)
     assert {run.info.status for run in found.values()} == {"FINISHED"}
-    assert len(found) == 6
+    assert len(found) == 4
     (parent,) = runs(tmp_path, "sweep")
     assert parent.info.status == "FINISHED"
     assert {run.data.tags["mlflow.parentRunId"] for run in found.values()} == {parent.info.run_id}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,23 +37,32 @@ SWEEP = (
 METHOD = Path("my_lab") / "sign_descent.py"
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(scope="module")
+def guides(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the guide's Python files, and conf files made by its commands."""
+    place = tmp_path_factory.mktemp("guides")
     for content, name in re.findall(
         r"```python\n(# (my_lab/\w+\.py)\n.*?)```", guide("extending"), re.DOTALL
     ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(content)
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_text(content)
     for line in re.findall(r"^(mkdir .*|nnexp --conf-file .*)$", guide("extending"), re.MULTILINE):
         words, _, file = line.partition(" > ")
         if words.startswith("mkdir"):
             for folder in shlex.split(words)[2:]:
-                (tmp_path / folder).mkdir(parents=True)
+                (place / folder).mkdir(parents=True)
         else:
-            done = here(tmp_path, *shlex.split(words)[1:])
+            done = here(place, *shlex.split(words)[1:])
             assert done.returncode == 0, done.stderr
-            (tmp_path / file).write_text(done.stdout)
+            (place / file).write_text(done.stdout)
+    forget()
+    return place
+
+
+@pytest.fixture
+def lab(guides: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of the guide's folder, of which files may be changed."""
+    shutil.copytree(guides, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     yield tmp_path
     forget()
 

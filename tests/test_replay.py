@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from barred import BARRED
-from commands import runs
+from commands import made_store, runs
 from conftest import ROOT, surroundings
 from mlflow import MlflowClient
 from recorded import group, record_run, settings
@@ -337,6 +337,7 @@ def test_the_tree_that_a_run_was_made_with_is_written_from_its_record(
         )  # fmt: skip
 
     small = ("budget.iterations=20", "dataset.samples=10", "tracking=lean", "hydra.launcher.n_jobs=1")
+    made_store(work)
     done = python("nnexp.run", "--config-dir", "lab_conf", "-m", "optimizer=slow,sgd", *small)
     assert done.returncode == 0, done.stdout + done.stderr
     slow, _ = runs(work)

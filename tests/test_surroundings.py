@@ -18,7 +18,7 @@ TWO = ("-m", "optimizer=sgd", "seed=0,1", *SMALL, "hydra.launcher.n_jobs=1")
 
 def shell(place: Path, words: str) -> int:
     # Outputs that are closed from the start are for the process that records to inherit; others cost one less.
-    more = [] if words.startswith(">&-") else ["hydra/launcher=basic"]
+    more = [] if words == ">&- 2>&-" else ["hydra/launcher=basic"]
     settings = [word for word in TWO if not (more and word.startswith("hydra.launcher"))]
     command = shlex.join([sys.executable, "-m", "nnexp.run", *settings, *more])
     return subprocess.run(
