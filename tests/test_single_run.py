@@ -27,11 +27,15 @@ from whole_runs import artifacts, assert_whole, config_of
 
 from nnexp.config.schema import from_mapping
 from nnexp.results import load_history, load_runs
+from nnexp.sweep.compose.jobs import compose
+from nnexp.sweep.own_journal import OwnJournal
 from nnexp.sweep.recording.spool import Spool
 from nnexp.sweep.resume import recorded_config
 from nnexp.sweep.resume_run import find_run
 from nnexp.tracking import deliver, journal
+from nnexp.tracking.journal import Beginning
 from nnexp.tracking.mlflow_store import Store
+from nnexp.tracking.protocol import milliseconds
 from nnexp.training import train
 from nnexp.training.group import Group
 
@@ -176,6 +180,29 @@ def test_a_run_in_training_belongs_to_its_process(tmp_path: Path) -> None:
         process.communicate()
     assert "1 run of earlier commands recorded" in here(tmp_path, *SMALL).stdout
     assert sorted(run.info.status for run in runs(tmp_path)) == ["FINISHED", "FINISHED", "KILLED"]
+
+
+def test_of_two_commands_that_continue_a_run_at_once_one_does(tmp_path: Path) -> None:
+    words = ("optimizer=sgd", *SMALL)
+    assert here(tmp_path, *words, "tracking.keep_state=true").returncode == 0
+    (first,) = runs(tmp_path)
+    (config,) = compose([words])
+    other, folder = OwnJournal(), tmp_path / "runs" / "hydra" / "a" / "b" / "journal"
+    tags = {"nnexp.config_hash": first.data.tags["nnexp.config_hash"], "nnexp.resumes": first.info.run_id}
+    uri = f"sqlite:///{tmp_path}/runs/mlflow.db"
+    at = replace(config, tracking=replace(config.tracking, uri=uri))
+    # What the other one has not told its store yet.
+    other.begin(folder, at, Beginning("run", {}, tags, milliseconds()))
+    for wanted in ("latest", first.info.run_id):
+        done = here(tmp_path, *words, "tracking.keep_state=true", f"resume={wanted}")
+        assert done.returncode == 2, done.stdout
+        assert re.search(
+            rf"resume={wanted}: expected a run that has ended; \S+:{os.getpid()} still works on it",
+            done.stderr,
+        )
+    other.close()
+    done = here(tmp_path, *words, "tracking.keep_state=true", "resume=latest")
+    assert "is already recorded and has finished" in done.stdout, done.stderr
 
 
 def test_a_suspended_process_whose_run_another_one_continues_records_no_more_of_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from secrets import token_hex
 from typing import Any
 
@@ -10,8 +11,32 @@ from nnexp.sweep.identity import config_hash, start_key
 from nnexp.sweep.longer import START
 from nnexp.sweep.resume import LATEST, Found, give_up, recorded_config, recorded_result, why_again
 from nnexp.tracking.claim import CLAIM, RESUMES
-from nnexp.tracking.heartbeat import heartbeat, stale
+from nnexp.tracking.heartbeat import STALE_SECONDS, heartbeat, stale
+from nnexp.tracking.left import Left, in_use
 from nnexp.tracking.locations import StoreError
+from nnexp.tracking.protocol import milliseconds
+
+
+def alone(journals: Sequence[Left], wanted: str, config: str) -> list[Left]:
+    """The journals of runs outside sweeps.
+
+    Args:
+        wanted: what ``resume`` is.
+        config: the hash of the command's config.
+
+    Raises:
+        StoreError: another command already continues that run; the store may not have this yet.
+    """
+    found, now = [one for one in journals if not one.sweep_id], milliseconds() / 1000
+    for one in found:
+        tags, recent = one.begin.tags, now - one.begin.started / 1000 < STALE_SECONDS
+        same = tags.get("nnexp.config_hash") == config if wanted == LATEST else tags.get(RESUMES) == wanted
+        # Later its heartbeats in the store tell whether it was suspended.
+        if same and recent and in_use(one.folder):
+            raise StoreError(
+                f"resume={wanted}: expected a run that has ended; {one.process} still works on it"
+            )
+    return found
 
 
 def find_run(store: Any, config: Config, code: str) -> Found:

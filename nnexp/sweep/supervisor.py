@@ -21,6 +21,7 @@ from nnexp.tracking.claim import CLAIM
 from nnexp.tracking.journal import ENTRY, Beginning
 from nnexp.tracking.left import is_visible
 from nnexp.tracking.left import left as left_journals
+from nnexp.tracking.outcome import reason_of
 from nnexp.tracking.recorder import RunResult
 from nnexp.tracking.source import Sources
 
@@ -96,6 +97,15 @@ class SweepWork(Work):
         finally:
             # Those of a later batch's parts.
             self._sources.record(self._parent)
+
+    def attach(self, folder: Path) -> None:
+        """Record a folder's files with the parent run."""
+        if self._parent is None:
+            return
+        try:
+            self._parent.log_artifacts(folder)
+        except Exception as error:
+            self.view.say(f"{folder} could not be recorded with the sweep: {reason_of(error)}")
 
     def _follow(self, jobs: Sequence[Trial], spool: Spool) -> Recorder:
         """Let, once, the recording process follow the sweep's journal, whose first record describes the parent run.

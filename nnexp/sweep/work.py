@@ -18,7 +18,7 @@ from nnexp.config.settings import kinds_of
 from nnexp.data.loading import forget
 from nnexp.sweep import commands
 from nnexp.sweep.checkpoints import carry
-from nnexp.sweep.identity import code_hash
+from nnexp.sweep.identity import code_hash, config_hash
 from nnexp.sweep.interrupts import Interrupts
 from nnexp.sweep.log_file import write_timings
 from nnexp.sweep.own_journal import OwnJournal
@@ -121,9 +121,12 @@ class Work:
         """
         if config.resume is None:
             return
-        from nnexp.sweep.resume_run import find_run
+        from nnexp.sweep.resume_run import alone, find_run
 
-        journals = [one.folder for one in left(config.tracking.uri) if not one.sweep_id]
+        own = config_hash(config)
+        # Of two commands that continue a run at once the second one finds the journal of the first one.
+        self._own.look_alone(own, config.tracking.uri)
+        journals = [one.folder for one in alone(left(config.tracking.uri), str(config.resume), own)]
         file = locations.database(locations.resolve(config.tracking.uri))
         # No store is created only to be searched.
         store = None if file is not None and not file.exists() and not journals else self.store(config)
@@ -228,15 +231,6 @@ class Work:
             self.view.say(commands.broken(count, place / "sweep.log"))
         interrupts.raise_if_any()
         return results
-
-    def attach(self, folder: Path) -> None:
-        """Record a folder's files with the parent run."""
-        if self._parent is None:
-            return
-        try:
-            self._parent.log_artifacts(folder)
-        except Exception as error:
-            self.view.say(f"{folder} could not be recorded with the sweep: {reason_of(error)}")
 
     def end(self, status: str = "") -> None:
         """Finish the parent run and print the table.
