@@ -32,25 +32,20 @@ ROOT = Path(__file__).resolve().parents[1]
 MEMORY, ROOM = Path("/dev/shm"), 4 * 2**30
 
 
-def in_memory() -> str | None:
-    """The folder in memory of all temporary files from now on; None where there is no room, or another was chosen."""
+def keep_in_memory() -> None:
+    """Make a folder in memory that of all temporary files from now on, unless there is no room or another was chosen.
+
+    Tests and the commands that they start make very many small files, for which a disk may take a millisecond each.
+    """
     if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ROOM:
-        return None
-    place = tempfile.mkdtemp(prefix="nnexp-tests-", dir=MEMORY)
+        return
+    place = MEMORY / f"nnexp-tests-{os.getuid()}"
     # PostgreSQL's own user goes through it.
-    os.chmod(place, 0o711)
-    os.environ["TMPDIR"], tempfile.tempdir = place, None
-    return place
+    place.mkdir(mode=0o711, exist_ok=True)
+    os.environ["TMPDIR"], tempfile.tempdir = str(place), None
 
 
-# Tests and the commands that they start make very many small files, for which a disk may take a millisecond each.
-PLACE = in_memory()
-
-
-def pytest_sessionfinish(exitstatus: int) -> None:
-    """What tests left is of use only if one has failed."""
-    if PLACE is not None and exitstatus == 0:
-        shutil.rmtree(PLACE, ignore_errors=True)
+keep_in_memory()
 
 
 def pytest_collection_finish() -> None:
