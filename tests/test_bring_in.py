@@ -81,6 +81,17 @@ def test_a_run_whose_file_is_damaged_has_failed_and_stays_in_the_store(tmp_path:
     assert file.exists()
 
 
+def test_a_file_that_is_whole_but_not_understood_is_named_and_the_others_are_recorded(tmp_path: Path) -> None:
+    case = short(tmp_path)
+    other = case.folder / f"000099{journal.RUN}"
+    begin = Beginning("other", {}, {"nnexp.kind": "run"}, 1)
+    records = [journal.begun(None, "nnexp", begin, None), journal.framed("end", later_version=1)]
+    journal.append(other, records)
+    brought = bring_in(lambda *_: case.store, tmp_path)
+    assert (brought.runs, brought.problems) == (1, [f"{other}: KeyError: 'dataset'"])
+    assert other.exists()
+
+
 def test_a_run_of_long_ago_that_comes_late_is_among_the_results(tmp_path: Path) -> None:
     case = short(tmp_path)
     case.store.start("another", {"seed": "1"}, {"nnexp.kind": "run"}).finish("FINISHED")

@@ -106,6 +106,21 @@ def test_a_run_whose_process_is_gone_has_the_artifacts_of_its_last_checkpoint(tm
     )
 
 
+def test_a_run_that_was_killed_between_its_first_checkpoint_and_its_first_rows_has_the_checkpoints(
+    tmp_path: Path,
+) -> None:
+    # With columns that not every run has.
+    job = trial(tmp_path, "tracking=lean", "optimizer=sgd", "optimizer.batch_size=7", "+metrics=[f1]")
+    spool, made = Spool(tmp_path / "spool"), ended(job).made
+    spool.make()
+    spool.begin(job, TAGS, 1, 1000)
+    spool.keep_so_far(job, made.files)
+    read = journal.read(tmp_path / "journal" / "000003.run").made
+    assert {"batch_loss", "f1"} <= set(read.rows) == set(made.rows)
+    for name in made.rows:
+        np.testing.assert_array_equal(read.rows[name], made.rows[name])
+
+
 def test_a_last_record_that_is_cut_short_is_left_out_with_a_note(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

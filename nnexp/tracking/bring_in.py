@@ -112,14 +112,14 @@ def deliver(open_store: Callable[[str | None, str], Any], folder: Path) -> Broug
     except Exception as error:
         return Brought(0, 0, [f"{folder}: {error if isinstance(error, StoreError) else reason_of(error)}"])
     there = len(list(folder.glob(f"*{DONE}")))
-    for _ in range(TRIES):
+    for number in range(1, TRIES + 1):
         try:
             delivery.look()
             break
-        except StoreError as error:
-            problems.append(f"{folder}: {reason_of(error)}")
-            break
         except Exception as error:
+            if number == TRIES or isinstance(error, StoreError):
+                problems.append(f"{folder}: {reason_of(error)}")
+                break
             LOG.warning("%s", reason_of(error))
     delivery.close()
     return Brought(len(recorded), there, problems)

@@ -218,8 +218,11 @@ class Delivery:
         """Send a run that has ended."""
         try:
             entry = journal.read(file)
-        except ValueError as error:
-            self._set_aside(file, str(error).removeprefix(f"{file}: "))
+        except OSError:
+            raise
+        except Exception as error:
+            known = isinstance(error, ValueError)
+            self._set_aside(file, str(error).removeprefix(f"{file}: ") if known else reason_of(error))
             return
         try:
             run_id, url = self._record(file, entry)

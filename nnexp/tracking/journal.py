@@ -273,7 +273,9 @@ def _with_later(table: bytes | None, rows: History) -> tuple[History, bytes]:
         file = io.BytesIO(table)
         first, last = rows_of(file), int(rows_of(file)["iteration"][-1])
         about = about_rows(file) | {WEIGHTS_AT: str(last)}
-        rows = join([first, rows.each(lambda column: column[rows["iteration"] > last])])
+        later = rows.each(lambda column: column[rows["iteration"] > last])
+        # Where no row was sent, nothing says which columns there are.
+        rows = join([first, later]) if len(later["iteration"]) else first
     return rows, history_table(rows, about)
 
 
