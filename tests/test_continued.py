@@ -77,6 +77,7 @@ def test_a_single_run_goes_on(lab: Path) -> None:
     process = start(lab, *command)
     try:
         wait_for(lambda: max(saved(lab).values(), default=0) > 2000)
+        wait_for(lambda: in_store(lab, "select 1 from runs"))
         alive = here(lab, *command, "resume=latest")
         assert alive.returncode == 2
         assert "expected a run that has ended" in alive.stderr
