@@ -22,11 +22,17 @@ def test_finished_runs_without_files_are_run_again_and_ghosts_go(tmp_path: Path)
         file = tmp_path / "runs" / "artifacts" / run.info.run_id / "artifacts" / name
         file.write_bytes(file.read_bytes()[:-1])
     store = Store.open(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}", "nnexp")
+    # Its process was killed after its successor was recorded, and before it was replaced.
+    killed = store.start(
+        second.info.run_name, second.data.params, {**second.data.tags, "nnexp.status": "killed"}
+    )
+    killed.finish("KILLED")
     ghost = store.start("ghost", {}, {key: text for key, text in second.data.tags.items() if "nnexp." in key})
     close()
     # Until then results leave it out, and count it.
     found = load_runs(store.uri)
-    assert sorted(found["run_id"]) == sorted(run.info.run_id for run in (first, second, third, fourth))
+    there = [run.info.run_id for run in (first, second, third, fourth)]
+    assert sorted(found["run_id"]) == sorted([*there, killed.run_id])
     assert found.attrs["without_params"] == 1
     done = here(tmp_path, "-m", "seed=0,1,2,3", *SMALL, "sweep.resume=true")
     assert done.returncode == 0, done.stdout + done.stderr

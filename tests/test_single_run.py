@@ -201,8 +201,16 @@ def test_of_two_commands_that_continue_a_run_at_once_one_does(tmp_path: Path) ->
             done.stderr,
         )
     other.close()
+    store = Store.open(uri, "nnexp")
+    # What another one that was killed just after its run was recorded has not replaced.
+    left = store.start(
+        first.info.run_name, first.data.params, {**first.data.tags, "nnexp.status": "killed"}, started=1
+    )
+    left.finish("KILLED")
+    store.client.set_tag(first.info.run_id, "nnexp.resumes", left.run_id)
     done = here(tmp_path, *words, "tracking.keep_state=true", "resume=latest")
     assert "is already recorded and has finished" in done.stdout, done.stderr
+    assert [run.info.run_id for run in runs(tmp_path)] == [first.info.run_id]
 
 
 def test_a_suspended_process_whose_run_another_one_continues_records_no_more_of_it(

@@ -68,9 +68,6 @@ def find_run(store: Any, config: Config, code: str) -> Found:
         # If its process was only suspended, it ends when it sees this.
         store.run(run_id).record(tags=heartbeat() | {CLAIM: token_hex(8)})
         give_up(store, run)
-    whole = run.info.status == "FINISHED" and store.has_results(run)
-    if whole and _hash(run) == own and tags.get("nnexp.code_hash") == code:
-        return Found(recorded_result(store, run), "", [])
     before = [run]
     # It may itself have continued a run that still exists.
     while _hash(before[0]) == own and (earlier := before[0].data.tags.get(RESUMES)):
@@ -79,6 +76,10 @@ def find_run(store: Any, config: Config, code: str) -> Found:
             break
         before.insert(0, found[0])
     shorter = before.pop(0) if _hash(before[0]) != own else None
+    whole = run.info.status == "FINISHED" and store.has_results(run)
+    if whole and _hash(run) == own and tags.get("nnexp.code_hash") == code:
+        # A process that was killed in time has not replaced the others.
+        return Found(recorded_result(store, run), "", before[:-1])
     return Found(None, why_again(run), before, shorter)
 
 

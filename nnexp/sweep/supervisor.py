@@ -198,12 +198,15 @@ class SweepWork(Work):
         """What a resumed sweep already has of the job; a result is added to the table."""
         if self._earlier is None:
             return None
+        from nnexp.sweep.resume import replace_before
+
         claim = self._earlier.claim(job.config)
         if claim.result is None:
             self._why[claim.why] += 1
         else:
             self._skipped += 1
             self._add(job, claim.result)
+            replace_before(self._home, claim)
         return claim
 
     def _say_skipped(self) -> None:

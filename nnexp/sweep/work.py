@@ -140,7 +140,10 @@ class Work:
 
         claim = self._resumed
         if claim is not None and claim.result is not None:
+            from nnexp.sweep.resume import replace_before
+
             self._add(job, claim.result)
+            replace_before(self._home, claim)
             self.view.say(f"run {claim.result.run_id} is already recorded and has finished")
             return claim.result
         if job.config.sweep.fail_fast and any(one.status == "failed" for one in self.results.values()):
