@@ -14,7 +14,7 @@ from typing import Any
 
 from nnexp.tracking import journal
 from nnexp.tracking.claim import CLAIM, Claim
-from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, heartbeat, worked_on
+from nnexp.tracking.heartbeat import HEARTBEAT_SECONDS, worked_on
 from nnexp.tracking.journal import DONE, ENTRY, PARENT, RUN, Beginning, Entry
 from nnexp.tracking.left import clear
 from nnexp.tracking.locations import StoreError, StoreLost, SweepTaken
@@ -195,15 +195,9 @@ class Delivery:
             self._read_to[file] = new[-1].place + 1
 
     def _alive(self) -> None:
-        if not self._is_live or perf_counter() - self._beat < HEARTBEAT_SECONDS:
-            return
-        self._beat = perf_counter()
-        if self._claim is not None:
+        if self._claim is not None and perf_counter() - self._beat >= HEARTBEAT_SECONDS:
+            self._beat = perf_counter()
             self._claim.beat()
-        elif self._home is not None:
-            for live in self._live.values():
-                if live.run is not None:
-                    live.run.record(tags=heartbeat())
 
     def _store(self, uri: str | None, experiment: str) -> Any:
         if (uri, experiment) == self._home_key:
