@@ -99,7 +99,7 @@ class Earlier:
         for run in self._done[own]:
             if self._keep or run.data.tags.get("nnexp.code_hash") == code:
                 self._done[own].remove(run)
-                # A process that was killed in time has not replaced the others.
+                # A process that was killed after it recorded this one has not replaced the others.
                 return Found(recorded_result(self.store, run), "", self._others.pop(own, []))
         before = self._take(own)
         if not before and config.dataset.digest():

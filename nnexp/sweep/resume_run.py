@@ -17,7 +17,7 @@ from nnexp.tracking.locations import StoreError
 from nnexp.tracking.protocol import milliseconds
 
 
-def alone(journals: Sequence[Left], wanted: str, config: str) -> list[Left]:
+def of_runs(journals: Sequence[Left], wanted: str, config: str) -> list[Left]:
     """The journals of runs outside sweeps.
 
     Args:
@@ -78,7 +78,7 @@ def find_run(store: Any, config: Config, code: str) -> Found:
     shorter = before.pop(0) if _hash(before[0]) != own else None
     whole = run.info.status == "FINISHED" and store.has_results(run)
     if whole and _hash(run) == own and tags.get("nnexp.code_hash") == code:
-        # A process that was killed in time has not replaced the others.
+        # A process that was killed after it recorded this one has not replaced the others.
         return Found(recorded_result(store, run), "", before[:-1])
     return Found(None, why_again(run), before, shorter)
 

@@ -121,12 +121,12 @@ class Work:
         """
         if config.resume is None:
             return
-        from nnexp.sweep.resume_run import alone, find_run
+        from nnexp.sweep.resume_run import find_run, of_runs
 
         own = config_hash(config)
         # Of two commands that continue a run at once the second one finds the journal of the first one.
         self._own.look_alone(own, config.tracking.uri)
-        journals = [one.folder for one in alone(left(config.tracking.uri), str(config.resume), own)]
+        journals = [one.folder for one in of_runs(left(config.tracking.uri), str(config.resume), own)]
         file = locations.database(locations.resolve(config.tracking.uri))
         # No store is created only to be searched.
         store = None if file is not None and not file.exists() and not journals else self.store(config)
